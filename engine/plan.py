@@ -1,0 +1,138 @@
+"""The plan: task, split, graph, model and output of one query, decided before anything is trained.
+
+Every part is a frozen value; `pql.explain` prints all of them. Times are microseconds since 1970 (UTC).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pql.language.bound import BoundQuery, Item, TaskKind
+from pql.language.catalog import Link, Stype
+
+US_PER_DAY = 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is learnt. `head` and `loss` name the network's output; `metric` is what validation chooses by.
+
+    metric: auroc (binary), mae (regression), accuracy or logloss (multiclass), map (multilabel, ranking).
+    `heavy_tailed` is decided from the training labels when fitting, not here.
+    """
+
+    kind: TaskKind
+    head: str
+    loss: str
+    metric: str
+    reason: str
+    item: Item | None = None
+    top_k: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A moment at which examples are made. role: train, valid, test, lag (labels only, to be features), predict."""
+
+    time: int
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The anchors of a temporal task, or the hashed split of a static one.
+
+    kind: anchors (temporal), row_time (static, entity has its own clock), hashed (static, no clock).
+    `lags`: how many earlier windows' targets become features; every train, valid, test and predict anchor `a`
+    has its lag anchors `a - i*width` among `anchors` (any role). `width_text` is the window's width as written.
+    `encoder_cut`: the latest time whose rows encoders and statistics may see while choosing (last train anchor).
+    """
+
+    kind: str
+    anchors: tuple[Anchor, ...]
+    prediction: int
+    width_text: str = ""
+    step_text: str = ""
+    lags: int = 0
+    encoder_cut: int = 0
+    valid_from: int | None = None  # row_time: examples at or after are validation
+    test_from: int | None = None
+    notes: tuple[str, ...] = ()
+
+    def times(self, *roles: str) -> tuple[int, ...]:
+        """The anchors of the given roles, ascending."""
+        return tuple(sorted(a.time for a in self.anchors if a.role in roles))
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedColumn:
+    """A column an encoder will read."""
+
+    name: str
+    stype: Stype
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTable:
+    """A node type. `columns` leaves out keys, clocks, ignored and unusable columns; `why` says why it is here."""
+
+    name: str
+    columns: tuple[PlannedColumn, ...]
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphPlan:
+    """Which tables and links make the heterogeneous temporal graph, and what is left out and why."""
+
+    tables: tuple[PlannedTable, ...]
+    links: tuple[Link, ...]
+    hops: int
+    neighbors: tuple[int, ...]
+    co_occurrence: bool = False
+    left_out: tuple[tuple[str, str], ...] = ()  # (table or table.column, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPlan:
+    """Which models are fitted and how much work they get. `members` are what `auto` blends."""
+
+    name: str
+    members: tuple[str, ...]
+    baselines: tuple[str, ...]
+    epochs: int
+    hidden: int
+    layers: int
+    max_examples: int
+    refit: bool
+    seed: int
+    threads: int
+    budget_seconds: float
+    estimate: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """The shape of the result table."""
+
+    keys: tuple[str, ...]
+    columns: tuple[str, ...]
+    order: str
+    top_k: int | None = None
+    item_column: str | None = None
+    has_status: bool = False
+    alias: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that is decided about a query."""
+
+    query: BoundQuery
+    task: Task
+    split: Split
+    graph: GraphPlan
+    model: ModelPlan
+    output: Output
+    eligibility: str = ""
+    warnings: tuple[str, ...] = field(default=())
