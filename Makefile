@@ -1,0 +1,52 @@
+# Every target sets up what it needs: a virtual environment in .venv with the tested versions of constraints.txt.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test test-all check lint types contracts format bench clean
+
+$(READY): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the tested versions into $(VENV) …"
+	@$(BIN)/python -m pip install -q -U -c constraints.txt "pip>=25.1" "setuptools>=77"
+	@$(BIN)/python -m pip install -q -c constraints.txt torch
+	@$(BIN)/python -m pip install -q -c constraints.txt -e ".[pandas,polars,pyg,demo]" --group dev
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/python examples/demo.py
+
+test: $(READY) check
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+
+test-all: $(READY) check
+	@$(BIN)/pytest -n 2 --dist loadfile
+
+check: lint types contracts
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+# The folders are installed as one namespace; static tools look at that installed form.
+build/lint: $(READY) $(shell find pql engine backends grammars -name '*.py' -o -name 'py.typed')
+	@rm -rf build/lint build/lib
+	@$(BIN)/python -m pip install -q --no-deps --no-build-isolation --target build/lint .
+	@touch build/lint
+
+types: build/lint
+	@cd build/lint && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml -p pql
+
+contracts: build/lint
+	@cd build/lint && PYTHONPATH=. $(CURDIR)/$(BIN)/lint-imports --config $(CURDIR)/pyproject.toml
+
+format: $(READY)
+	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
+
+bench: $(READY)
+	@$(BIN)/python tests/bench/run.py
+
+clean:
+	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
