@@ -1,0 +1,169 @@
+"""Scores to the result table of LANGUAGE §6: key columns under their own names and types, `anchor`, then the task's.
+
+Ties are broken by the order of the entities' rows, so that the same data gives the same table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pql.engine.plan import Plan
+from pql.language.bound import TaskKind
+
+OK, NOT_ELIGIBLE, UNKNOWN = "ok", "not eligible", "unknown id"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who gets a row: `keys` (n rows, the entity's key columns), their anchors µs, and, if ids were asked for, a status.
+
+    Scores belong to the rows whose status is OK, in order; all rows without a `status`.
+    """
+
+    keys: pa.Table
+    anchors: NDArray[np.int64]
+    status: tuple[str, ...] | None = None
+
+    @property
+    def scored(self) -> NDArray[np.int64]:
+        """The positions of the rows that have scores."""
+        if self.status is None:
+            return np.arange(self.keys.num_rows)
+        return np.flatnonzero(np.array(self.status) == OK)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """Ranked items: position among the scored rows int64[r], item as a value of `items`, score float64[r], rank from 1."""
+
+    position: NDArray[np.int64]
+    items: pa.Array
+    score: NDArray[np.float64]
+    rank: NDArray[np.int64]
+
+
+def result_names(keys: tuple[str, ...], wanted: tuple[str, ...]) -> dict[str, str]:
+    """Our column names by what they mean; one that a key has taken already gets a trailing underscore."""
+    taken = {key.lower() for key in keys}
+    names = {}
+    for name in wanted:
+        free = name
+        while free.lower() in taken:
+            free += "_"
+        taken.add(free.lower())
+        names[name] = free
+    return names
+
+
+def result_table(
+    plan: Plan,
+    asked: Asked,
+    scores: NDArray[np.float64] | Ranked,
+    *,
+    classes: pa.Array | None = None,
+    threshold: float = 0.5,
+) -> pa.Table:
+    """The table of predictions, best first.
+
+    scores: float64[s] (binary: probability; regression: value), float64[s, classes] (multiclass, multilabel) or Ranked,
+    for the s scored rows of `asked`.
+    """
+    if isinstance(scores, Ranked):
+        return _items(plan, asked, scores)
+    kind = plan.task.kind
+    if kind is TaskKind.BINARY:
+        columns = {"probability": scores, "prediction": scores >= threshold}
+        return _one_row_each(plan, asked, columns, order=scores)
+    if kind is TaskKind.REGRESSION:
+        return _one_row_each(plan, asked, {"prediction": scores}, order=scores)
+    assert classes is not None
+    if kind is TaskKind.MULTILABEL or plan.query.distribution:
+        return _one_row_per_class(plan, asked, scores, classes)
+    best = scores.argmax(axis=1)
+    probability = scores[np.arange(len(scores)), best]
+    return _one_row_each(
+        plan, asked, {"prediction": classes.take(pa.array(best)), "probability": probability}, probability
+    )
+
+
+def _one_row_each(
+    plan: Plan, asked: Asked, columns: dict[str, NDArray | pa.Array], order: NDArray[np.float64]
+) -> pa.Table:
+    """One row per entity, highest `order` first, rows without a score last."""
+    n, scored = asked.keys.num_rows, asked.scored
+    place = np.full(n, -1, np.int64)
+    place[scored] = np.arange(len(scored))
+    rank = np.full(n, -np.inf)
+    rank[scored] = order
+    rows = np.argsort(-rank, kind="stable")
+    from_scores = pa.array(place[rows], mask=place[rows] < 0)
+    values = {name: pa.array(data).take(from_scores) for name, data in columns.items()}
+    return _assemble(plan, asked, rows, values)
+
+
+def _one_row_per_class(plan: Plan, asked: Asked, scores: NDArray[np.float64], classes: pa.Array) -> pa.Table:
+    """One row per entity and class (at most top k of them where asked), best first within each entity."""
+    k = scores.shape[1]
+    if plan.task.kind is TaskKind.MULTILABEL and plan.task.top_k is not None:
+        k = min(k, plan.task.top_k)
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    position = np.repeat(np.arange(len(scores)), k)
+    score = np.take_along_axis(scores, best, axis=1).ravel()
+    items = classes.take(pa.array(best.ravel()))
+    if plan.task.kind is TaskKind.MULTILABEL:
+        rank = np.tile(np.arange(1, k + 1), len(scores))
+        return _items(plan, asked, Ranked(position, items, score, rank))
+    return _spread(plan, asked, position, {"class": items, "probability": pa.array(score)})
+
+
+def _items(plan: Plan, asked: Asked, ranked: Ranked) -> pa.Table:
+    assert plan.task.item is not None
+    column = plan.task.item.key or plan.task.item.column.column
+    values = {column: ranked.items, "score": pa.array(ranked.score), "rank": pa.array(ranked.rank, pa.int64())}
+    return _spread(plan, asked, ranked.position, values)
+
+
+def _spread(plan: Plan, asked: Asked, position: NDArray[np.int64], columns: dict[str, pa.Array]) -> pa.Table:
+    """Several rows per entity, kept in order; entities without a score keep one row at the end."""
+    scored = asked.scored
+    rows = scored[position]
+    rest = np.setdiff1d(np.arange(asked.keys.num_rows), scored)
+    padded = {name: pa.concat_arrays([_whole(data), pa.nulls(len(rest), data.type)]) for name, data in columns.items()}
+    return _assemble(plan, asked, np.concatenate([rows, rest]).astype(np.int64), padded)
+
+
+def _assemble(plan: Plan, asked: Asked, rows: NDArray[np.int64], columns: dict[str, pa.Array]) -> pa.Table:
+    keys = asked.keys.take(pa.array(rows))
+    wanted = ("anchor", *columns, *(("status",) if asked.status is not None else ()))
+    names = result_names(tuple(keys.column_names), wanted)
+    if plan.output.alias and "prediction" in names:
+        names["prediction"] = result_names((*keys.column_names, "anchor"), (plan.output.alias,))[plan.output.alias]
+    arrays = [column.combine_chunks() for column in keys.columns]
+    arrays.append(pa.array(asked.anchors[rows]).cast(pa.timestamp("us")))
+    arrays += [_whole(data) for data in columns.values()]
+    if asked.status is not None:
+        arrays.append(pa.array([asked.status[row] for row in rows], pa.string()))
+    return pa.table(arrays, names=[*keys.column_names, *(names[name] for name in wanted)])
+
+
+def _whole(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+
+
+def with_names(table: pa.Table, lookups: dict[str, tuple[pa.Array, pa.Array, str]]) -> pa.Table:
+    """`table` with a name column beside each id column: `lookups` maps the column to (ids, names, name's column)."""
+    for column, (ids, names, title) in lookups.items():
+        if column not in table.column_names:
+            continue
+        place = table.column_names.index(column)
+        at = pc.index_in(table.column(column), value_set=ids)
+        shown = title
+        while shown in table.column_names:
+            shown += "_"
+        table = table.add_column(place + 1, shown, pa.chunked_array([names]).take(at))
+    return table

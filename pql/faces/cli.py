@@ -1,0 +1,207 @@
+"""The command line: `pql [VERB] DB`. Data goes to stdout, talk and progress to stderr.
+
+Exit codes: 0 done, 1 a fault of the query or the data, 2 a fault of the command line, 130 stopped by the user.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from pql.language.errors import PqlError
+
+if TYPE_CHECKING:
+    import click
+
+    from pql.session import Session
+
+
+class _Verbs(TyperGroup):
+    """`pql DB …` is short for `pql query DB …`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            args = ["query", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_Verbs,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Ask a relational database what will happen. `pql DB -c QUERY` answers a query.",
+)
+
+
+class Format(StrEnum):
+    """How a table is written."""
+
+    BOX = "box"
+    CSV = "csv"
+    JSON = "json"
+    JSONL = "jsonl"
+    MD = "md"
+    PARQUET = "parquet"
+
+
+Database = Annotated[str, typer.Argument(metavar="DB", help="A DuckDB file or a folder of Parquet/CSV files.")]
+Query = Annotated[str, typer.Argument(metavar="QUERY", help="The text of a query, or - to read it from stdin.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="How tables are written.")]
+OutputOption = Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file instead of stdout.")]
+QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="No progress on stderr.")]
+LimitOption = Annotated[int, typer.Option("--limit", min=1, help="Rows shown by the box format.")]
+
+
+@app.command()
+def query(
+    database: Database,
+    command: Annotated[str | None, typer.Option("-c", "--command", help="The statement to run.")] = None,
+    file: Annotated[Path | None, typer.Option("-f", "--file", help="A file of statements to run.")] = None,
+    output: OutputOption = None,
+    format_: FormatOption = Format.BOX,
+    limit: LimitOption = 20,
+    quiet: QuietOption = False,
+) -> None:
+    """Run statements: predictions, EXPLAIN, EVALUATE, CREATE MODEL, SHOW … (the verb `query` may be left out)."""
+    if command is not None and file is not None:
+        raise typer.BadParameter("give either -c or -f")
+    if file is not None:
+        text = _read(file)
+    elif command is not None:
+        text = command
+    elif not sys.stdin.isatty():
+        text = sys.stdin.read()
+    else:
+        raise typer.BadParameter("give a statement with -c, a file with -f, or pipe one in")
+    from pql.faces.render import write
+
+    with _open(database, quiet) as db:
+        for result in db.run(text):
+            write(result, format_.value, output, limit)
+
+
+@app.command()
+def graph(database: Database, quiet: QuietOption = False) -> None:
+    """Show the inferred tables, keys, links and clocks, with the evidence for each."""
+    with _open(database, quiet) as db:
+        _say(str(db.graph()))
+
+
+@app.command()
+def explain(database: Database, text: Query, quiet: QuietOption = False) -> None:
+    """Show all that is decided about a query, before anything is trained."""
+    with _open(database, quiet) as db:
+        _say(str(db.explain(_query(text))))
+
+
+@app.command()
+def evaluate(
+    database: Database,
+    text: Query,
+    output: OutputOption = None,
+    format_: FormatOption = Format.BOX,
+    quiet: QuietOption = False,
+) -> None:
+    """Show how good the predictions of a query are, beside every baseline."""
+    from pql.faces.render import write
+
+    with _open(database, quiet) as db:
+        write(db.evaluate(_query(text)), format_.value, output, 1000)
+
+
+@app.command()
+def labels(
+    database: Database,
+    text: Query,
+    output: OutputOption = None,
+    format_: FormatOption = Format.BOX,
+    limit: LimitOption = 20,
+    quiet: QuietOption = False,
+) -> None:
+    """Show the training table of a query."""
+    from pql.faces.render import write
+
+    with _open(database, quiet) as db:
+        write(db.labels(_query(text)), format_.value, output, limit)
+
+
+@app.command()
+def models(database: Database) -> None:
+    """List the kept models of a database."""
+    from pql.faces.render import write
+
+    with _open(database, True) as db:
+        for result in db.run("SHOW MODELS"):
+            write(result, "box", None, 1000)
+
+
+@app.command()
+def fmt(file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of statements, or - for stdin.")]) -> None:
+    """Print statements in their canonical form."""
+    from pql.language.format import format as canonical
+    from pql.language.parser import parse_script
+
+    script = parse_script(sys.stdin.read() if str(file) == "-" else _read(file))
+    for statement in script.statements:
+        _say(canonical(statement) + ";")
+
+
+@app.command(name="version")
+def version() -> None:
+    """Print the version."""
+    import pql
+
+    _say(pql.__version__)
+
+
+def main(args: list[str] | None = None) -> None:
+    """The entry point of the `pql` command; exits the process."""
+    import click
+
+    try:
+        code = app(args=args, standalone_mode=False) or 0
+    except PqlError as error:
+        sys.stderr.write(f"{error}\n")
+        code = 1
+    except (click.Abort, KeyboardInterrupt):
+        sys.stderr.write("stopped\n")
+        code = 130
+    except click.ClickException as error:
+        error.show(file=sys.stderr)
+        code = 2
+    except BrokenPipeError:
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+def _open(database: str, quiet: bool) -> Session:
+    from pql.faces.progress import StderrProgress
+    from pql.session import connect
+
+    return connect(database, listener=None if quiet else StderrProgress())
+
+
+def _query(text: str) -> str:
+    return sys.stdin.read() if text == "-" else text
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise PqlError("file_unreadable", f"{path} can't be read: {reason}.") from error
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")

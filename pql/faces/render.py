@@ -1,0 +1,75 @@
+"""A result in the format asked for, to stdout or a file."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pql.language.errors import PqlError
+from pql.table import cell
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def write(result: Any, form: str, output: Path | None, limit: int) -> None:
+    """Write `result` (a table with a text of its own, or a text) as box, csv, json, jsonl, md or parquet.
+
+    Raises PqlError `binary_output` for parquet without a file, `file_not_writable` if the file can't be written.
+    """
+    if form == "box" or not hasattr(result, "to_arrow_table"):
+        text = str(result) if limit == 20 or not hasattr(result, "text") else result.text(limit)
+        return _out(text + "\n", output)
+    table = result.to_arrow_table()
+    if form == "parquet":
+        if output is None:
+            raise PqlError("binary_output", "Parquet can't be written to the terminal.", hint="Name a file with -o.")
+        try:
+            return result.to_parquet(output)
+        except OSError as error:
+            raise _not_writable(output, error) from error
+    return _out(_text(table, form), output)
+
+
+def _text(table: pa.Table, form: str) -> str:
+    if form == "csv":
+        import pyarrow.csv as csv
+
+        sink = io.BytesIO()
+        csv.write_csv(table, sink)
+        return sink.getvalue().decode()
+    if form == "md":
+        lines = ["| " + " | ".join(map(_md, table.column_names)) + " |", "|" + " --- |" * table.num_columns]
+        columns = [column.to_pylist() for column in table.columns]
+        lines += ["| " + " | ".join(_md(cell(value)) for value in row) + " |" for row in zip(*columns, strict=True)]
+        return "\n".join(lines) + "\n"
+    rows = [{key: _plain(value) for key, value in row.items()} for row in table.to_pylist()]
+    if form == "jsonl":
+        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    return json.dumps(rows, ensure_ascii=False, indent=1) + "\n"
+
+
+def _md(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+
+
+def _out(text: str, output: Path | None) -> None:
+    if output is None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise _not_writable(output, error) from error
+
+
+def _not_writable(path: Path, error: OSError) -> PqlError:
+    return PqlError("file_not_writable", f"{path} can't be written: {error.strerror or error}.")

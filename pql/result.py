@@ -1,0 +1,189 @@
+"""What a query answers with: one table of predictions, and how good they are.
+
+A result is a value: it holds its Arrow table and never goes back to the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pql.language.errors import PqlError
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyarrow as pa
+
+    from pql.engine.metrics import MetricsTable
+    from pql.engine.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Which model answered. `weights` are the blend's, by member; `key` names it in the registry."""
+
+    name: str
+    weights: dict[str, float]
+    key: str
+    cached: bool
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        parts = " + ".join(f"{weight:.2f} {name}" for name, weight in self.weights.items() if weight > 0)
+        nought = [name for name, weight in self.weights.items() if weight <= 0]
+        text = f"{self.name}: {parts}" if parts else self.name
+        if nought:
+            text += f" (weight nought on validation: {', '.join(nought)})"
+        return text + (", loaded" if self.cached else "")
+
+
+class _Table:
+    """An Arrow table that hands itself on under the names DuckDB's users know."""
+
+    def __init__(self, table: pa.Table, display: pa.Table | None = None) -> None:
+        self._table = table
+        self._display = display if display is not None else table
+
+    @property
+    def columns(self) -> list[str]:
+        return list(self._table.column_names)
+
+    @property
+    def types(self) -> list[str]:
+        return [str(field.type) for field in self._table.schema]
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return iter(self.fetchall())
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """All rows as tuples."""
+        columns = [column.to_pylist() for column in self._table.columns]
+        return list(zip(*columns, strict=True))
+
+    def to_arrow_table(self) -> pa.Table:
+        return self._table
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """The Arrow PyCapsule interface: DuckDB, polars and pandas read a result as a table."""
+        return self._table.__arrow_c_stream__(requested_schema)
+
+    def df(self) -> pandas.DataFrame:
+        """The table as a pandas DataFrame."""
+        _needs("pandas")
+        return self._table.to_pandas()
+
+    def pl(self) -> polars.DataFrame:
+        """The table as a polars DataFrame."""
+        _needs("polars")
+        import polars
+
+        frame = polars.from_arrow(self._table)
+        assert isinstance(frame, polars.DataFrame)
+        return frame
+
+    def to_parquet(self, path: str | Path) -> None:
+        import pyarrow.parquet as pq
+
+        pq.write_table(self._table, str(path))
+
+    def to_csv(self, path: str | Path) -> None:
+        import pyarrow.csv as csv
+
+        csv.write_csv(self._table, str(path))
+
+    def text(self, limit: int = 20) -> str:
+        """The first rows as text, with name columns beside ids where the database has them."""
+        from pql.table import arrow_table_text
+
+        return arrow_table_text(self._display, limit=limit)
+
+    def show(self, limit: int = 20) -> None:
+        """Print the first rows."""
+        import sys
+
+        sys.stdout.write(str(self) if limit == 20 else self.text(limit))
+        sys.stdout.write("\n")
+
+
+class Predictions(_Table):
+    """A ranked table of predictions.
+
+    metrics: the model's and every baseline's, on validation and test. plan: all that was decided. model: which model
+    answered, with the blend's weights. notes: what the user should know (a baseline that wins, work cut short, …).
+    """
+
+    def __init__(
+        self,
+        table: pa.Table,
+        *,
+        display: pa.Table | None = None,
+        metrics: MetricsTable,
+        plan: Plan,
+        model: ModelInfo,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(table, display)
+        self.metrics = metrics
+        self.plan = plan
+        self.model = model
+        self.notes = notes
+
+    def why(self, k: int = 5) -> Predictions:
+        """The k reasons of each prediction. Raises PqlError `not_supported`: reasons are not computed yet."""
+        raise PqlError(
+            "not_supported",
+            "The reasons of a prediction are not supported yet.",
+            hint="`result.metrics` shows how good the model is, `result.plan` what it looked at.",
+        )
+
+    def __str__(self) -> str:
+        parts = [self.text()]
+        parts += [f"note: {note}" for note in self.notes]
+        return "\n".join(parts)
+
+    def __repr__(self) -> str:
+        return f"<pql.Predictions: {len(self):,} rows of {', '.join(self.columns)}; {self.model}>"
+
+
+class Evaluation(_Table):
+    """Metrics beside their baselines: one row per model, split and metric."""
+
+    def __init__(
+        self, table: pa.Table, *, metrics: MetricsTable, plan: Plan, model: ModelInfo, notes: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(table)
+        self.metrics = metrics
+        self.plan = plan
+        self.model = model
+        self.notes = notes
+
+    def __str__(self) -> str:
+        return "\n".join([str(self.metrics), f"model: {self.model}", *(f"note: {note}" for note in self.notes)])
+
+
+class Report(_Table):
+    """A table that isn't a prediction (labels, models, tables), with a text of its own where a table isn't enough."""
+
+    def __init__(self, table: pa.Table, text: str | None = None) -> None:
+        super().__init__(table)
+        self._text = text
+
+    def __str__(self) -> str:
+        return self._text if self._text is not None else self.text()
+
+
+def _needs(package: str) -> None:
+    import importlib.util
+
+    if importlib.util.find_spec(package) is None:
+        raise PqlError(
+            "missing_package",
+            f"This needs {package}, which is not installed.",
+            hint=f'pip install "pql-engine[{package}]", or take `to_arrow_table()`.',
+        )

