@@ -1,0 +1,216 @@
+"""The graph network as a model: fit a problem, predict seeds, keep and restore its state. torch loads when used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pql.engine.encode import Encoders, bind_readers, fit_encoders
+from pql.engine.models.base import Inputs, Problem, State
+from pql.engine.sample import elapsed, sample
+from pql.language.errors import PqlError
+
+if TYPE_CHECKING:
+    from pql.engine.nn.losses import Target
+    from pql.engine.nn.module import GnnModule
+    from pql.engine.nn.seed_features import FeatureScaler
+
+WORK = 120_000  # nodes visited per second of budget, all epochs together (hidden 64)
+MIN_EPOCHS = 3
+PROBE = 2_000  # seeds sampled to learn the size of a tree
+PREDICT_BATCH = 2_048
+VALID_LIMIT = 20_000
+
+
+def spread_over(index: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
+    """At most `limit` of the positions, evenly spaced."""
+    if len(index) <= limit:
+        return index
+    return index[np.linspace(0, len(index) - 1, limit).astype(np.int64)]
+
+
+def chunks_by_anchor(anchors: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
+    """Positions in chunks of at most `size`. Where anchors are few, a chunk holds one anchor only, so that what is
+    known later than an anchor cannot even change the shape of the batch its seeds are computed in.
+    """
+    order = np.argsort(anchors, kind="stable")
+    ordered = anchors[order]
+    borders = np.flatnonzero(np.diff(ordered)) + 1
+    groups = np.split(order, borders) if len(borders) < 64 + len(order) // 64 else [order]
+    return [group[i : i + size] for group in groups for i in range(0, len(group), size)]
+
+
+@dataclass(frozen=True, slots=True)
+class FittedGnn:
+    """A trained network with all it needs to read a graph."""
+
+    encoders: Encoders
+    scaler: FeatureScaler
+    target: Target
+    module: GnnModule
+    neighbors: tuple[int, ...]
+    threads: int
+    rounds: int
+    scores: tuple[float, ...] = ()
+    name: str = "gnn"
+
+    def predict(self, inputs: Inputs) -> NDArray[np.float64]:
+        """float64[n] or float64[n, classes]; never NaN."""
+        from pql.engine.nn.losses import decode
+
+        return decode(self.target, self._outputs(inputs, roots=False))
+
+    def embed(self, inputs: Inputs) -> NDArray[np.float32]:
+        """The representation of each seed before the head, float32[n, hidden]."""
+        return self._outputs(inputs, roots=True)
+
+    def _outputs(self, inputs: Inputs, *, roots: bool) -> NDArray[np.float32]:
+        from pql.engine.nn.loop import computing
+        from pql.engine.nn.module import run
+
+        readers = bind_readers(self.encoders, inputs.graph)
+        features = self.scaler.encode(inputs.features, inputs.lags)
+        width = self.module.network.spec.hidden if roots else self.target.outputs
+        out = np.zeros((len(inputs), width), np.float32)
+        with computing(self.threads, 0):
+            for index in chunks_by_anchor(inputs.seeds.anchors, PREDICT_BATCH):
+                seeds = inputs.seeds.take(index)
+                trees = sample(inputs.graph, seeds.rows, seeds.anchors, self.neighbors)
+                out[index] = run(self.module, trees, readers, features[index], roots=roots)
+        return out
+
+    def state(self) -> State:
+        """JSON under `config`, every weight as an array under its name."""
+        weights = {f"weight.{name}": value.detach().numpy().copy() for name, value in self.module.state_dict().items()}
+        config: dict[str, Any] = {
+            "encoders": self.encoders.to_json(),
+            "scaler": self.scaler.to_json(),
+            "target": self.target.to_json(),
+            "network": self.module.network.spec.to_json(),
+            "neighbors": list(self.neighbors),
+            "threads": self.threads,
+            "rounds": self.rounds,
+            "scores": list(self.scores),
+        }
+        return {"config": config, **weights}
+
+
+class Gnn:
+    """The heterogeneous temporal graph network with the seed's as-of features joined at its head."""
+
+    name = "gnn"
+    tasks = frozenset({"binary", "regression", "multiclass", "multilabel"})
+
+    def fit(
+        self,
+        problem: Problem,
+        train: NDArray[np.int64],
+        valid: NDArray[np.int64],
+        rounds: int | None = None,
+    ) -> FittedGnn:
+        """Train on the examples `train`, stop on `valid`; or run `rounds` epochs when given.
+
+        PqlError `no_examples` without training examples.
+        """
+        from pql.engine.nn.hetero import describe
+        from pql.engine.nn.loop import Schedule, computing
+        from pql.engine.nn.loop import train as run_training
+        from pql.engine.nn.losses import encode_labels, fit_target, loss_of, score_of
+        from pql.engine.nn.module import GnnModule, outputs_of
+        from pql.engine.nn.seed_features import fit_features
+
+        if not len(train):
+            raise PqlError("no_examples", "there is no training example", hint="Widen the window or the filter.")
+        plan, inputs, graph = problem.plan, problem.inputs, problem.inputs.graph
+        neighbors = tuple(problem.neighbors[: min(problem.hops, plan.layers)])
+        encoders = fit_encoders(graph, problem.cut, problem.masked)
+        readers = bind_readers(encoders, graph)
+        seeds = inputs.seeds
+        probe = spread_over(train, PROBE)
+        trees = sample(graph, seeds.rows[probe], seeds.anchors[probe], neighbors)
+        visited = sum(len(block) for block in trees.blocks) / len(probe) + 8
+        work = plan.budget_seconds * WORK * 64 / max(plan.hidden, 16) / visited
+        train = spread_over(train, int(min(plan.max_examples, max(work / MIN_EPOCHS, 512))))
+        epochs = max(1, min(plan.epochs, max(MIN_EPOCHS, int(work / len(train)))))
+        schedule = Schedule(
+            epochs=epochs,
+            batch=batch_size(len(train)),
+            rate=3e-3,
+            decay=0.02,
+            patience=max(2, epochs // 4),
+            seed=plan.seed,
+        )
+        learn, check = problem.examples.take(train), problem.examples.take(spread_over(valid, VALID_LIMIT))
+        target = fit_target(problem.task.kind, learn.labels, problem.classes)
+        watched = inputs.take(spread_over(valid, VALID_LIMIT))
+        known = inputs.take(train)
+        scaler = fit_features(known.features, known.lags)
+        features = scaler.encode(known.features, known.lags)
+        with computing(plan.threads, plan.seed):
+            spec = describe(graph, encoders, hidden=plan.hidden, layers=plan.layers, unit=typical_age(trees))
+            module = GnnModule(spec, scaler.width, target.outputs, dropout=0.1, prior=target.prior)
+            fitted = FittedGnn(encoders, scaler, target, module, neighbors, plan.threads, 1)
+
+            def loss(index: NDArray[np.int64]) -> Any:
+                batch = known.seeds.take(index)
+                drawn = sample(graph, batch.rows, batch.anchors, neighbors)
+                out = outputs_of(module, drawn, readers, features[index])
+                return loss_of(target, out, encode_labels(target, learn.labels, index))
+
+            def evaluate() -> float:
+                return score_of(target, fitted.predict(watched), check.labels)
+
+            outcome = run_training(
+                module,
+                schedule,
+                len(train),
+                loss,
+                problem.events,
+                evaluate=evaluate if len(valid) and rounds is None else None,
+                rounds=rounds,
+            )
+        return replace(fitted, rounds=outcome.rounds, scores=outcome.scores)
+
+    def restore(self, state: State) -> FittedGnn:
+        """The fitted model of a `FittedGnn.state`, with the same predictions bit for bit."""
+        import torch
+
+        from pql.engine.nn.hetero import NetworkSpec
+        from pql.engine.nn.losses import Target
+        from pql.engine.nn.module import GnnModule
+        from pql.engine.nn.seed_features import FeatureScaler
+
+        config = state["config"]
+        encoders = Encoders.from_json(config["encoders"])
+        scaler = FeatureScaler.from_json(config["scaler"])
+        target = Target.from_json(config["target"])
+        with torch.random.fork_rng(devices=[]):
+            spec = NetworkSpec.from_json(config["network"])
+            module = GnnModule(spec, scaler.width, target.outputs, dropout=0.1, prior=target.prior)
+        weights = {
+            name.removeprefix("weight."): torch.from_numpy(np.array(value))
+            for name, value in state.items()
+            if name.startswith("weight.")
+        }
+        module.load_state_dict(weights)
+        module.eval()
+        neighbors = tuple(int(k) for k in config["neighbors"])
+        return FittedGnn(
+            encoders, scaler, target, module, neighbors, config["threads"], config["rounds"], tuple(config["scores"])
+        )
+
+
+def batch_size(n: int) -> int:
+    """Seeds per step: about a hundred steps per epoch, within 128 to 1,024."""
+    return int(min(1_024, max(128, 2 ** round(np.log2(max(n / 100, 1))))))
+
+
+def typical_age(trees: Any) -> float:
+    """The median age in days of what the seeds' first hop reaches, at least a second; 30 where nothing has a time."""
+    ages = [elapsed(trees.anchors[block.seeds], block.times) for block in trees.blocks if block.depth == 1]
+    days = np.concatenate(ages) if ages else np.zeros(0, np.float32)
+    days = days[np.isfinite(days)]
+    return float(max(np.median(days), 1 / 86_400)) if len(days) else 30.0
