@@ -1,0 +1,276 @@
+"""Which tables, links and columns make the graph of a query, and why each is in or out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pql.engine.plan import GraphPlan, PlannedColumn, PlannedTable
+from pql.language.bound import BoundAggregate, BoundQuery, Call, ColumnRef, Expression
+from pql.language.catalog import Catalog, Link, LogicalType, Stype, Table
+
+MAX_TABLES = 16
+MAX_ROWS = 20_000_000  # rows of tables that only came along; the tables of the query itself have no limit
+MAX_HOPS = 4
+READABLE = frozenset({Stype.NUMBER, Stype.CATEGORY, Stype.TIMESTAMP, Stype.TEXT})
+
+
+def walk(expression: Expression | None) -> Iterator[Expression]:
+    """The expression and everything inside it, outermost first."""
+    if expression is None:
+        return
+    yield expression
+    if isinstance(expression, Call):
+        for argument in expression.args:
+            yield from walk(argument)
+    elif isinstance(expression, BoundAggregate):
+        yield from walk(expression.argument)
+        yield from walk(expression.where)
+
+
+def aggregates(*expressions: Expression | None) -> tuple[BoundAggregate, ...]:
+    """All aggregates of the expressions, in order of appearance."""
+    return tuple(node for e in expressions for node in walk(e) if isinstance(node, BoundAggregate))
+
+
+def columns_read(*expressions: Expression | None) -> tuple[ColumnRef, ...]:
+    """All columns of the expressions, in order of appearance."""
+    return tuple(node for e in expressions for node in walk(e) if isinstance(node, ColumnRef))
+
+
+def masked_columns(query: BoundQuery) -> frozenset[tuple[str, str]]:
+    """The columns that no encoder may read: those of a static target, and those of IGNORING."""
+    own = {(ref.table, ref.column) for ref in columns_read(query.target)} if query.is_static else set()
+    return frozenset(own) | query.ignoring
+
+
+@dataclass(slots=True)
+class _Choice:
+    """The tables taken so far with their reasons, and what was left out."""
+
+    taken: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def take(self, table: str, why: str) -> None:
+        self.left_out.pop(table, None)
+        self.taken.setdefault(table, why)
+
+    def leave(self, table: str, reason: str) -> None:
+        if table not in self.taken:
+            self.left_out.setdefault(table, reason)
+
+
+def plan_graph(query: BoundQuery, rows: Mapping[str, int | None]) -> tuple[GraphPlan, tuple[str, ...]]:
+    """The graph of the query and the warnings of EXPLAIN about it. `rows`: the row count of each table, if known."""
+    choice = _Choice()
+    stand_ins = _stand_ins(query)
+    for table, why in _needed(query):
+        choice.take(stand_ins.get(table, table), why)
+    hops = min(MAX_HOPS, max(query.options.hops, _longest_route(query)))
+    distances = _distances(query, hops, stand_ins)
+    named = {stand_ins.get(name, name) for name in query.using or ()}
+    spare_rows = MAX_ROWS
+    for name in sorted(distances, key=lambda n: (distances[n], n not in named, rows.get(n) or 0, n)):
+        if name in choice.taken:
+            continue
+        reason = _unusable(query, query.catalog.table(name), named, stand_ins, rows)
+        count = rows.get(name) or 0
+        if reason is None and len(choice.taken) >= MAX_TABLES:
+            reason = f"the {MAX_TABLES} nearest tables are taken already; name it in USING to have it"
+        if reason is None and count > spare_rows:
+            reason = f"{count:,} rows are more than the graph takes along; name it in USING to have it"
+        if reason is not None:
+            choice.leave(name, reason)
+            continue
+        spare_rows -= 0 if name in named else count
+        choice.take(name, _why(query, name, distances[name], named))
+    for table in query.catalog.tables:
+        if table.name in stand_ins and stand_ins[table.name] != table.name:
+            choice.leave(table.name, f"{stand_ins[table.name]} carries its columns")
+        elif table.name not in distances:
+            choice.leave(table.name, f"not within {hops} hops of {query.entity.table} along links")
+    links = _links(query.catalog, choice.taken)
+    tables = []
+    for name, why in choice.taken.items():
+        columns, dropped = _columns(query, query.catalog.table(name))
+        tables.append(PlannedTable(name, columns, why))
+        for column, reason in dropped:
+            choice.left_out[f"{name}.{column}"] = reason
+    plan = GraphPlan(
+        tables=tuple(tables),
+        links=links,
+        hops=hops,
+        neighbors=_neighbors(query.options.neighbors, hops),
+        co_occurrence=query.options.co_occurrence,
+        left_out=tuple(choice.left_out.items()),
+    )
+    return plan, _warnings(query, plan)
+
+
+def _stand_ins(query: BoundQuery) -> dict[str, str]:
+    """table → the table that stands in its place: a virtual one for what it is enriched by, or the other way round.
+
+    A table that enriches a virtual one is carried by it, unless the table itself is the entity.
+    """
+    stand_ins: dict[str, str] = {}
+    for table in query.catalog.tables:
+        virtual = table.enriches
+        if virtual is None or not query.catalog.has(virtual):
+            continue
+        if table.name == query.entity.table:
+            stand_ins[virtual] = table.name
+        else:
+            stand_ins[table.name] = virtual
+    return stand_ins
+
+
+def _needed(query: BoundQuery) -> Iterator[tuple[str, str]]:
+    """The tables the query can't do without, with why; the entity first."""
+    yield query.entity.table, "the entity"
+    targets = aggregates(query.target)
+    for aggregate in targets:
+        yield aggregate.fact, f"the target counts its rows ({aggregate.function})"
+    for aggregate in targets:
+        for step in aggregate.route:
+            for name in (step.source, step.target):
+                yield name, "on the route from the target's facts to the entity"
+    if query.item is not None and query.item.table is not None:
+        yield query.item.table, "its rows are the items"
+    if query.item is not None:
+        for step in query.item.column.route:
+            yield step.target, "the items are values of its column"
+    if query.pair is not None:
+        yield query.pair.table, "the second entity of the pair"
+    for aggregate in aggregates(query.where, query.assuming):
+        yield aggregate.fact, "a condition of the query reads it"
+
+
+def _longest_route(query: BoundQuery) -> int:
+    return max((len(aggregate.route) for aggregate in aggregates(query.target)), default=0)
+
+
+def _distances(query: BoundQuery, hops: int, stand_ins: Mapping[str, str]) -> dict[str, int]:
+    """How many links lie between the entity and each table that is within `hops`, along links either way.
+
+    Only tables that may be passed through are passed through: stand-ins replace what they stand for, and a table
+    without history ends a path.
+    """
+    catalog = query.catalog
+    found = {query.entity.table: 0}
+    frontier = [query.entity.table]
+    for distance in range(1, hops + 1):
+        reached: list[str] = []
+        for name in frontier:
+            for link in catalog.links:
+                if name in (link.child, link.parent):
+                    reached.append(link.parent if name == link.child else link.child)
+        frontier = []
+        for name in reached:
+            if name in found or not catalog.has(name):
+                continue
+            found[name] = distance
+            if name not in stand_ins and catalog.table(name).is_history:
+                frontier.append(name)
+    return found
+
+
+def _unusable(
+    query: BoundQuery,
+    table: Table,
+    named: set[str],
+    stand_ins: Mapping[str, str],
+    rows: Mapping[str, int | None],
+) -> str | None:
+    """Why a table that is near enough is left out all the same, or None."""
+    if table.name in stand_ins:
+        return f"{stand_ins[table.name]} carries its columns"
+    if not table.is_history:
+        return (
+            "facts without a clock: when they became known can't be told; "
+            f"NO TIME {table.name} asserts that they may be read at any time"
+        )
+    if query.using is not None and table.name not in named:
+        return "not among the tables of USING"
+    if table.virtual is not None and table.virtual.enriched_by is None and table.name not in named:
+        return "only the distinct values of an id column; name it in USING to have it"
+    if rows.get(table.name) == 0:
+        return "it has no rows"
+    return None
+
+
+def _why(query: BoundQuery, name: str, distance: int, named: set[str]) -> str:
+    if name in named:
+        return "named in USING"
+    direct = [
+        link
+        for link in query.catalog.links
+        if {link.child, link.parent} == {name, query.entity.table} or (link.child == link.parent == name)
+    ]
+    if distance == 1 and direct:
+        return f"linked to the entity by {direct[0]}"
+    return f"{distance} hops from the entity"
+
+
+def _links(catalog: Catalog, taken: Mapping[str, str]) -> tuple[Link, ...]:
+    return tuple(link for link in catalog.links if link.child in taken and link.parent in taken)
+
+
+def _columns(query: BoundQuery, table: Table) -> tuple[tuple[PlannedColumn, ...], tuple[tuple[str, str], ...]]:
+    """The columns an encoder will read, and those left out for a reason worth telling (keys and links are edges)."""
+    masked = masked_columns(query)
+    foreign = {name for link in query.catalog.links_from(table.name) for name in link.child_columns}
+    key = set(table.key.columns) if table.key is not None else set()
+    clock = table.clock.column if table.clock.kind == "own" else None
+    kept: list[PlannedColumn] = []
+    dropped: list[tuple[str, str]] = []
+    for column in table.columns:
+        if column.name == clock or column.stype is Stype.ID or column.name in foreign:
+            continue
+        if column.name in key and len(key) == 1:
+            continue
+        where = (table.name, column.name)
+        if where in query.ignoring:
+            dropped.append((column.name, "named in IGNORING"))
+        elif where in masked:
+            dropped.append((column.name, "it is what is predicted"))
+        elif column.stype not in READABLE or column.type is LogicalType.OTHER:
+            dropped.append((column.name, f"a {column.sql_type or column.type.value} column that no encoder reads"))
+        elif table.rows and column.nulls is not None and column.nulls >= table.rows:
+            dropped.append((column.name, "all values are NULL"))
+        elif column.distinct == 1 and not column.nulls and table.rows and table.rows > 1:
+            dropped.append((column.name, "the same value in every row"))
+        else:
+            kept.append(PlannedColumn(column.name, column.stype))
+    return tuple(kept), tuple(dropped)
+
+
+def _neighbors(neighbors: tuple[int, ...], hops: int) -> tuple[int, ...]:
+    """One number per hop: the given ones, the last repeated where hops are more."""
+    return (neighbors + neighbors[-1:] * hops)[:hops]
+
+
+def _warnings(query: BoundQuery, plan: GraphPlan) -> tuple[str, ...]:
+    """What EXPLAIN warns about: facts without a clock, and targets born together with their entity."""
+    found: list[str] = []
+    for table in query.catalog.tables:
+        reachable = any(name == table.name and "clock" in reason for name, reason in plan.left_out)
+        if reachable and not table.is_history:
+            found.append(
+                f"{table.name}: facts without a clock; they are no history and give neither edges nor features"
+            )
+    entity = query.catalog.table(query.entity.table)
+    for fact in dict.fromkeys(aggregate.fact for aggregate in aggregates(query.target)):
+        clock = query.catalog.table(fact).clock
+        if clock.kind == "inherited" and clock.via is not None and clock.via.parent == entity.name:
+            found.append(
+                f"{fact} takes its time from {entity.name}: its rows share the entity's own time, so no window after "
+                "that time ever holds them"
+            )
+    if query.item is not None and query.item.table is not None:
+        items = query.catalog.table(query.item.table)
+        if items.clock.kind == "own":
+            found.append(
+                f"{items.name} has its own clock ({items.clock.column}): items born after the anchor can't be "
+                "candidates at it"
+            )
+    return tuple(found)

@@ -1,0 +1,112 @@
+"""From a budget in seconds to work in rows, anchors and epochs, by counting: the same data gives the same work."""
+
+from __future__ import annotations
+
+import os
+
+from pql.engine.plan import GraphPlan, ModelPlan, Split
+from pql.language.bound import BoundQuery, TaskKind
+
+MAX_EXAMPLES = 200_000
+# Rates of one core, measured (examples per second); they turn a budget into counts and are never read off a clock.
+GNN_EXAMPLES_PER_SECOND = 14_000
+FEATURE_EXAMPLES_PER_SECOND = 60_000
+FEATURE_ROWS_PER_SECOND = 1_500_000
+BOOSTED_EXAMPLES_PER_SECOND = 25_000
+LABEL_ROWS_PER_SECOND = 2_000_000
+RANKED_EXAMPLES_PER_SECOND = 1_500
+
+GNN_SHARE = 0.5  # of the budget, for the network
+SMALLEST_GNN_BUDGET = 10.0  # seconds; below it `auto` fits the boosted model alone
+
+BASELINES = {
+    TaskKind.BINARY: ("rate", "last_window", "entity_mean"),
+    TaskKind.REGRESSION: ("global_mean", "global_median", "last_window", "entity_mean"),
+    TaskKind.FORECAST: ("global_mean", "global_median", "last_window", "entity_mean"),
+    TaskKind.MULTICLASS: ("majority", "last_value"),
+    TaskKind.MULTILABEL: ("popularity", "repeat"),
+    TaskKind.RANKING: ("popularity", "repeat"),
+    TaskKind.TIME_TO_EVENT: ("rate", "interval"),
+}
+STATIC_BASELINES = {
+    TaskKind.BINARY: ("rate",),
+    TaskKind.REGRESSION: ("global_mean", "global_median"),
+    TaskKind.MULTICLASS: ("majority",),
+}
+
+
+def plan_model(query: BoundQuery, split: Split, graph: GraphPlan, rows: dict[str, int | None]) -> ModelPlan:
+    """The models fitted, their baselines and how much work they get. `rows`: row counts at or before the anchor."""
+    options = query.options
+    examples = count_examples(query, split, rows)
+    epochs = _epochs(query, examples)
+    members = _members(query)
+    read = sum(rows.get(table.name) or 0 for table in graph.tables)
+    return ModelPlan(
+        name=options.model,
+        members=members,
+        baselines=baselines(query),
+        epochs=epochs,
+        hidden=options.hidden,
+        layers=options.layers,
+        max_examples=_max_examples(query),
+        refit=options.refit,
+        seed=options.seed,
+        threads=options.threads or os.cpu_count() or 1,
+        budget_seconds=options.budget_seconds,
+        estimate=_estimate(query, members, examples, epochs, read),
+    )
+
+
+def baselines(query: BoundQuery) -> tuple[str, ...]:
+    """The simple rivals that are always reported beside the model."""
+    if query.is_static:
+        return STATIC_BASELINES.get(query.task, ())
+    return BASELINES[query.task]
+
+
+def count_examples(query: BoundQuery, split: Split, rows: dict[str, int | None]) -> int:
+    """An upper bound of the training examples: entities times training anchors, or rows of a static target."""
+    entities = rows.get(query.entity.table) or 0
+    anchors = len(split.times("train")) if split.kind == "anchors" else 1
+    return min(entities * anchors, _max_examples(query))
+
+
+def _max_examples(query: BoundQuery) -> int:
+    """Examples the budget pays for: a minute or more buys the full 200,000; never fewer than 2,000."""
+    per_second = RANKED_EXAMPLES_PER_SECOND if query.task is TaskKind.RANKING else MAX_EXAMPLES / 60
+    return int(min(MAX_EXAMPLES, max(2_000, query.options.budget_seconds * per_second)))
+
+
+def _members(query: BoundQuery) -> tuple[str, ...]:
+    """What is fitted: the one model asked for, or what `auto` and `blend` put together."""
+    model = query.options.model
+    if model not in ("auto", "blend"):
+        return (model,)
+    if model == "auto" and query.options.budget_seconds < SMALLEST_GNN_BUDGET:
+        return ("boosted",)
+    return ("boosted", "gnn")
+
+
+def _epochs(query: BoundQuery, examples: int) -> int:
+    """Epochs of the network that its share of the budget pays for, at least 2 and at most the option's number."""
+    if examples == 0:
+        return 1
+    share = 1.0 if query.options.model == "gnn" else GNN_SHARE
+    affordable = int(share * query.options.budget_seconds * GNN_EXAMPLES_PER_SECOND / examples)
+    return max(1, min(query.options.epochs, max(2, affordable)))
+
+
+def _estimate(query: BoundQuery, members: tuple[str, ...], examples: int, epochs: int, read: int) -> str:
+    """What the work should cost on one core, part by part."""
+    seconds = {
+        "labels": read / LABEL_ROWS_PER_SECOND,
+        "graph and features": read / FEATURE_ROWS_PER_SECOND + examples / FEATURE_EXAMPLES_PER_SECOND,
+    }
+    if "boosted" in members:
+        seconds["boosted"] = examples / BOOSTED_EXAMPLES_PER_SECOND
+    if "gnn" in members:
+        seconds["gnn"] = examples * epochs / GNN_EXAMPLES_PER_SECOND
+    total = sum(seconds.values())
+    parts = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
+    return f"about {max(1, round(total))} s of one core for up to {examples:,} examples and {read:,} rows read: {parts}"

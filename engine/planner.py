@@ -1,0 +1,264 @@
+"""The planner: from a bound query and the extent of the data to a plan, before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pql.engine.anchors import (
+    forecast_windows,
+    hashed_split,
+    prediction_anchor,
+    round_up,
+    row_time_split,
+    temporal_split,
+    to_us,
+)
+from pql.engine.plan import Output, Plan, Split, Task
+from pql.engine.planned_graph import aggregates, plan_graph
+from pql.engine.planned_model import plan_model
+from pql.language.ast import Literal, Returning
+from pql.language.bound import BoundQuery, BoundWindow, TaskKind
+from pql.language.errors import PqlError
+from pql.language.options import Options
+
+if TYPE_CHECKING:
+    from pql.engine.statistics import Statistics
+
+HEADS = {
+    TaskKind.BINARY: ("binary", "bce", "auroc"),
+    TaskKind.REGRESSION: ("regression", "huber", "mae"),
+    TaskKind.MULTICLASS: ("softmax", "cross_entropy", "accuracy"),
+    TaskKind.MULTILABEL: ("multilabel", "bce", "map"),
+    TaskKind.RANKING: ("ranking", "pairwise", "map"),
+    TaskKind.FORECAST: ("regression", "huber", "mae"),
+    TaskKind.TIME_TO_EVENT: ("hazard", "hazard_nll", "concordance"),
+}
+NUMERIC = frozenset({TaskKind.BINARY, TaskKind.REGRESSION, TaskKind.FORECAST})
+ORDER = {
+    TaskKind.BINARY: "highest probability first",
+    TaskKind.REGRESSION: "largest prediction first",
+    TaskKind.MULTICLASS: "highest probability first",
+    TaskKind.MULTILABEL: "best first within each entity",
+    TaskKind.RANKING: "best first within each entity",
+    TaskKind.FORECAST: "by entity, then step",
+    TaskKind.TIME_TO_EVENT: "soonest first",
+}
+
+
+def plan(query: BoundQuery, statistics: Statistics, options: Options | None = None) -> Plan:
+    """Decide task, split, graph, model and output of `query`.
+
+    `statistics` describe the data at or before AS OF; `options` replace those of the query. Raises PqlError with
+    `no_data` (the target's tables hold no row with a known time), `insufficient_history`, `incomplete_window`.
+    """
+    if options is not None:
+        query = replace(query, options=options)
+    rows = {table.name: _rows(statistics, table.name, table.rows) for table in query.catalog.tables}
+    if statistics.entities is not None:
+        rows[query.entity.table] = statistics.entities
+    split = plan_split(query, statistics)
+    graph, warnings = plan_graph(query, rows)
+    return Plan(
+        query=query,
+        task=plan_task(query),
+        split=split,
+        graph=graph,
+        model=plan_model(query, split, graph, rows),
+        output=plan_output(query),
+        eligibility=eligibility(query),
+        warnings=tuple(dict.fromkeys((*query.warnings, *query.catalog.warnings, *warnings))),
+    )
+
+
+def plan_task(query: BoundQuery) -> Task:
+    """Head, loss and metric of the query's task (LANGUAGE §5)."""
+    head, loss, metric = HEADS[query.task]
+    return Task(query.task, head, loss, metric, query.reason, query.item, query.top_k)
+
+
+def future_windows(query: BoundQuery) -> tuple[BoundWindow, ...]:
+    """The windows whose end a label waits for: those of the target (every forecast step) and of ASSUMING."""
+    windows = [aggregate.window for aggregate in aggregates(query.target) if aggregate.window.end > 0]
+    if query.task is TaskKind.FORECAST and windows:
+        windows = [step for window in windows for step in forecast_windows(window, query.forecast_steps)]
+    windows += [aggregate.window for aggregate in aggregates(query.assuming) if aggregate.window.end > 0]
+    return tuple(dict.fromkeys(windows))
+
+
+def plan_split(query: BoundQuery, statistics: Statistics) -> Split:
+    """The anchors of the query, or the split of a static target."""
+    if query.is_static:
+        return _static_split(query, statistics)
+    facts = tuple(dict.fromkeys(aggregate.fact for aggregate in aggregates(query.target)))
+    oldest, newest = _extent(statistics, facts)
+    if oldest is None or newest is None:
+        raise PqlError(
+            "no_data",
+            f"no row of {' or '.join(facts)} has a known time{_until(query)}, so there is nothing to learn from",
+            span=query.syntax.target.span,
+            hint="Look at the table's clock with SHOW GRAPH; TIME table.column names another one.",
+        )
+    windows = future_windows(query)
+    prediction = prediction_anchor(newest, windows, query.as_of)
+    try:
+        return temporal_split(
+            windows,
+            prediction=prediction,
+            complete_until=min(prediction, round_up(newest, windows)),
+            oldest=oldest,
+            step=query.options.step,
+            max_train=query.options.anchors,
+            evaluate_at=tuple(to_us(when) for when in query.evaluate_at),
+            with_lags=query.task in NUMERIC,
+            forecast_steps=query.forecast_steps,
+        )
+    except PqlError as error:
+        fault = replace(error.faults[0], span=query.syntax.target.span)
+        raise PqlError.of([fault], query.text) from None
+
+
+def _static_split(query: BoundQuery, statistics: Statistics) -> Split:
+    """Rows with their own time are their own anchors; others are dealt by a hash of the key."""
+    table = query.catalog.table(query.entity.table)
+    oldest, newest = _extent(statistics, (table.name,))
+    if table.clock.kind in ("own", "inherited") and oldest is not None and newest is not None:
+        prediction = to_us(query.as_of) if query.as_of is not None else newest
+        return row_time_split(prediction=prediction, oldest=oldest, newest=newest)
+    if query.as_of is not None:
+        return hashed_split(prediction=to_us(query.as_of))
+    latest = [_newest(statistics, t.name) for t in query.catalog.tables if t.clock.kind != "none"]
+    return hashed_split(prediction=max((time for time in latest if time is not None), default=0))
+
+
+def _extent(statistics: Statistics, tables: Iterable[str]) -> tuple[int | None, int | None]:
+    """The oldest and the newest known time of the tables together."""
+    oldest = [time for name in tables if (time := _oldest(statistics, name)) is not None]
+    newest = [time for name in tables if (time := _newest(statistics, name)) is not None]
+    return min(oldest, default=None), max(newest, default=None)
+
+
+def _oldest(statistics: Statistics, table: str) -> int | None:
+    return statistics.table(table).oldest
+
+
+def _newest(statistics: Statistics, table: str) -> int | None:
+    return statistics.table(table).newest
+
+
+def _rows(statistics: Statistics, table: str, otherwise: int | None) -> int | None:
+    counted = statistics.table(table).rows
+    return otherwise if counted is None else counted
+
+
+def _until(query: BoundQuery) -> str:
+    return f" at or before {query.as_of.isoformat(sep=' ')}" if query.as_of is not None else ""
+
+
+def eligibility(query: BoundQuery) -> str:
+    """Who is predicted for at an anchor, in words (LANGUAGE §3)."""
+    table = query.catalog.table(query.entity.table)
+    clock = table.clock
+    if query.is_static and clock.kind in ("own", "inherited"):
+        text = f"every row of {table.name}, at its own time; only strictly earlier rows are read"
+    elif query.is_static:
+        text = f"every row of {table.name}"
+    elif clock.kind == "own":
+        text = f"rows of {table.name} with {clock.column} at or before the anchor"
+    elif clock.kind == "inherited" and clock.via is not None:
+        text = f"rows of {table.name} whose time, that of {clock.via.parent}, is at or before the anchor"
+    elif clock.kind == "seen" and query.options.first_seen:
+        text = f"values of {table.name} seen in a table by the anchor"
+    elif query.options.first_seen:
+        guard = f"first-seen guard: {table.name} has no time column"
+        text = f"rows of {table.name} seen in some linked table by the anchor ({guard})"
+    else:
+        text = f"every row of {table.name} (first_seen = off: rows not yet seen in any table count too)"
+    if query.where is not None:
+        text += "; and WHERE holds at the anchor" if aggregates(query.where) else "; and WHERE holds"
+    return text
+
+
+def plan_output(query: BoundQuery) -> Output:
+    """The columns of the result (LANGUAGE §6). A key called like one of ours keeps its name, ours gets a `_`."""
+    keys = query.entity.keys
+    if query.pair is not None and query.top_k is None:
+        keys = _apart(keys, query.pair.keys)
+    item = _item_name(query)
+    theirs = _apart(keys, (item,) if item is not None else ())
+    ours = [query.alias if name == "prediction" and query.alias else name for name in _columns(query)]
+    taken = {name.lower() for name in theirs}
+    columns = list(keys)
+    item_column = theirs[-1] if item is not None else None
+    for name in ours:
+        if name is _ITEM:
+            columns.append(str(item_column))
+            continue
+        while name.lower() in taken:
+            name += "_"
+        taken.add(name.lower())
+        columns.append(name)
+    return Output(
+        keys=keys,
+        columns=tuple(columns),
+        order=ORDER[query.task],
+        top_k=query.top_k,
+        item_column=item_column,
+        has_status=query.ids is not None,
+        alias=query.alias,
+    )
+
+
+_ITEM = "\0item"  # stands for the item's column, whose name the data gives
+
+
+def _columns(query: BoundQuery) -> tuple[str, ...]:
+    status = ("status",) if query.ids is not None else ()
+    return ("anchor", *_task_columns(query), *status)
+
+
+def _task_columns(query: BoundQuery) -> tuple[str, ...]:
+    kind = query.task
+    if kind is TaskKind.BINARY:
+        return ("probability", "prediction")
+    if kind is TaskKind.REGRESSION:
+        return ("prediction", *level_columns(query.syntax.returning))
+    if kind is TaskKind.MULTICLASS:
+        return ("class", "probability") if query.distribution else ("prediction", "probability")
+    if kind in (TaskKind.MULTILABEL, TaskKind.RANKING):
+        return (_ITEM if _item_name(query) is not None else "class", "score", "rank")
+    if kind is TaskKind.FORECAST:
+        return ("step", "window_start", "window_end", "prediction", *level_columns(query.syntax.returning))
+    return ("median", "probability", "prediction")
+
+
+def level_columns(returning: Returning | None) -> tuple[str, ...]:
+    """`lower, upper` for an interval, `q10, q50, …` for quantiles."""
+    if returning is None:
+        return ()
+    if returning.form == "interval":
+        return ("lower", "upper")
+    if returning.form != "quantiles":
+        return ()
+    levels = [level.value if isinstance(level, Literal) else level for level in returning.levels]
+    return tuple("q" + f"{level * 100:.6g}".replace(".", "_") for level in levels if isinstance(level, int | float))
+
+
+def _item_name(query: BoundQuery) -> str | None:
+    """The name of the item's own column: the key of the item's table, else the column whose values are the items."""
+    if query.item is None:
+        return None
+    if query.item.table is not None and query.item.key is not None:
+        return query.item.key
+    return query.item.column.column
+
+
+def _apart(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
+    """Both lists, the names of the second with `_` behind them where the first has them already."""
+    names = list(first)
+    for name in second:
+        while name.lower() in {other.lower() for other in names}:
+            name += "_"
+        names.append(name)
+    return tuple(names)
