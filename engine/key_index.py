@@ -39,7 +39,9 @@ def _codes(child: pa.ChunkedArray, parent: pa.ChunkedArray) -> tuple[NDArray[np.
     """Codes of the parent's values (equal values, equal codes; -1 for NULL) and the child's in the same numbering."""
     left, right = _comparable(child, parent)
     if pa.types.is_int64(left.type):
-        return _integer_codes(left, right)
+        narrow = _narrow_codes(left, right)
+        if narrow is not None:
+            return narrow
     encoded = right.dictionary_encode()
     codes = _filled(encoded.indices)
     found = left.dictionary_encode()
@@ -49,24 +51,21 @@ def _codes(child: pa.ChunkedArray, parent: pa.ChunkedArray) -> tuple[NDArray[np.
     return codes, sought.astype(np.int64)
 
 
-def _integer_codes(left: pa.Array, right: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _narrow_codes(left: pa.Array, right: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    """The codes of whole numbers as their distance from the least, where they lie close enough for that; else None."""
     keys, key_known = _values(right)
-    asked, asked_known = _values(left)
     present = keys[key_known]
     if not len(present):
-        return np.full(len(keys), NOBODY), np.full(len(asked), NOBODY)
+        return np.full(len(right), NOBODY), np.full(len(left), NOBODY)
     low, high = int(present.min()), int(present.max())
-    if high - low < DENSE * len(keys) + 1_000_000:
-        codes = np.where(key_known, keys - low, NOBODY)
-        inside = asked_known & (asked >= low) & (asked <= high)
-        there = np.zeros(high - low + 1, dtype=bool)
-        there[present - low] = True
-        place = np.where(inside, asked - low, 0)
-        return codes, np.where(inside & there[place], place, NOBODY)
-    distinct = np.unique(present)
-    codes = np.where(key_known, np.searchsorted(distinct, keys), NOBODY)
-    place = np.minimum(np.searchsorted(distinct, asked), len(distinct) - 1)
-    return codes, np.where(asked_known & (distinct[place] == asked), place, NOBODY)
+    if high - low >= DENSE * len(keys) + 1_000_000:
+        return None
+    asked, asked_known = _values(left)
+    there = np.zeros(high - low + 1, dtype=bool)
+    there[present - low] = True
+    inside = asked_known & (asked >= low) & (asked <= high)
+    place = np.where(inside, asked - low, 0)
+    return np.where(key_known, keys - low, NOBODY), np.where(inside & there[place], place, NOBODY)
 
 
 def _paired(

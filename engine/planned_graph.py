@@ -64,8 +64,8 @@ def plan_graph(query: BoundQuery, rows: Mapping[str, int | None]) -> tuple[Graph
     """The graph of the query and the warnings of EXPLAIN about it. `rows`: the row count of each table, if known."""
     choice = _Choice()
     stand_ins = _stand_ins(query)
-    for table, why in _needed(query):
-        choice.take(stand_ins.get(table, table), why)
+    for needed, why in _needed(query):
+        choice.take(stand_ins.get(needed, needed), why)
     hops = min(MAX_HOPS, max(query.options.hops, _longest_route(query)))
     distances = _distances(query, hops, stand_ins)
     named = {stand_ins.get(name, name) for name in query.using or ()}
