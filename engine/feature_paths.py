@@ -1,0 +1,359 @@
+"""Which as-of features a graph offers: paths from the entity along its links, and what is measured at their ends.
+
+A path has three parts. `base` leads from the seed to the row that owns the history: nothing (the entity itself), steps up
+(its parents), or the parent of its latest fact. `down` leads to facts, over one link or two. `join` leads up
+from each fact to a row it points to. Everything here is fitted on rows at or before a cut, and is plain JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pql.engine.graph import ALWAYS, NEVER, EdgeType, NodeColumn, NodeTable, TemporalGraph
+from pql.language.catalog import Stype
+
+TOP_SHARES = 8  # categories whose shares are features
+TOP_CODES = 48  # categories that get a code of their own
+HEAVY_OWNER = 5_000  # rows of a typical owner above which a history reached over a parent is left out
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Features that are computed together.
+
+    kind: own (a column or the age of the base row), clock (how many, how long ago), number, category, distinct.
+    `base`, `down`, `join`: edge indexes; in `base`, a pair (-1, e) is "parent along e of the latest fact of `via`".
+    `column` is read at the end of the path; `centre` is about its mean (for exact spreads); `vocabulary` its categories.
+    `names`: one per feature, in order.
+    """
+
+    kind: str
+    table: int
+    column: str | None = None
+    stype: str | None = None
+    base: tuple[int, ...] = ()
+    via: int | None = None
+    down: tuple[int, ...] = ()
+    join: tuple[int, ...] = ()
+    brief: bool = False
+    centre: float = 0.0
+    vocabulary: tuple[str, ...] = ()
+    occasions: bool = False
+    names: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Group:
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in value.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A way to a history: see Group. `label` is how people read it, `brief` asks for the few cheapest features."""
+
+    base: tuple[int, ...]
+    via: int | None
+    down: tuple[int, ...]
+    label: str
+    table: int
+    brief: bool
+
+
+def enumerate_groups(
+    graph: TemporalGraph, cut: int, masked: frozenset[tuple[str, str]], hops: int, windows: tuple[str, ...]
+) -> Iterator[Group]:
+    """All groups a graph offers within `hops`, the cheapest and most telling first.
+
+    `windows` are the spec's windows as text, widest first. Rows later than `cut` are not looked at.
+    """
+    by_child = _edges_by(graph, child=True)
+    by_parent = _edges_by(graph, child=False)
+    yield from _own_groups(graph, cut, masked, (), graph.entity)
+    direct = [
+        Path((), None, (e,), _label(graph, e, down=True), graph.edges[e].child, False)
+        for e in by_parent[graph.entity]
+        if graph.edges[e].link is not None
+    ]
+    for path in direct:
+        yield from _history_groups(graph, cut, masked, path, (), windows)
+    for e in by_child[graph.entity]:
+        yield from _own_groups(graph, cut, masked, (e,), graph.edges[e].parent)
+    if hops < 2:
+        return
+    for path in direct:
+        for e in by_child[path.table]:
+            if e not in path.down:
+                yield from _history_groups(graph, cut, masked, path, (e,), windows)
+    far: list[Path] = []
+    for path in direct:
+        for e in by_parent[path.table]:
+            grandchild = graph.edges[e].child
+            if graph.edges[e].link is not None and grandchild != path.table:
+                label = f"{path.label}.{_label(graph, e, down=True)}"
+                far.append(Path((), None, (path.down[0], e), label, grandchild, True))
+    for e in by_child[graph.entity]:
+        parent = graph.edges[e].parent
+        for d in by_parent[parent]:
+            if graph.edges[d].link is not None and _light(graph, d, cut):
+                label = f"{_label(graph, e, down=False)}.{_label(graph, d, down=True)}"
+                far.append(Path((e,), None, (d,), label, graph.edges[d].child, True))
+    for path in direct:
+        for e in by_child[path.table]:
+            if e in path.down:
+                continue
+            parent = graph.edges[e].parent
+            for d in by_parent[parent]:
+                if graph.edges[d].link is not None and _light(graph, d, cut):
+                    own = _label(graph, e, down=False)
+                    label = f"latest {path.label}.{own}.{_label(graph, d, down=True)}"
+                    far.append(Path((e,), path.down[0], (d,), label, graph.edges[d].child, True))
+    for path in far:
+        yield from _history_groups(graph, cut, masked, path, (), windows)
+    for e in by_child[graph.entity]:
+        for f in by_child[graph.edges[e].parent]:
+            yield from _own_groups(graph, cut, masked, (e, f), graph.edges[f].parent)
+    for path in direct:
+        for e in by_child[path.table]:
+            for f in by_child[graph.edges[e].parent]:
+                if e not in path.down:
+                    yield from _history_groups(graph, cut, masked, path, (e, f), windows)
+
+
+def known_rows(node: NodeTable, cut: int) -> NDArray[np.int64]:
+    """The rows of a table that are known at `cut`, ascending."""
+    return np.flatnonzero(node.time <= cut)
+
+
+def _edges_by(graph: TemporalGraph, *, child: bool) -> list[list[int]]:
+    found: list[list[int]] = [[] for _ in graph.nodes]
+    for i, edge in enumerate(graph.edges):
+        if edge.link is not None:
+            found[edge.child if child else edge.parent].append(i)
+    return found
+
+
+def _label(graph: TemporalGraph, e: int, *, down: bool) -> str:
+    """The name of the table at the other end, with the link's column where several links lead there."""
+    edge = graph.edges[e]
+    name = graph.nodes[edge.child if down else edge.parent].name
+    same = [o for o in graph.edges if o.link is not None and (o.child, o.parent) == (edge.child, edge.parent)]
+    if len(same) > 1 and edge.link is not None:
+        return f"{name}[{', '.join(edge.link.child_columns)}]"
+    return name
+
+
+def _light(graph: TemporalGraph, e: int, cut: int) -> bool:
+    """True if the owners of the edge type have few enough rows (at or before `cut`) to be read for every seed."""
+    sizes = known_sizes(graph.edges[e], cut).astype(np.float64)
+    total = sizes.sum()
+    return total > 0 and float((sizes * sizes).sum() / total) <= HEAVY_OWNER
+
+
+def known_sizes(edge: EdgeType, cut: int) -> NDArray[np.int64]:
+    """How many children every parent has at `cut`."""
+    running = np.concatenate([[0], np.cumsum(edge.times <= cut)])
+    at = running[edge.indptr]
+    return at[1:] - at[:-1]
+
+
+def _own_groups(
+    graph: TemporalGraph, cut: int, masked: frozenset[tuple[str, str]], base: tuple[int, ...], table: int
+) -> Iterator[Group]:
+    node = graph.nodes[table]
+    rows = known_rows(node, cut)
+    places = ".".join(_label(graph, e, down=False) for e in base) or node.name
+    times = node.time[rows]
+    times = times[times != ALWAYS]
+    if len(times) and times.min() < times.max():
+        yield Group("own", table, None, "age", base, names=(f"days since {places} row",))
+    for column in node.columns:
+        if (node.name, column.name) in masked or not len(rows):
+            continue
+        label = f"{places}.{column.name}"
+        if column.stype is Stype.NUMBER and _varies(column.data[rows]):
+            yield Group("own", table, column.name, "number", base, names=(label,))
+        elif column.stype is Stype.TIMESTAMP and bool((column.data[rows] != ALWAYS).any()):
+            yield Group("own", table, column.name, "timestamp", base, names=(f"days since {label}",))
+        elif column.stype is Stype.CATEGORY:
+            vocabulary = _vocabulary(column, column.data[rows], TOP_CODES)
+            if len(vocabulary) > 1:
+                yield Group(
+                    "own", table, column.name, "category", base, vocabulary=vocabulary, names=(label,), categorical=(label,)
+                )
+
+
+def _history_groups(
+    graph: TemporalGraph,
+    cut: int,
+    masked: frozenset[tuple[str, str]],
+    path: Path,
+    join: tuple[int, ...],
+    windows: tuple[str, ...],
+) -> Iterator[Group]:
+    brief = path.brief or len(join) > 1
+    facts = _facts(graph, path.down, cut)
+    if not len(facts):
+        return
+    label, table, at = path.label, path.table, facts
+    for e in join:
+        edge = graph.edges[e]
+        label = f"{label}.{_label(graph, e, down=False)}"
+        table = edge.parent
+        at = edge.parent_of[at].astype(np.int64)
+        at = at[at >= 0]
+        at = at[graph.nodes[table].time[at] <= cut]
+    if not len(at):
+        return
+    base = {"base": path.base, "via": path.via, "down": path.down, "join": join, "brief": brief}
+    node = graph.nodes[table]
+    if not join:
+        repeats = _has_occasions(graph, path.down, cut)
+        names = clock_names(label, windows, brief=brief, occasions=repeats)
+        yield Group("clock", table, occasions=repeats, names=names, **base)
+    for column in node.columns:
+        if (node.name, column.name) in masked:
+            continue
+        text = f"{label}.{column.name}"
+        if column.stype is Stype.NUMBER:
+            values = column.data[at]
+            values = values[np.isfinite(values)]
+            if len(values) and values.min() < values.max():
+                centre = float(np.clip(np.median(values), -1e150, 1e150))
+                names = number_names(text, windows, brief=brief)
+                yield Group("number", table, column.name, centre=centre, names=names, **base)
+        elif column.stype is Stype.CATEGORY:
+            vocabulary = _vocabulary(column, column.data[at], TOP_CODES)
+            if len(vocabulary) > 1:
+                names = category_names(text, windows, vocabulary, brief=brief)
+                yield Group(
+                    "category", table, column.name, vocabulary=vocabulary, names=names, categorical=names[:1], **base
+                )
+    if not join:
+        for e, edge in enumerate(graph.edges):
+            if edge.child == table and edge.link is not None and e not in path.down:
+                target = _label(graph, e, down=False)
+                names = distinct_names(f"{label}.{target}", windows, brief=brief)
+                yield Group("distinct", table, f"{e}", names=names, **base)
+
+
+def _facts(graph: TemporalGraph, down: tuple[int, ...], cut: int) -> NDArray[np.int64]:
+    """The fact rows at the end of `down` that belong to some owner and are known at `cut`."""
+    edge = graph.edges[down[-1]]
+    rows = edge.children[edge.times <= cut].astype(np.int64)
+    for e in reversed(down[:-1]):
+        upper = graph.edges[e]
+        middle = graph.edges[down[-1]].parent_of[rows]
+        known = upper.parent_of[middle] >= 0
+        known &= graph.nodes[upper.child].time[middle] != NEVER
+        rows = rows[known]
+    return np.sort(rows)
+
+
+def _has_occasions(graph: TemporalGraph, down: tuple[int, ...], cut: int) -> bool:
+    """True if owners often have several rows at the same time (the items of a basket)."""
+    edge = graph.edges[down[-1]]
+    known = edge.times <= cut
+    if len(edge.times) < 2:
+        return False
+    owner = np.repeat(np.arange(len(edge.indptr) - 1), np.diff(edge.indptr))
+    same = (edge.times[1:] == edge.times[:-1]) & (owner[1:] == owner[:-1]) & (edge.times[1:] != ALWAYS) & known[1:]
+    return len(down) > 1 or int(same.sum()) * 50 > int(known.sum())
+
+
+def _varies(values: NDArray[np.float64]) -> bool:
+    values = values[np.isfinite(values)]
+    return len(values) > 0 and bool(values.min() < values.max())
+
+
+def _vocabulary(column: NodeColumn, codes: NDArray[np.int32], limit: int) -> tuple[str, ...]:
+    """The most frequent categories as text, ties by first appearance."""
+    codes = codes[codes >= 0]
+    if not len(codes) or column.values is None:
+        return ()
+    counts = np.bincount(codes)
+    top = np.argsort(-counts, kind="stable")[:limit]
+    top = top[counts[top] > 0]
+    return tuple(as_text(column.values.take(pa.array(top))).to_pylist())
+
+
+def as_text(values: pa.Array) -> pa.Array:
+    """The values as strings: how categories are kept in a spec."""
+    return values if pa.types.is_string(values.type) else pc.cast(values, pa.string())
+
+
+def clock_names(label: str, windows: tuple[str, ...], *, brief: bool, occasions: bool) -> tuple[str, ...]:
+    """Names of a clock group, in the order `engine.features` computes them."""
+    if brief:
+        return (
+            *(f"COUNT({label}.*, {w}, 0)" for w in ("-INF", windows[1], windows[3])),
+            f"days since latest {label}",
+            f"days since first {label}",
+            f"mean gap of {label}",
+        )
+    counts = [f"COUNT({label}.*, {w}, 0)" for w in ("-INF", *windows)]
+    if occasions:
+        counts += [f"moments of {label} ({w}, 0)" for w in ("-INF", *windows)]
+    return (
+        *counts,
+        f"days since latest {label}",
+        *(f"days since {label} {k} back" for k in (2, 3, 5, 10)),
+        f"days since first {label}",
+        f"mean gap of {label}",
+        f"spread of gaps of {label}",
+        f"latest gap of {label} against its mean",
+        f"{label} per day",
+        f"trend of {label} ({windows[3]} in {windows[1]})",
+        f"trend of {label} ({windows[1]} in -INF)",
+    )
+
+
+def number_names(text: str, windows: tuple[str, ...], *, brief: bool) -> tuple[str, ...]:
+    if brief:
+        return (
+            f"AVG({text}, -INF, 0)",
+            f"AVG({text}, {windows[1]}, 0)",
+            f"SUM({text}, {windows[1]}, 0)",
+            f"latest {text}",
+            f"mean of last 5 {text}",
+            f"MAX({text}, -INF, 0)",
+        )
+    return (
+        *(f"SUM({text}, {w}, 0)" for w in ("-INF", *windows)),
+        *(f"AVG({text}, {w}, 0)" for w in ("-INF", windows[1], windows[3])),
+        f"MIN({text}, -INF, 0)",
+        f"MAX({text}, -INF, 0)",
+        f"MAX({text}, {windows[1]}, 0)",
+        f"STDDEV({text}, -INF, 0)",
+        f"STDDEV({text}, {windows[1]}, 0)",
+        f"latest {text}",
+        *(f"mean of last {k} {text}" for k in (3, 5, 10)),
+        f"trend of {text}",
+    )
+
+
+def category_names(text: str, windows: tuple[str, ...], vocabulary: tuple[str, ...], *, brief: bool) -> tuple[str, ...]:
+    top = vocabulary[: 4 if brief else TOP_SHARES]
+    latest = (f"latest {text}",)
+    shares = tuple(f"share of {text} = {v} (-INF, 0)" for v in top)
+    return latest + shares if brief else latest + shares + tuple(f"share of {text} = {v} ({windows[1]}, 0)" for v in top)
+
+
+def distinct_names(text: str, windows: tuple[str, ...], *, brief: bool) -> tuple[str, ...]:
+    if brief:
+        return (f"COUNT_DISTINCT({text}, -INF, 0)",)
+    return (
+        f"COUNT_DISTINCT({text}, -INF, 0)",
+        f"first-time {text} ({windows[1]}, 0)",
+        f"first-time {text} ({windows[3]}, 0)",
+        f"COUNT_DISTINCT({text}, -INF, 0) per row",
+    )

@@ -1,0 +1,336 @@
+"""As-of relational features: what a person would compute about an entity from its history, for any anchor.
+
+`fit_features` chooses paths and vocabularies on rows at or before a cut; `FeatureSpec.compute` gives the numbers of n seeds
+over the graph's time-sorted index. A seed's features depend on rows at or before its anchor alone, and are the same
+bits whether later rows exist or not and whether it is computed alone or among many.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pql.engine.examples import Seeds
+from pql.engine.feature_measures import (
+    Measured,
+    measure_category,
+    measure_clock,
+    measure_distinct,
+    measure_number,
+    since,
+)
+from pql.engine.feature_paths import Group, as_text, enumerate_groups
+from pql.engine.graph import ALWAYS, NEVER, NodeColumn, TemporalGraph
+from pql.engine.models.base import FeatureMatrix
+from pql.engine.plan import US_PER_DAY
+from pql.engine.segments import History, histories
+from pql.language.catalog import Stype
+from pql.language.errors import PqlError
+
+MAX_FEATURES = 250
+LIMIT = 1e30  # magnitudes beyond it are clipped, so that no float32 overflows
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSpec:
+    """A fitted choice of features. `widths`: windows in µs, widest first. `lags`: how many lagged targets there are.
+
+    `tables` and `edges` name what the groups' integers mean, so that another graph can be checked against them.
+    """
+
+    groups: tuple[Group, ...]
+    widths: tuple[int, ...]
+    lags: int
+    tables: tuple[str, ...]
+    edges: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The features' names, unique, in the order of the matrix's columns."""
+        return _unique(tuple(n for g in self.groups for n in g.names) + lag_names(self.lags))
+
+    def compute(self, graph: TemporalGraph, seeds: Seeds, lags: NDArray[np.float32] | None = None) -> FeatureMatrix:
+        """The features of n seeds: float32[n, len(self.names)], NaN where undefined.
+
+        `lags` float32[n, L] are the query's own earlier targets, nearest first. Raises PqlError
+        `model_mismatch` if the graph isn't made like the one the spec was fitted on.
+        """
+        if tuple(n.name for n in graph.nodes) != self.tables or tuple(e.name for e in graph.edges) != self.edges:
+            raise PqlError(
+                "model_mismatch",
+                "The database's tables and links are not those the model was fitted on.",
+                hint="Train again, e.g. by CREATE OR REPLACE MODEL.",
+            )
+        names = self.names
+        values = np.empty((len(seeds), len(names)), dtype=np.float32)
+        column = 0
+        for (base, via, down), found in groupby(self.groups, key=lambda g: (g.base, g.via, g.down)):
+            groups = list(found)
+            width = sum(len(g.names) for g in groups)
+            _compute_path(graph, seeds, base, via, down, groups, self.widths, values[:, column : column + width])
+            column += width
+        _compute_lags(lags, self.lags, values[:, column:])
+        categorical = [n for g in self.groups for n in g.categorical]
+        return FeatureMatrix(names, values, tuple(n for n in names if n in set(categorical)))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "format": _FORMAT,
+            "groups": [g.to_json() for g in self.groups],
+            "widths": list(self.widths),
+            "lags": self.lags,
+            "tables": list(self.tables),
+            "edges": list(self.edges),
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> FeatureSpec:
+        return cls(
+            tuple(Group.from_json(g) for g in value["groups"]),
+            tuple(value["widths"]),
+            value["lags"],
+            tuple(value["tables"]),
+            tuple(value["edges"]),
+        )
+
+
+def fit_features(
+    graph: TemporalGraph,
+    *,
+    cut: int,
+    horizon: int,
+    masked: frozenset[tuple[str, str]] = frozenset(),
+    hops: int = 2,
+    lags: int = 0,
+    limit: int = MAX_FEATURES,
+) -> FeatureSpec:
+    """Choose features on the rows at or before `cut` (µs).
+
+    `horizon` (µs) is the width of the target's window: history is summed over 8, 4, 2, 1 and 1/2 of it, and whole.
+    `masked` columns are not read. At most `limit` features are kept, cheap and near ones first.
+    """
+    horizon = max(int(horizon), 2)
+    widths = (8 * horizon, 4 * horizon, 2 * horizon, horizon, horizon // 2)
+    chosen: list[Group] = []
+    room = limit - len(lag_names(lags))
+    for group in enumerate_groups(graph, cut, masked, hops, tuple(f"-{duration(w)}" for w in widths)):
+        if len(group.names) <= room:
+            chosen.append(group)
+            room -= len(group.names)
+    chosen.sort(key=lambda g: (g.base, -1 if g.via is None else g.via, g.down))
+    return FeatureSpec(
+        tuple(chosen), widths, lags, tuple(n.name for n in graph.nodes), tuple(e.name for e in graph.edges)
+    )
+
+
+def duration(width: int) -> str:
+    """A width in µs for people, in days where that is a short number, else in smaller units: '30d', '12h', '90s'."""
+    for unit, size in (("d", US_PER_DAY), ("h", 3_600_000_000), ("min", 60_000_000), ("s", 1_000_000)):
+        if width >= size:
+            return f"{width / size:.6g}{unit}"
+    return f"{width}us"
+
+
+def lag_names(count: int) -> tuple[str, ...]:
+    """Names of the features made of the query's own earlier targets."""
+    if not count:
+        return ()
+    each = tuple(f"target {i + 1} windows ago" for i in range(count))
+    if count == 1:
+        return each
+    summary = ("mean", "weighted mean", "spread", "maximum", "minimum", "trend")
+    return each + tuple(f"{s} of earlier targets" for s in summary)
+
+
+def _compute_lags(lags: NDArray[np.float32] | None, count: int, out: NDArray[np.float32]) -> None:
+    if not count:
+        return
+    if lags is None or lags.shape[1] < count:
+        raise PqlError("model_mismatch", f"The model was fitted with {count} earlier targets, which are missing here.")
+    values = np.clip(lags[:, :count].astype(np.float64), -LIMIT, LIMIT)
+    known = np.isfinite(values)
+    filled = np.where(known, values, 0.0)
+    out[:, :count] = np.where(known, values, np.nan)
+    if count == 1:
+        return
+    weights = 0.7 ** np.arange(count)
+    total, weighted, weight = np.zeros(len(values)), np.zeros(len(values)), np.zeros(len(values))
+    for i in range(count):
+        total += filled[:, i]
+        weighted += weights[i] * filled[:, i]
+        weight += weights[i] * known[:, i]
+    number = known.sum(axis=1)
+    mean = _ratio(total, number)
+    spread = np.zeros(len(values))
+    for i in range(count):
+        spread += np.where(known[:, i], (filled[:, i] - np.where(number > 0, mean, 0.0)) ** 2, 0.0)
+    summary = (
+        mean,
+        _ratio(weighted, weight),
+        np.sqrt(_ratio(spread, number)),
+        np.where(number > 0, np.where(known, values, -np.inf).max(axis=1), np.nan),
+        np.where(number > 0, np.where(known, values, np.inf).min(axis=1), np.nan),
+        np.where(known[:, 0], filled[:, 0] - mean, np.nan),
+    )
+    for i, column in enumerate(summary):
+        out[:, count + i] = np.clip(column, -LIMIT, LIMIT)
+
+
+def _ratio(above: NDArray, below: NDArray) -> NDArray[np.float64]:
+    return np.where(below > 0, above / np.where(below > 0, below, 1), np.nan)
+
+
+def _compute_path(
+    graph: TemporalGraph,
+    seeds: Seeds,
+    base: tuple[int, ...],
+    via: int | None,
+    down: tuple[int, ...],
+    groups: list[Group],
+    widths: tuple[int, ...],
+    out: NDArray[np.float32],
+) -> None:
+    owners = _owners(graph, seeds, base, via)
+    if not down:
+        column = 0
+        for group in groups:
+            out[:, column] = _finite(_own(graph, group, owners, seeds.anchors))
+            column += 1
+        return
+    if not base:
+        _compute_histories(graph, down, owners, seeds.anchors, groups, widths, out)
+        return
+    order = np.lexsort((seeds.anchors, owners))
+    fresh = np.ones(len(order), dtype=bool)
+    fresh[1:] = np.diff(owners[order]) != 0
+    fresh[1:] |= np.diff(seeds.anchors[order]) != 0
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.cumsum(fresh) - 1
+    once = order[fresh]
+    small = np.empty((len(once), out.shape[1]), dtype=np.float32)
+    _compute_histories(graph, down, owners[once], seeds.anchors[once], groups, widths, small)
+    out[:] = small[place]
+
+
+def _compute_histories(
+    graph: TemporalGraph,
+    down: tuple[int, ...],
+    owners: NDArray[np.int64],
+    anchors: NDArray[np.int64],
+    groups: list[Group],
+    widths: tuple[int, ...],
+    out: NDArray[np.float32],
+) -> None:
+    for history in histories(graph, tuple(graph.edges[e] for e in down), owners, anchors, widths):
+        rows: dict[tuple[int, ...], NDArray[np.int64]] = {}
+        column = 0
+        for group in groups:
+            if group.join not in rows:
+                rows[group.join] = _joined(graph, history, group.join)
+            measured = _measure(graph, history, group, rows[group.join])
+            for i, values in enumerate(measured):
+                out[history.order, column + i] = _finite(values)
+            column += len(group.names)
+
+
+def _measure(graph: TemporalGraph, history: History, group: Group, rows: NDArray[np.int64]) -> Measured:
+    if group.kind == "clock":
+        return measure_clock(history, brief=group.brief, occasions=group.occasions)
+    if group.kind == "distinct":
+        return measure_distinct(history, graph.edges[int(group.column or 0)].parent_of, brief=group.brief)
+    column = graph.nodes[group.table].column(group.column or "")
+    if group.kind == "category":
+        ranks = _ranks(column, group.vocabulary)
+        codes = np.full(len(rows), -1, dtype=np.int64)
+        known = rows >= 0
+        codes[known] = ranks[column.data[rows[known]]]
+        return measure_category(history, codes, len(group.vocabulary), brief=group.brief)
+    values = np.full(len(rows) + 1, np.nan)
+    known = np.flatnonzero(rows >= 0)
+    values[known] = column.data[rows[known]]
+    return measure_number(history, values, group.centre, brief=group.brief)
+
+
+def _joined(graph: TemporalGraph, history: History, join: tuple[int, ...]) -> NDArray[np.int64]:
+    """The row each fact points to, -1 where there is none or it became known only after the fact."""
+    rows = history.rows
+    for e in join:
+        edge = graph.edges[e]
+        if not len(edge.parent_of) or not len(graph.nodes[edge.parent]):
+            return np.full(len(rows), -1, dtype=np.int64)
+        above = np.where(rows >= 0, edge.parent_of[np.maximum(rows, 0)], -1).astype(np.int64)
+        rows = np.where((above >= 0) & (graph.nodes[edge.parent].time[np.maximum(above, 0)] <= history.times), above, -1)
+    return rows
+
+
+def _owners(graph: TemporalGraph, seeds: Seeds, base: tuple[int, ...], via: int | None) -> NDArray[np.int64]:
+    """The row that owns the history of each seed, -1 where there is none as of the anchor."""
+    rows = seeds.rows
+    until = seeds.anchors
+    if via is None:
+        until = np.maximum(until, np.where(graph.nodes[graph.entity].time[rows] == NEVER, ALWAYS, graph.nodes[graph.entity].time[rows]))
+    else:
+        latest = np.full(len(seeds), -1, dtype=np.int64)
+        for history in histories(graph, (graph.edges[via],), seeds.rows, seeds.anchors, ()):
+            has = history.end > history.start
+            latest[history.order[has]] = history.rows[history.end[has] - 1]
+        rows = latest
+    for e in base:
+        edge = graph.edges[e]
+        if not len(edge.parent_of) or not len(graph.nodes[edge.parent]):
+            return np.full(len(seeds), -1, dtype=np.int64)
+        above = np.where(rows >= 0, edge.parent_of[np.maximum(rows, 0)], -1).astype(np.int64)
+        rows = np.where((above >= 0) & (graph.nodes[edge.parent].time[np.maximum(above, 0)] <= until), above, -1)
+    return rows
+
+
+def _own(
+    graph: TemporalGraph, group: Group, rows: NDArray[np.int64], anchors: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """A column of the base row itself. Timestamps later than the anchor count as unknown."""
+    node = graph.nodes[group.table]
+    result = np.full(len(rows), np.nan)
+    known = np.flatnonzero(rows >= 0)
+    at = rows[known]
+    if group.stype == "age":
+        result[known] = since(node.time[at], anchors[known])
+        return result
+    column = node.column(group.column or "")
+    if column.stype is Stype.TIMESTAMP:
+        result[known] = since(column.data[at], anchors[known])
+    elif column.stype is Stype.CATEGORY:
+        result[:] = -1
+        result[known] = _ranks(column, group.vocabulary)[column.data[at]]
+    else:
+        result[known] = column.data[at]
+    return result
+
+
+def _ranks(column: NodeColumn, vocabulary: tuple[str, ...]) -> NDArray[np.int64]:
+    """Graph code → place in the vocabulary, -1 for others; the last element answers for code -1 (NULL)."""
+    ranks = np.full((len(column.values) if column.values is not None else 0) + 1, -1, dtype=np.int64)
+    if column.values is not None and len(column.values):
+        found = pc.index_in(as_text(column.values), value_set=pa.array(vocabulary, pa.string()))
+        ranks[:-1] = pc.fill_null(found, -1).to_numpy(zero_copy_only=False)
+    return ranks
+
+
+def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.clip(values, -LIMIT, LIMIT)
+
+
+def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
+    seen: dict[str, int] = {}
+    result = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        result.append(name if seen[name] == 1 else f"{name} #{seen[name]}")
+    return tuple(result)
+

@@ -1,0 +1,334 @@
+"""Gradient-boosted trees (LightGBM) on the as-of relational features: the honest rival of the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pql.engine.events import Events
+from pql.engine.examples import Labels, Ragged
+from pql.engine.models.base import FeatureMatrix, Inputs, Problem, State
+from pql.language.errors import PqlError
+
+MOST_ROUNDS = 800
+PATIENCE = 30
+FEWEST_ROWS = 20  # below it a constant is fitted
+MOST_LABELS = 64  # labels of a multilabel task that get trees of their own; rarer ones get their rate
+REGRESSION_OBJECTIVES = ("l1", "l2", "log")
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class BoostedFitted:
+    """Boosters as LightGBM's own text, one per output.
+
+    `trees`: one text (binary, regression, multiclass) or one per label ("" where the label has only its rate).
+    `base`: what is predicted where there are no trees (the rate, the median, or one number per class).
+    `objective`: l1, l2 or log (regression), else the task's own. `rounds`: how many rounds a refit shall run.
+    """
+
+    kind: str
+    objective: str
+    trees: tuple[str, ...]
+    base: Floats
+    names: tuple[str, ...]
+    rounds: int
+    importance: Floats
+    name: str = "boosted"
+    _boosters: list[Any] = field(default_factory=list, repr=False, compare=False)
+
+    @property
+    def again(self) -> BoostedModel:
+        """The model with the choices of this fit, for the refit."""
+        return BoostedModel(self.objective)
+
+    def predict(self, inputs: Inputs) -> Floats:
+        """float64[n], or float64[n, classes] for multiclass and multilabel; never NaN."""
+        n = len(inputs)
+        if not any(self.trees) or n == 0:
+            return np.tile(self.base, (n, 1)) if self.kind in ("multiclass", "multilabel") else np.full(n, self.base[0])
+        matrix = _matrix(inputs.features, self.names)
+        if self.kind == "multilabel":
+            scores = np.tile(self.base, (n, 1))
+            for i, booster in enumerate(self._load()):
+                if booster is not None:
+                    scores[:, i] = booster.predict(matrix, num_threads=1)
+            return scores
+        raw = np.asarray(self._load()[0].predict(matrix, num_threads=1), dtype=np.float64)
+        if self.objective == "log":
+            raw = from_log(raw)
+        if self.kind == "multiclass":
+            raw = 0.995 * raw + 0.005 * self.base
+            return raw / raw.sum(axis=1, keepdims=True)
+        return np.nan_to_num(raw, nan=float(self.base[0]), posinf=1e30, neginf=-1e30)
+
+    def contributions(self, inputs: Inputs) -> Floats:
+        """What each feature adds to each seed's raw score (SHAP values), float64[n, f + 1]; the last column is the mean.
+
+        Only for binary and regression; raises PqlError `not_supported` otherwise.
+        """
+        if self.kind not in ("binary", "regression", "forecast"):
+            raise PqlError("not_supported", f"Contributions of features aren't computed for {self.kind} targets.")
+        if not any(self.trees):
+            return np.tile(np.append(np.zeros(len(self.names)), self.base[0]), (len(inputs), 1))
+        matrix = _matrix(inputs.features, self.names)
+        return np.asarray(self._load()[0].predict(matrix, pred_contrib=True, num_threads=1), dtype=np.float64)
+
+    def state(self) -> State:
+        return {
+            "kind": self.kind,
+            "objective": self.objective,
+            "trees": list(self.trees),
+            "base": self.base,
+            "names": list(self.names),
+            "rounds": self.rounds,
+            "importance": self.importance,
+        }
+
+    def _load(self) -> list[Any]:
+        if not self._boosters:
+            import lightgbm
+
+            self._boosters.extend(lightgbm.Booster(model_str=text) if text else None for text in self.trees)
+        return self._boosters
+
+
+@dataclass(frozen=True, slots=True)
+class BoostedModel:
+    """LightGBM on the features. `objective` fixes the regression's loss; None lets validation choose."""
+
+    objective: str | None = None
+    name: str = "boosted"
+    tasks: frozenset[str] = frozenset({"binary", "regression", "multiclass", "multilabel", "forecast"})
+
+    def fit(
+        self,
+        problem: Problem,
+        train: NDArray[np.int64],
+        valid: NDArray[np.int64],
+        rounds: int | None = None,
+    ) -> BoostedFitted:
+        """Fit on `train`, stop early on `valid`; with `rounds`, run that many and look at no validation rows."""
+        kind = problem.task.kind.value
+        data = _Data(problem, train, valid if rounds is None else valid[:0])
+        if kind == "multilabel":
+            return _fit_labels(data, rounds)
+        if kind == "multiclass":
+            return _fit_classes(data, rounds)
+        if kind == "binary":
+            return _fit_one(data, kind, "binary", rounds)
+        if self.objective in REGRESSION_OBJECTIVES or problem.task.metric != "mae" or not len(data.valid):
+            objective = self.objective if self.objective in REGRESSION_OBJECTIVES else None
+            return _fit_one(data, kind, objective or ("l1" if problem.task.metric == "mae" else "l2"), rounds)
+        tried = [_fit_one(data, kind, objective, rounds) for objective in _objectives(data)]
+        truth = np.asarray(problem.examples.labels)[data.valid]
+        errors = [float(np.mean(np.abs(f.predict(problem.inputs.take(data.valid)) - truth))) for f in tried]
+        return tried[int(np.argmin(errors))]
+
+    def restore(self, state: State) -> BoostedFitted:
+        return BoostedFitted(
+            state["kind"],
+            state["objective"],
+            tuple(state["trees"]),
+            np.asarray(state["base"], dtype=np.float64),
+            tuple(state["names"]),
+            int(state["rounds"]),
+            np.asarray(state["importance"], dtype=np.float64),
+        )
+
+
+class _Data:
+    """The rows of one fit as LightGBM wants them; the binned matrix is built once and shared."""
+
+    def __init__(self, problem: Problem, train: NDArray[np.int64], valid: NDArray[np.int64]) -> None:
+        self.problem, self.train, self.valid = problem, train, valid
+        features = problem.inputs.features
+        self.names = features.names
+        self.n = len(train)
+        self.params = {
+            "learning_rate": 0.08,
+            "num_leaves": 15,
+            "min_data_in_leaf": int(np.clip(self.n // 60, 3, 100)),
+            "min_sum_hessian_in_leaf": 1e-3,
+            "feature_fraction": 0.5,
+            "bagging_fraction": 0.8,
+            "bagging_freq": 1,
+            "lambda_l2": 5.0,
+            "max_bin": 127,
+            "max_cat_threshold": 16,
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": max(1, problem.plan.threads),
+            "seed": problem.plan.seed,
+            "verbosity": -1,
+        }
+        self._sets: tuple[Any, Any] | None = None
+
+    @property
+    def is_enough(self) -> bool:
+        if self.n < FEWEST_ROWS or not self.names:
+            return False
+        values = self.problem.inputs.features.values[self.train]
+        low = np.where(np.isnan(values), np.inf, values).min(axis=0)
+        high = np.where(np.isnan(values), -np.inf, values).max(axis=0)
+        return bool((high > low).any() or (np.isnan(values).any(axis=0) & (high >= low)).any())
+
+    def sets(self, labels: Floats) -> tuple[Any, Any | None]:
+        """LightGBM datasets of the train and validation rows with these labels (of all examples)."""
+        import lightgbm
+
+        features = self.problem.inputs.features
+        if self._sets is None:
+            at = [features.names.index(c) for c in features.categorical]
+            matrix = _matrix(features, self.names)
+            train = lightgbm.Dataset(
+                matrix[self.train], labels[self.train], categorical_feature=at, params=self.params, free_raw_data=True
+            ).construct()
+            valid = None
+            if len(self.valid):
+                valid = train.create_valid(matrix[self.valid], labels[self.valid]).construct()
+            self._sets = (train, valid)
+        train, valid = self._sets
+        train.set_label(labels[self.train])
+        if valid is not None:
+            valid.set_label(labels[self.valid])
+        return train, valid
+
+    def boost(self, labels: Floats, rounds: int | None, most: int = MOST_ROUNDS, **params: Any) -> tuple[str, int, Floats]:
+        """Train; the model as text, the rounds kept, and each feature's total gain."""
+        import lightgbm
+
+        train, valid = self.sets(labels)
+        callbacks = [_watch(self.problem.events)]
+        if rounds is None and valid is not None:
+            callbacks.append(lightgbm.early_stopping(PATIENCE, first_metric_only=True, verbose=False))
+        booster = lightgbm.train(
+            {**self.params, **params},
+            train,
+            max(1, rounds if rounds is not None else (most if valid is not None else 100)),
+            valid_sets=[valid] if valid is not None and rounds is None else None,
+            callbacks=callbacks,
+        )
+        best = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()
+        text = booster.model_to_string(num_iteration=best)
+        return text, max(1, best), booster.feature_importance("gain", iteration=best).astype(np.float64)
+
+
+def _fit_one(data: _Data, kind: str, objective: str, rounds: int | None) -> BoostedFitted:
+    labels = np.asarray(data.problem.examples.labels, dtype=np.float64)
+    known = labels[data.train]
+    center = 0.0 if not len(known) else float(known.mean() if objective in ("binary", "l2") else np.median(known))
+    base = np.array([center])
+    if not data.is_enough or known.min() == known.max():
+        return BoostedFitted(kind, objective, (), base, data.names, 1, np.zeros(len(data.names)))
+    params: dict[str, Any] = {"objective": "binary", "metric": "binary_logloss"}
+    if objective != "binary":
+        params = {"objective": "l2" if objective == "l2" else "l1", "metric": "l1"}
+        if data.problem.task.metric != "mae":
+            params["metric"] = "l2"
+    if objective == "log":
+        labels = to_log(labels)
+    text, best, gain = data.boost(labels, rounds, **params)
+    return BoostedFitted(kind, objective, (text,), base, data.names, best, gain)
+
+
+def _fit_classes(data: _Data, rounds: int | None) -> BoostedFitted:
+    labels = np.asarray(data.problem.examples.labels, dtype=np.float64)
+    classes = max(1, data.problem.classes)
+    counts = np.bincount(labels[data.train].astype(np.int64), minlength=classes).astype(np.float64)
+    base = (counts + 1.0 / classes) / (counts.sum() + 1.0)
+    if not data.is_enough or (counts > 0).sum() < 2:
+        return BoostedFitted("multiclass", "multiclass", (), base, data.names, 1, np.zeros(len(data.names)))
+    most = int(np.clip(4_000 // classes, 10, 400))
+    params = {"objective": "multiclass", "num_class": classes, "metric": "multi_logloss", "num_leaves": 7}
+    text, best, gain = data.boost(labels, rounds, most, **params)
+    return BoostedFitted("multiclass", "multiclass", (text,), base, data.names, best, gain)
+
+
+def _fit_labels(data: _Data, rounds: int | None) -> BoostedFitted:
+    sets = data.problem.examples.labels
+    classes = max(1, data.problem.classes)
+    member = membership(sets, classes, None)
+    counts = member[data.train].sum(axis=0)
+    base = (counts + 0.5) / (max(1, data.n) + 1.0)
+    gain = np.zeros(len(data.names))
+    trees = [""] * classes
+    kept: list[int] = []
+    usable = [c for c in np.argsort(-counts, kind="stable")[:MOST_LABELS] if 5 <= counts[c] <= data.n - 5]
+    if data.is_enough:
+        most = int(np.clip(6_000 // max(1, len(usable)), 20, 200))
+        for c in usable:
+            if data.problem.events.stopped:
+                break
+            params = {"objective": "binary", "metric": "binary_logloss", "num_leaves": 7}
+            trees[c], best, one = data.boost(member[:, c].astype(np.float64), rounds, most, **params)
+            gain += one
+            kept.append(best)
+    again = int(np.median(kept)) if kept else 1
+    return BoostedFitted("multilabel", "multilabel", tuple(trees), base, data.names, max(1, again), gain)
+
+
+def membership(sets: Labels, classes: int, of: NDArray[np.int64] | None) -> NDArray[np.bool_]:
+    """bool[n, classes]: which classes each example's set holds; `of` chooses examples."""
+    if not isinstance(sets, Ragged):
+        raise TypeError("multilabel labels are sets (Ragged)")
+    chosen = sets if of is None else sets.take(of)
+    result = np.zeros((len(chosen), classes), dtype=bool)
+    rows = np.repeat(np.arange(len(chosen)), np.diff(chosen.offsets))
+    result[rows, chosen.values] = True
+    return result
+
+
+def to_log(values: Floats) -> Floats:
+    """Signed log1p: tames heavy tails, keeps zero and sign."""
+    return np.sign(values) * np.log1p(np.abs(values))
+
+
+def from_log(values: Floats) -> Floats:
+    return np.sign(values) * np.expm1(np.minimum(np.abs(values), 69.0))
+
+
+def _objectives(data: _Data) -> tuple[str, ...]:
+    """The losses worth trying: the logarithm only where the labels have a heavy tail."""
+    values = np.abs(np.asarray(data.problem.examples.labels, dtype=np.float64)[data.train])
+    if not len(values):
+        return ("l1",)
+    heavy = float(values.max()) > 10 * max(float(np.median(values)), float(values.mean()), 1e-12)
+    return REGRESSION_OBJECTIVES if heavy else ("l1", "l2")
+
+
+def _matrix(features: FeatureMatrix, names: tuple[str, ...]) -> NDArray[np.float32]:
+    """The named features; unknown categories (-1) as missing."""
+    values = features.values
+    if features.names != names:
+        at = {n: i for i, n in enumerate(features.names)}
+        missing = [n for n in names if n not in at]
+        if missing:
+            raise PqlError("model_mismatch", f"The model needs the feature {missing[0]!r}, which this graph doesn't give.")
+        values = values[:, [at[n] for n in names]]
+    columns = [names.index(c) for c in features.categorical if c in names]
+    if columns:
+        values = values.copy()
+        part = values[:, columns]
+        values[:, columns] = np.where(part < 0, np.nan, part)
+    return values
+
+
+def _watch(events: Events) -> Callable[[Any], None]:
+    """A callback that reports progress and ends training, keeping what is there, once the user wants to stop."""
+
+    def watch(environment: Any) -> None:
+        from lightgbm.callback import EarlyStopException
+
+        if environment.iteration % 20 == 0:
+            events.progress("boosted", f"round {environment.iteration}")
+        if events.stopped:
+            raise EarlyStopException(environment.iteration, environment.evaluation_result_list or [])
+
+    return watch
+
