@@ -15,7 +15,8 @@ from pql.language.errors import Fault, PqlError
 from pql.language.lexing import MAX_VALUES, Token, unescape
 
 _SECONDS = {
-    "seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400, "weeks": 604_800, "months": 2_629_746, "years": 31_556_952,
+    "seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400, "weeks": 604_800, "months": 2_629_746,
+    "years": 31_556_952,
 }  # fmt: skip
 _LONGEST = 10_000 * _SECONDS["years"]
 _CLAUSES = {
@@ -89,8 +90,7 @@ class Builder:
     def literal(self, c: list[Any], span: Span) -> Literal:
         token: Token = c[0]
         named = {"TRUE": True, "FALSE": False, "NULL": None}
-        value: Any = named[token.type] if token.type in named else token.value
-        return Literal(value, span)
+        return Literal(named.get(token.type, token.value), span)  # type: ignore[arg-type]
 
     def quoted_string(self, c: list[Any], span: Span) -> Literal:
         return Literal(unescape(self.text[span.start : span.end]), span)

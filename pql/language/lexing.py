@@ -148,7 +148,7 @@ _PATTERN = re.compile(
   | (?P<dq>"(?:[^"\\]|\\[\s\S]|"")*")
   | (?P<backtick>`(?:[^`]|``)*`)
   | (?P<unclosed>/\*|['"`])
-  | (?P<parameter>:[^\W\d]\w*|\?)
+  | (?P<parameter>:[^\W\d]\w*|\?\d{0,4})
   | (?P<arrow>->)
   | (?P<compare><=|>=|<>|!=|==|=|<|>)
   | (?P<mark>[,.*/%+\-()\[\];])
@@ -236,9 +236,12 @@ class Lexer:
                 raise PqlError("empty_name", "a name has at least one character", span=Span(start, end))
             return self._made("DQ" if kind == "dq" else "IDENT", name, start, end)
         if kind == "parameter":
-            if text == "?":
+            if text[0] == "?":  # ?3 is the third value, whatever its place
                 self._marks += 1
-                return self._made("PARAMETER", self._marks - 1, start, end)
+                index = int(text[1:]) if len(text) > 1 else self._marks
+                if index < 1:
+                    raise PqlError("invalid_literal", "parameters are counted from ?1", span=Span(start, end))
+                return self._made("PARAMETER", index - 1, start, end)
             return self._made("PARAMETER", text[1:], start, end)
         if kind == "arrow":
             return self._made("ARROW", text, start, end)

@@ -28,7 +28,7 @@ class Position:
     tokens: list[Token] = field(default_factory=list)
 
 
-class Unreadable(Exception):  # noqa: N818
+class Unreadable(Exception):
     """The token at hand fits nowhere. Never leaves this package."""
 
     def __init__(self, token: Token, position: Position) -> None:
