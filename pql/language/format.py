@@ -1,0 +1,301 @@
+"""Tree to text: the canonical spelling of a query, on one line.
+
+Keywords are upper case, clauses stand in a fixed order, names are quoted with backticks only where they must be.
+Reading the text again gives an equal tree.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+
+from pql.language import ast
+from pql.language.ast import Identifier, Literal, Parameter
+from pql.language.lexing import RESERVED, UNITS
+
+_PLAIN = re.compile(r"[^\W\d]\w*")
+_QUOTED_WHEN_BARE = RESERVED | {"EACH", "CLASS", "NUMBER", "OF", "MODEL", "DISTINCT"}
+_OR, _AND, _NOT, _PREDICATE, _SUM, _PRODUCT, _UNARY, _ATOM = range(8)
+
+
+def format(node: ast.Script | ast.Statement | ast.Expression | ast.TaskClause | ast.EntityIds | Identifier) -> str:
+    """The canonical text of a script, a statement, an expression, a task clause or a name."""
+    return _Printer().print(node)
+
+
+def quote_name(text: str) -> str:
+    """`text` as a bare name: in backticks where it would be read as anything else."""
+    return text if _PLAIN.fullmatch(text) and text.upper() not in _QUOTED_WHEN_BARE else _backticked(text)
+
+
+def quote_string(text: str) -> str:
+    """`text` as a string in single quotes."""
+    escaped = text.replace("\\", "\\\\").replace("'", "''")
+    return "'" + escaped.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t") + "'"
+
+
+def _backticked(text: str) -> str:
+    return "`" + text.replace("`", "``") + "`"
+
+
+def _after_dot(name: Identifier) -> str:
+    return name.text if _PLAIN.fullmatch(name.text) else _backticked(name.text)
+
+
+class _Printer:
+    """Prints one statement; counts the `?` printed, since a `?` out of its order needs its number."""
+
+    def __init__(self) -> None:
+        self._marks = 0
+
+    def print(self, node: object) -> str:
+        if isinstance(node, ast.Script):
+            return ";\n".join(_Printer().print(statement) + _line_end(statement) for statement in node.statements)
+        if isinstance(node, Identifier):
+            return quote_name(node.text)
+        if isinstance(node, ast.EntityIds):
+            return f"{node.op} {self.expression(node.items, _SUM)}"
+        if isinstance(node, ast.TaskClause):
+            return self.task(node)
+        if isinstance(node, ast.Expression):
+            return self.expression(node)
+        return self.statement(node)
+
+    # ------------------------------------------------------------ expressions
+
+    def expression(self, node: ast.Expression, least: int = _OR) -> str:
+        """The text of `node`, in brackets where it binds less tightly than `least`."""
+        text, level = self._expression(node)
+        return text if level >= least else f"({text})"
+
+    def _expression(self, node: ast.Expression) -> tuple[str, int]:
+        match node:
+            case Literal(value=value):
+                number = type(value) in (int, float)
+                return literal(value), _UNARY if number and value < 0 else _ATOM  # type: ignore[operator]
+            case Parameter():
+                return self.parameter(node), _ATOM
+            case ast.ColumnName(table=None):
+                return quote_name(node.column.text), _ATOM
+            case ast.ColumnName():
+                return self.qualified(node.table, node.column), _ATOM
+            case ast.Star(table=table):
+                return ("*" if table is None else f"{quote_name(table.text)}.*"), _ATOM
+            case ast.ListOf(items=items):
+                return f"({', '.join(self.expression(item, _SUM) for item in items)})", _ATOM
+            case ast.Arithmetic(op=op):
+                level = _SUM if op in "+-" else _PRODUCT
+                left = self.expression(node.left, level)
+                return f"{left} {op} {self.expression(node.right, level + 1)}", level
+            case ast.Negate(operand=operand):
+                if isinstance(operand, Literal) and type(operand.value) in (int, float):
+                    return f"-({self.expression(operand)})", _UNARY
+                return f"-{self.expression(operand, _ATOM)}", _UNARY
+            case ast.Not(operand=operand):
+                return f"NOT {self.expression(operand, _NOT)}", _NOT
+            case ast.And(items=items):
+                return " AND ".join([self.expression(item, _NOT) for item in items]), _AND
+            case ast.Or(items=items):
+                return " OR ".join([self.expression(item, _AND) for item in items]), _OR
+            case ast.Aggregate():
+                return self.aggregate(node), _ATOM
+        return self._predicate(node), _PREDICATE
+
+    def _predicate(self, node: ast.Expression) -> str:
+        match node:
+            case ast.Comparison(op=op, left=left, right=right):
+                return f"{self.expression(left, _SUM)} {op} {self.expression(right, _SUM)}"
+            case ast.Between(operand=operand, low=low, high=high):
+                left = self.expression(operand, _SUM) + _not(node.negated)
+                return f"{left} BETWEEN {self.expression(low, _SUM)} AND {self.expression(high, _SUM)}"
+            case ast.InList(operand=operand, items=items):
+                return f"{self.expression(operand, _SUM)}{_not(node.negated)} IN {self.expression(items, _SUM)}"
+            case ast.IsNull(operand=operand):
+                return f"{self.expression(operand, _SUM)} IS{_not(node.negated)} NULL"
+            case ast.Match(op=op, operand=operand, pattern=pattern):
+                left = self.expression(operand, _SUM) + _not(node.negated)
+                return f"{left} {op} {self.expression(pattern, _SUM)}"
+        raise TypeError(f"{type(node).__name__} has no text")
+
+    def aggregate(self, node: ast.Aggregate) -> str:
+        parts = [self.expression(node.argument)]
+        if node.where is not None:
+            parts[0] += f" WHERE {self.expression(node.where)}"
+        if node.window is not None:
+            start = "-INF" if node.window.start is None else self.number(node.window.start)
+            parts += [start, self.number(node.window.end)]
+            if node.window.unit is not None:
+                parts.append(node.window.unit)
+        name = (node.function if _PLAIN.fullmatch(node.function) else _backticked(node.function)) if node.function else ""
+        return f"{name}({', '.join(parts)})"
+
+    def parameter(self, node: Parameter) -> str:
+        if node.name is not None:
+            return f":{node.name}"
+        self._marks += 1
+        return "?" if node.index == self._marks - 1 else f"?{(node.index or 0) + 1}"
+
+    def number(self, value: float | Parameter) -> str:
+        return self.parameter(value) if isinstance(value, Parameter) else literal(value)
+
+    def qualified(self, table: Identifier, column: Identifier) -> str:
+        return f"{quote_name(table.text)}.{_after_dot(column)}"
+
+    # ------------------------------------------------------------ PREDICT
+
+    def predict(self, node: ast.Predict) -> str:
+        parts = ["PREDICT " + self.expression(node.target)]
+        if node.alias is not None:
+            parts.append("AS " + quote_name(node.alias.text))
+        parts += [self.task(task) for task in node.tasks]
+        parts.append("FOR " + "EACH " * node.each + ", ".join(self.entity(entity) for entity in node.entities))
+        if node.ids is not None:
+            parts.append(self.print(node.ids))
+        if node.using is not None:
+            parts.append("USING " + _names(node.using))
+        if node.using_model is not None:
+            parts.append("USING MODEL " + quote_name(node.using_model.text))
+        if node.where is not None:
+            parts.append("WHERE " + self.expression(node.where))
+        if node.assuming is not None:
+            parts.append("ASSUMING " + self.expression(node.assuming))
+        if node.candidates is not None:
+            parts.append("CANDIDATES WHERE " + self.expression(node.candidates))
+        if node.excluding is not None:
+            parts.append("EXCLUDING " + self.expression(node.excluding.what))
+        if node.at_most is not None:
+            parts.append(f"AT MOST {self.number(node.at_most.n)} PER {self.expression(node.at_most.column)}")
+        if node.via is not None:
+            parts.append("VIA " + _names(node.via))
+        if node.ignoring:
+            parts.append("IGNORING " + ", ".join(self.expression(column) for column in node.ignoring))
+        if node.as_of is not None:
+            parts.append("AS OF " + self.expression(node.as_of.when))
+        if node.returning is not None:
+            parts.append(self.returning(node.returning))
+        if node.options:
+            parts.append(f"WITH ({', '.join(self.option(option) for option in node.options)})")
+        return " ".join(parts)
+
+    def task(self, node: ast.TaskClause) -> str:
+        match node:
+            case ast.RankTop(k=None):
+                return "RANK"
+            case ast.RankTop(k=k, has_rank=has_rank):
+                return f"{'RANK ' if has_rank else ''}TOP {self.number(k)}"
+            case ast.Classify():
+                return "CLASSIFY"
+            case ast.Forecast(steps=steps):
+                return f"FORECAST {self.number(steps)} TIMEFRAMES"
+            case ast.AsKind(kind=kind):
+                return f"AS {kind.upper()}"
+
+    def entity(self, node: ast.EntityName) -> str:
+        if node.table is not None and node.column is not None:
+            return self.qualified(node.table, node.column)
+        name = node.table or node.column
+        return quote_name(name.text) if name is not None else ""
+
+    def returning(self, node: ast.Returning) -> str:
+        levels = [self.number(level) for level in node.levels]
+        if node.form == "quantiles":
+            return f"RETURN QUANTILES ({', '.join(levels)})"
+        return " ".join(["RETURN", node.form.upper(), *levels])
+
+    def option(self, node: ast.Option) -> str:
+        return f"{quote_name(node.name.text)} = {self.setting(node.value)}"
+
+    def setting(self, node: ast.Expression) -> str:
+        if isinstance(node, Literal) and isinstance(node.value, str):
+            return node.value if _is_word(node.value) else quote_string(node.value)
+        if isinstance(node, ast.ListOf):
+            match node.items:
+                case (Literal(value=int() as n), Literal(value=str() as unit)) if type(n) is int and n >= 0:
+                    if _is_word(unit) and UNITS.get(unit.lower(), unit) == unit:
+                        return f"{n} {unit}"
+            return f"({', '.join(self.setting(item) for item in node.items)})"
+        return self.expression(node)
+
+    # ------------------------------------------------------------ statements
+
+    def statement(self, node: object) -> str:
+        match node:
+            case ast.Predict():
+                return self.predict(node)
+            case ast.Explain(query=query, part=part, analyze=analyze):
+                return f"EXPLAIN {'ANALYZE ' * analyze}{part.upper() + ' ' if part else ''}{self.predict(query)}"
+            case ast.Evaluate(query=query, at=at):
+                dates = ", ".join(self.expression(when) for when in at)
+                return f"EVALUATE {self.predict(query)}" + (f" AT {dates}" if at else "")
+            case ast.Labels(query=query):
+                return f"LABELS {self.predict(query)}"
+            case ast.CheckLeakage(query=query):
+                return f"CHECK LEAKAGE {self.predict(query)}"
+            case ast.CreateModel(name=name, query=query, replace=replace):
+                return f"CREATE {'OR REPLACE ' * replace}MODEL {quote_name(name.text)} AS {self.predict(query)}"
+            case ast.CreateTable(name=name, query=query):
+                return f"CREATE TABLE {quote_name(name.text)} AS {self.predict(query)}"
+            case ast.Copy(query=query, path=path):
+                return f"COPY ({self.predict(query)}) TO {quote_string(path)}"
+            case ast.DefineTarget(name=name, target=target, tasks=tasks):
+                made = [f"DEFINE TARGET {quote_name(name.text)} AS {self.expression(target)}"]
+                return " ".join(made + [self.task(task) for task in tasks])
+            case ast.Sql(text=text):
+                return text
+        return self._small_statement(node)
+
+    def _small_statement(self, node: object) -> str:
+        match node:
+            case ast.Show(what=what, model=None):
+                return f"SHOW {what.upper()}"
+            case ast.Show(what=what, model=Identifier() as model):
+                return f"SHOW {what.upper()} FOR MODEL {quote_name(model.text)}"
+            case ast.Describe(name=name, is_model=is_model):
+                return f"DESCRIBE {'MODEL ' * is_model}{quote_name(name.text)}"
+            case ast.DropModel(name=name):
+                return f"DROP MODEL {quote_name(name.text)}"
+            case ast.DropTarget(name=name):
+                return f"DROP TARGET {quote_name(name.text)}"
+            case ast.AlterModel(name=name, version=version):
+                return f"ALTER MODEL {quote_name(name.text)} USE VERSION {version}"
+            case ast.LinkOverride(child=child, parent=parent, remove=remove):
+                return f"{'UN' * remove}LINK {self.expression(child)} -> {self.expression(parent)}"
+            case ast.KeyOverride(column=column):
+                return f"KEY {self.expression(column)}"
+            case ast.TimeOverride(column=ast.ColumnName() as column):
+                return f"TIME {self.expression(column)}"
+            case ast.TimeOverride(table=Identifier() as table):
+                return f"NO TIME {quote_name(table.text)}"
+        raise TypeError(f"{type(node).__name__} has no text")
+
+
+def literal(value: None | bool | int | float | str | dt.date | dt.datetime) -> str:
+    """A constant as it is written in a query."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, str):
+        return quote_string(value)
+    if isinstance(value, dt.datetime):
+        return value.isoformat(sep=" ")
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    return repr(value)
+
+
+def _names(names: tuple[Identifier, ...]) -> str:
+    return ", ".join(quote_name(name.text) for name in names)
+
+
+def _not(negated: bool) -> str:
+    return " NOT" if negated else ""
+
+
+def _is_word(text: str) -> bool:
+    return bool(_PLAIN.fullmatch(text)) and text.upper() not in RESERVED
+
+
+def _line_end(statement: ast.Statement) -> str:
+    """A line end after SQL whose last line holds a comment, which would swallow the `;`."""
+    return "\n" if isinstance(statement, ast.Sql) and "--" in statement.text.rpartition("\n")[2] else ""
