@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -21,12 +21,16 @@ class DeclaredLink:
 
 @dataclass(frozen=True, slots=True)
 class StoredTable:
-    """A table as stored: its name as the language will call it, columns as (name, DuckDB type), declared constraints."""
+    """A table as stored: its name as the language will call it, columns as (name, DuckDB type), declared constraints.
+
+    A table outside the main schema is called by its bare name where that is free, else `schema.table`.
+    """
 
     name: str
     columns: tuple[tuple[str, str], ...]
     primary_key: tuple[str, ...] | None = None
     links: tuple[DeclaredLink, ...] = ()
+    is_view: bool = False
 
 
 class Snapshot(Protocol):
@@ -36,14 +40,29 @@ class Snapshot(Protocol):
         """All tables, in a stable order."""
         ...
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
-        """Run DuckDB SQL over the tables (called by their names, quoted) and return all rows as Arrow."""
+    def skipped(self) -> tuple[tuple[str, str], ...]:
+        """Tables and views that can't be read, as (name, reason)."""
+        ...
+
+    def query(
+        self, sql: str, parameters: Sequence[Any] = (), *, frames: Mapping[str, pa.Table] | None = None
+    ) -> pa.Table:
+        """Run one SELECT of DuckDB's over the tables (called by their names, quoted) and return all rows as Arrow.
+
+        The tables' columns are in their normal forms (see `scan`). `?` in the text are the `parameters`, in order.
+        `frames` are further tables of this one statement, by name. PqlError `sql_failed` if DuckDB refuses it.
+        """
         ...
 
     def scan(
         self, table: str, columns: Sequence[str], *, time_column: str | None = None, until: int | None = None
     ) -> pa.Table:
-        """The given columns in stored order; with `until` (µs), only rows whose `time_column` is at or before it."""
+        """The given columns in stored order; with `until` (µs), only rows whose `time_column` is at or before it.
+
+        Normal forms: int64, float64 (decimals too), bool, string (enums and UUIDs too), timestamp[us] naive UTC
+        (dates too; 'infinity' is NULL). Integers that may exceed 64 bits (UBIGINT, HUGEINT) are strings where the
+        column is named as an id, else float64. Columns of other types can't be read: PqlError `unreadable_column`.
+        """
         ...
 
 

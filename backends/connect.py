@@ -1,0 +1,66 @@
+"""From what the user has at hand to a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pql.language.errors import PqlError
+
+if TYPE_CHECKING:
+    from pql.backends.base import Backend
+
+_EXPECTED = "a DuckDB file, a folder of Parquet or CSV files, an open DuckDB connection, or a dict of frames"
+
+
+def open_backend(source: Any) -> Backend:
+    """The backend for a path, a dict of pandas / polars / Arrow tables, or an open DuckDB connection.
+
+    PqlError: source_not_found, source_unreadable, source_locked, empty_source, unsupported_source, not_supported.
+    """
+    if isinstance(source, str | PathLike):
+        return _open_path(source)
+    if isinstance(source, Mapping):
+        from pql.backends.frames import FrameBackend
+
+        return FrameBackend(source)
+    if type(source).__name__ == "DuckDBPyConnection":
+        from pql.backends.duckdb import DuckDBConnection
+
+        return DuckDBConnection(source)
+    raise PqlError("unsupported_source", f"can't connect to {type(source).__name__}", hint=f"expected {_EXPECTED}")
+
+
+def _open_path(source: str | PathLike[str]) -> Backend:
+    text = str(source)
+    if "://" in text:
+        scheme = text.split("://", 1)[0]
+        raise PqlError("not_supported", f"{scheme}:// sources are not supported yet", hint=f"expected {_EXPECTED}")
+    if not text.strip() or text == ":memory:" or "\0" in text:
+        raise PqlError("empty_source", f"{text!r} names no data", hint=f"expected {_EXPECTED}")
+    path = Path(text).expanduser()
+    try:
+        is_folder, is_file = path.is_dir(), path.exists()
+    except OSError as error:
+        raise PqlError("source_unreadable", f"{text} can't be read: {error.strerror}") from error
+    if not is_file:
+        raise PqlError("source_not_found", f"there is no file or folder {text}")
+    from pql.backends import folder
+
+    if is_folder or path.name.lower().endswith(folder.SUFFIXES):
+        return folder.FolderBackend(path)
+    if _starts_with(path, b"SQLite format 3"):
+        raise PqlError("not_supported", f"{text} is a SQLite file, which is not supported yet")
+    from pql.backends.duckdb import DuckDBFile
+
+    return DuckDBFile(path)
+
+
+def _starts_with(path: Path, magic: bytes) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(magic)) == magic
+    except OSError as error:
+        raise PqlError("source_unreadable", f"{path} can't be read: {error.strerror}") from error

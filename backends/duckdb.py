@@ -1,0 +1,244 @@
+"""DuckDB databases: a file, opened read-only and never written, or a connection that the user has open."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from pql.backends.base import DeclaredLink, StoredTable
+from pql.backends.relations import DuckSnapshot, Relation, first_line, run
+from pql.backends.sql import qualified, string
+from pql.language.errors import PqlError
+
+SUFFIXES = (".duckdb", ".ddb", ".db")
+
+
+class DuckDBFile:
+    """A DuckDB file. It is opened read-only; opening never creates it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.resolve()
+        self.identity = f"duckdb:{self.path}"
+        self._con = _open_read_only(self.path)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[DuckSnapshot]:
+        cursor = _cursor(self._con)
+        try:
+            cursor.begin()
+            try:
+                yield _read(cursor)
+            finally:
+                cursor.rollback()
+        finally:
+            cursor.close()
+
+    def close(self) -> None:
+        self._con.close()
+
+
+class DuckDBConnection:
+    """A connection of the user's. Its settings, temporary objects and transactions stay as they are.
+
+    Reads come from a transaction of their own on a second cursor; where that couldn't see everything (the user is inside
+    a transaction, or has temporary tables or registered frames), from the connection itself: inside the user's
+    transaction if there is one, else between BEGIN and ROLLBACK.
+    """
+
+    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+        self._con = con
+        self.identity = _identity(con)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[DuckSnapshot]:
+        if _in_transaction(self._con):
+            yield _read(self._con)
+            return
+        own = not _has_temporary(self._con)
+        con = _cursor(self._con) if own else self._con
+        try:
+            con.begin()
+            try:
+                yield _read(con, database=_current_database(self._con))
+            finally:
+                con.rollback()
+        finally:
+            if own:
+                con.close()
+
+    def close(self) -> None:
+        """The connection is the user's: it stays open."""
+
+
+def _open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
+    if not path.exists():
+        raise PqlError("source_not_found", f"there is no file {path}")
+    try:
+        return duckdb.connect(str(path), read_only=True)
+    except duckdb.Error as error:
+        reason = first_line(error)
+        lowered = str(error).lower()
+        if "lock" in lowered or "different configuration" in lowered or "already attached" in lowered:
+            raise PqlError(
+                "source_locked",
+                f"{path} is open for writing elsewhere: {reason}",
+                hint="close the other connection, or connect to it: pql.connect(connection)",
+            ) from error
+        raise PqlError("source_unreadable", f"{path} can't be read as a DuckDB database: {reason}") from error
+
+
+def _cursor(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    try:
+        return con.cursor()
+    except duckdb.Error as error:
+        raise PqlError("source_closed", f"the connection is closed: {first_line(error)}") from error
+
+
+def _ask(con: duckdb.DuckDBPyConnection, statement: str) -> list[dict[str, Any]]:
+    try:
+        return run(con, statement).to_pylist()
+    except duckdb.Error as error:
+        message = str(error)
+        if "unfinished result" in message:
+            raise PqlError(
+                "source_busy",
+                "the connection has an unfinished result",
+                hint="fetch all its rows first, or connect to connection.cursor()",
+            ) from error
+        if "aborted" in message:
+            raise PqlError("source_aborted", "the connection's transaction is aborted", hint="roll it back") from error
+        if "closed" in message.lower():
+            raise PqlError("source_closed", "the connection is closed") from error
+        raise PqlError("source_unreadable", f"the database can't be read: {first_line(error)}") from error
+
+
+def _in_transaction(con: duckdb.DuckDBPyConnection) -> bool:
+    """True between the user's BEGIN and its end: two statements then have one transaction id."""
+    one, two = (_ask(con, "SELECT txid_current() AS id")[0]["id"] for _ in range(2))
+    return one == two
+
+
+def _has_temporary(con: duckdb.DuckDBPyConnection) -> bool:
+    return bool(_ask(con, "SELECT 1 FROM duckdb_columns() WHERE NOT internal AND database_name = 'temp' LIMIT 1"))
+
+
+def _current_database(con: duckdb.DuckDBPyConnection) -> str:
+    return str(_ask(con, "SELECT current_database() AS name")[0]["name"])
+
+
+def _identity(con: duckdb.DuckDBPyConnection) -> str:
+    database = string(_current_database(con))
+    path = _ask(con, f"SELECT path FROM duckdb_databases() WHERE database_name = {database}")[0]["path"]
+    if path and path != ":memory:":
+        return f"duckdb:{Path(path).resolve()}"
+    columns = _ask(
+        con, "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal ORDER BY ALL"
+    )
+    text = repr([tuple(row.values()) for row in columns])
+    return f"memory:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def _read(con: duckdb.DuckDBPyConnection, *, database: str | None = None) -> DuckSnapshot:
+    """All tables and views of the connection's current database and its temporary ones, with declared constraints."""
+    database = database or _current_database(con)
+    where = f"WHERE NOT internal AND database_name IN ({string(database)}, 'temp')"
+    columns = _ask(
+        con,
+        "SELECT database_name, schema_name, table_name, column_name, data_type FROM duckdb_columns() "
+        f"{where} ORDER BY database_name = 'temp', schema_name <> 'main', schema_name, table_oid, column_index",
+    )
+    views = {
+        (row["database_name"], row["schema_name"], row["view_name"])
+        for row in _ask(con, f"SELECT database_name, schema_name, view_name FROM duckdb_views() {where}")
+    }
+    found: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
+    for row in columns:
+        place = (row["database_name"], row["schema_name"], row["table_name"])
+        found.setdefault(place, []).append((row["column_name"], row["data_type"]))
+    names = _names(list(found))
+    keys, links = _constraints(con, where, names)
+    relations: list[Relation] = []
+    skipped: list[tuple[str, str]] = [(".".join(place[1:]), "its columns are unknown") for place in views - set(found)]
+    for place, fields in found.items():
+        is_view = place in views
+        if is_view:
+            reason = _fault_of_view(con, place)
+            if reason:
+                skipped.append((names[place], reason))
+                continue
+        table = StoredTable(names[place], tuple(fields), keys.get(place), tuple(links.get(place, ())), is_view=is_view)
+        relations.append(Relation(table, qualified(*place)))
+    ordered = _ask(con, "SELECT current_setting('preserve_insertion_order') AS kept")[0]["kept"]
+    return DuckSnapshot(con, relations, sorted(skipped), is_ordered=bool(ordered))
+
+
+def _names(places: list[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
+    """What each (database, schema, table) is called: the bare name where free (main first), else schema.table."""
+    names: dict[tuple[str, str, str], str] = {}
+    taken: set[str] = set()
+    for place in places:
+        database, schema, table = place
+        for name in (table, f"{schema}.{table}", f"{database}.{schema}.{table}"):
+            if name.lower() not in taken:
+                names[place] = name
+                taken.add(name.lower())
+                break
+    return names
+
+
+def _fault_of_view(con: duckdb.DuckDBPyConnection, place: tuple[str, str, str]) -> str | None:
+    """Why a view can't be read, or None. A view is bound on a cursor: a failed statement would end a transaction."""
+    if place[0] == "temp":
+        return None
+    probe = con.cursor()
+    try:
+        run(probe, f"SELECT * FROM {qualified(*place)} LIMIT 0")
+    except duckdb.Error as error:
+        return first_line(error)
+    finally:
+        probe.close()
+    return None
+
+
+def _constraints(
+    con: duckdb.DuckDBPyConnection, where: str, names: dict[tuple[str, str, str], str]
+) -> tuple[dict[tuple[str, str, str], tuple[str, ...]], dict[tuple[str, str, str], list[DeclaredLink]]]:
+    """Declared primary keys and foreign keys by place."""
+    keys: dict[tuple[str, str, str], tuple[str, ...]] = {}
+    links: dict[tuple[str, str, str], list[DeclaredLink]] = {}
+    rows = _ask(
+        con,
+        "SELECT database_name, schema_name, table_name, constraint_type, constraint_column_names, referenced_table, "
+        "referenced_column_names, constraint_text FROM duckdb_constraints() "
+        f"{where.replace('NOT internal AND ', '')} AND constraint_type IN ('PRIMARY KEY', 'FOREIGN KEY') "
+        "ORDER BY table_oid, constraint_index",
+    )
+    for row in rows:
+        place = (row["database_name"], row["schema_name"], row["table_name"])
+        columns = tuple(row["constraint_column_names"])
+        if row["constraint_type"] == "PRIMARY KEY":
+            keys[place] = columns
+            continue
+        parent = _parent(row, place, names)
+        if parent is not None:
+            links.setdefault(place, []).append(DeclaredLink(columns, parent, tuple(row["referenced_column_names"])))
+    return keys, links
+
+
+def _parent(row: dict[str, Any], place: tuple[str, str, str], names: dict[tuple[str, str, str], str]) -> str | None:
+    """The table a foreign key refers to: in its own schema, else the one the constraint's text names."""
+    table = row["referenced_table"]
+    candidates = [other for other in names if other[0] == place[0] and other[2] == table]
+    text = row["constraint_text"] or ""
+    for other in candidates:
+        if any(f"REFERENCES {form}" in text for form in (f"{other[1]}.{table}", f'"{other[1]}"."{table}"')):
+            return names[other]
+    for other in candidates:
+        if other[1] == place[1]:
+            return names[other]
+    return names[candidates[0]] if candidates else None

@@ -1,0 +1,125 @@
+"""A folder of Parquet and CSV files: every file, and every subfolder of Parquet parts, is a table named by its stem."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from pql.backends.base import StoredTable
+from pql.backends.frames import OWN_SETTINGS, describe
+from pql.backends.relations import DuckSnapshot, Relation, first_line
+from pql.backends.sql import identifier, string
+from pql.language.errors import PqlError
+
+_CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+_PARQUET = (".parquet", ".pq")
+SUFFIXES = _CSV + _PARQUET
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The files of one table."""
+
+    name: str
+    files: tuple[Path, ...]
+
+    @property
+    def is_parquet(self) -> bool:
+        return self.files[0].name.lower().endswith(_PARQUET)
+
+
+class FolderBackend:
+    """A folder, or a single file. CSV files are read once, when connecting; Parquet files at every read.
+
+    A snapshot refuses to go on (PqlError `source_changed`) when a file has changed since it was opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.resolve()
+        self.identity = f"folder:{self.path}"
+        self._sources = _sources(self.path)
+        if not self._sources:
+            raise PqlError(
+                "empty_source", f"{self.path} has no Parquet or CSV files", hint=f"expected files {', '.join(SUFFIXES)}"
+            )
+        self._con = duckdb.connect(config=dict(OWN_SETTINGS))
+        self._relations = [self._relation(i, source) for i, source in enumerate(self._sources)]
+        self._parquet = tuple(file for source in self._sources if source.is_parquet for file in source.files)
+
+    def _relation(self, position: int, source: _Source) -> Relation:
+        files = "[" + ", ".join(string(str(file)) for file in source.files) + "]"
+        try:
+            if source.is_parquet:
+                text = f"read_parquet({files}, hive_partitioning = false)"
+            else:
+                text = f"csv_{position}"
+                self._con.execute(f"CREATE TABLE {text} AS SELECT * FROM read_csv({files}, sample_size = -1)")
+            columns = describe(self._con, text)
+        except duckdb.Error as error:
+            raise PqlError("source_unreadable", f"{source.files[0]} can't be read: {first_line(error)}") from error
+        return Relation(StoredTable(source.name, columns), text)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[DuckSnapshot]:
+        yield _WatchedSnapshot(self._con, self._relations, self._parquet)
+
+    def close(self) -> None:
+        self._con.close()
+
+
+class _WatchedSnapshot(DuckSnapshot):
+    """A snapshot of files that other programs could replace: every read checks that they are still the same."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, relations: list[Relation], files: tuple[Path, ...]) -> None:
+        self._files = files
+        self._stamps = _stamps(files)
+        super().__init__(con, relations)
+
+    def _run(self, statement: str, parameters: Sequence[Any] = ()) -> pa.Table:
+        rows = super()._run(statement, parameters)
+        if _stamps(self._files) != self._stamps:
+            raise PqlError("source_changed", "a file of the folder changed while it was read", hint="run it again")
+        return rows
+
+
+def _stamps(files: tuple[Path, ...]) -> tuple[tuple[int, int], ...]:
+    """Size and modification time of every file; PqlError if one is gone."""
+    try:
+        return tuple((stat.st_size, stat.st_mtime_ns) for stat in (file.stat() for file in files))
+    except OSError as error:
+        raise PqlError("source_changed", f"{error.filename} can't be read any more") from error
+
+
+def _stem(path: Path) -> str:
+    lowered = path.name.lower()
+    suffix = max((s for s in SUFFIXES if lowered.endswith(s)), key=len, default="")
+    return path.name[: len(path.name) - len(suffix)]
+
+
+def _sources(path: Path) -> list[_Source]:
+    """The tables of a folder (or the one of a file), by name."""
+    if path.is_file():
+        return [_Source(_stem(path), (path,))]
+    sources: dict[str, _Source] = {}
+    for entry in sorted(path.iterdir()):
+        if entry.name.startswith((".", "_")):
+            continue
+        if entry.is_dir():
+            files = tuple(sorted(file for file in entry.rglob("*") if file.name.lower().endswith(_PARQUET)))
+            if not files:
+                continue
+        elif entry.is_file() and entry.name.lower().endswith(SUFFIXES):
+            files = (entry,)
+        else:
+            continue
+        name = entry.name if entry.is_dir() else _stem(entry)
+        if name.lower() in sources:
+            raise PqlError("duplicate_table", f"{sources[name.lower()].files[0]} and {entry} are both called {name}")
+        sources[name.lower()] = _Source(name, files)
+    return [sources[key] for key in sorted(sources)]

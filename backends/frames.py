@@ -1,0 +1,121 @@
+"""Tables in memory: a dict of pandas, polars or Arrow tables, read through a DuckDB of our own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from pql.backends.base import StoredTable
+from pql.backends.relations import DuckSnapshot, Relation, run
+from pql.backends.sql import identifier
+from pql.language.errors import PqlError
+
+OWN_SETTINGS = {"python_enable_replacements": False}
+
+
+class FrameBackend:
+    """A dict of tables by name. They are converted to Arrow when connecting: later changes of a frame aren't seen."""
+
+    def __init__(self, frames: Mapping[str, Any]) -> None:
+        if not frames:
+            raise PqlError("empty_source", "the dict has no tables", hint="pass {'orders': frame, …}")
+        self._con = duckdb.connect(config=dict(OWN_SETTINGS))
+        self._relations: list[Relation] = []
+        seen: dict[str, str] = {}
+        described: list[str] = []
+        for position, (name, frame) in enumerate(frames.items()):
+            if not isinstance(name, str) or not name:
+                raise PqlError("unsupported_source", f"a table's name must be a string, not {name!r}")
+            if name.lower() in seen:
+                raise PqlError("duplicate_table", f"tables {seen[name.lower()]} and {name} differ in case only")
+            seen[name.lower()] = name
+            table = to_arrow(frame, name)
+            source = f"frame_{position}"
+            self._con.register(source, table)
+            columns = describe(self._con, identifier(source))
+            self._relations.append(Relation(StoredTable(name, columns), identifier(source)))
+            described.append(f"{name}{columns}")
+        digest = hashlib.sha256("\n".join(sorted(described)).encode()).hexdigest()
+        self.identity = f"frames:{digest[:16]}"
+
+    @contextmanager
+    def snapshot(self) -> Iterator[DuckSnapshot]:
+        yield DuckSnapshot(self._con, self._relations)
+
+    def close(self) -> None:
+        self._con.close()
+
+
+def describe(con: duckdb.DuckDBPyConnection, source: str) -> tuple[tuple[str, str], ...]:
+    """The columns of a relation as (name, DuckDB type)."""
+    rows = run(con, f"DESCRIBE SELECT * FROM {source}").to_pylist()
+    return tuple((row["column_name"], row["column_type"]) for row in rows)
+
+
+def to_arrow(frame: Any, name: str) -> pa.Table:
+    """A pandas, polars or Arrow table as Arrow, in types that DuckDB reads; PqlError if it is none of these."""
+    kind = type(frame)
+    origin = kind.__module__.split(".")[0]
+    try:
+        if isinstance(frame, pa.Table):
+            table = frame
+        elif isinstance(frame, pa.RecordBatch):
+            table = pa.Table.from_batches([frame])
+        elif origin == "pandas" and kind.__name__ == "DataFrame":
+            table = _from_pandas(frame)
+        elif origin == "polars" and kind.__name__ in ("DataFrame", "LazyFrame"):
+            table = (frame.collect() if kind.__name__ == "LazyFrame" else frame).to_arrow()
+        elif hasattr(frame, "__arrow_c_stream__"):
+            table = pa.table(frame)
+        else:
+            raise PqlError("unsupported_source", f"{name} is {kind.__name__}, not a pandas, polars or Arrow table")
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise PqlError("source_unreadable", f"{name} can't be converted to Arrow: {error}") from error
+    lowered = [column.lower() for column in table.column_names]
+    for column in table.column_names:
+        if lowered.count(column.lower()) > 1:
+            raise PqlError("duplicate_column", f"{name} has several columns called {column} (case doesn't count)")
+    fields = [_readable(table.column(i)) for i in range(table.num_columns)]
+    return pa.table(fields, names=table.column_names)
+
+
+def _from_pandas(frame: Any) -> pa.Table:
+    """A pandas frame as Arrow. A named index becomes columns; objects that don't fit one type become strings."""
+    if any(level is not None for level in frame.index.names):
+        frame = frame.reset_index()
+    names = [str(column) for column in frame.columns]
+    arrays = []
+    for position in range(len(names)):
+        series = frame.iloc[:, position]
+        try:
+            array = pa.Array.from_pandas(series)
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):
+            present = series.notna()
+            array = pa.array([str(v) if ok else None for v, ok in zip(series, present, strict=True)], pa.string())
+        arrays.append(array)
+    return pa.table(arrays, names=names)
+
+
+def _readable(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The column in a type that DuckDB reads: naive µs timestamps, decoded dictionaries, canonical UUIDs, plain floats."""
+    kind = column.type
+    if isinstance(kind, pa.BaseExtensionType) and not isinstance(kind, pa.UuidType):
+        column = pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type)
+        kind = column.type
+    if pa.types.is_dictionary(kind):
+        column = column.cast(kind.value_type)
+        kind = column.type
+    if pa.types.is_timestamp(kind):
+        return column.cast(pa.timestamp(kind.unit)).cast(pa.timestamp("us"), safe=False)
+    if pa.types.is_date64(kind):
+        return column.cast(pa.date32())
+    if pa.types.is_float16(kind):
+        return column.cast(pa.float32())
+    if pa.types.is_null(kind):
+        return column.cast(pa.string())
+    return column

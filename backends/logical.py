@@ -1,0 +1,98 @@
+"""What DuckDB's types are to the language, and the expression that shows a stored column in its normal form.
+
+The normal forms: BIGINT, DOUBLE, BOOLEAN, VARCHAR, TIMESTAMP (µs, naive UTC; infinite moments are NULL). UUIDs and
+enums are shown as strings. Integers that may exceed 64 bits (UBIGINT, HUGEINT, DECIMAL(38, 0)) are strings where the
+column's name is an id's, so that they survive exactly, and DOUBLE elsewhere. Nothing here looks at values.
+"""
+
+from __future__ import annotations
+
+import re
+
+from pql.backends.names import is_id_name
+from pql.backends.sql import identifier
+from pql.language.catalog import LogicalType
+
+_SMALL = {"TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER"}
+_WIDE = {"UBIGINT", "HUGEINT", "UHUGEINT", "BIGNUM", "VARINT"}
+_MOMENTS = {"TIMESTAMP", "DATE", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"}
+_ZONED = {"TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ", "TIMESTAMPTZ_NS"}
+_DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")
+
+
+def _base(sql_type: str, name: str) -> str:
+    """One of integer, wide, float, boolean, string, uuid, moment, zoned, other."""
+    upper = sql_type.upper()
+    if upper == "BIGINT" or upper in _SMALL:
+        return "integer"
+    decimal = _DECIMAL.fullmatch(upper)
+    if decimal:
+        if int(decimal[2]) > 0:
+            return "float"
+        return "integer" if int(decimal[1]) <= 18 else ("wide" if is_id_name(name) else "float")
+    if upper in _WIDE:
+        return "wide" if is_id_name(name) else "float"
+    if upper in ("DOUBLE", "FLOAT", "REAL"):
+        return "float"
+    if upper == "BOOLEAN":
+        return "boolean"
+    if upper in ("VARCHAR", '"NULL"', "NULL") or (upper.startswith("ENUM(") and upper.endswith(")")):
+        return "string"
+    if upper == "UUID":
+        return "uuid"
+    if upper in _MOMENTS:
+        return "moment"
+    if upper in _ZONED:
+        return "zoned"
+    return "other"
+
+
+_LOGICAL = {
+    "integer": LogicalType.INTEGER,
+    "wide": LogicalType.STRING,
+    "float": LogicalType.FLOAT,
+    "boolean": LogicalType.BOOLEAN,
+    "string": LogicalType.STRING,
+    "uuid": LogicalType.UUID,
+    "moment": LogicalType.TIMESTAMP,
+    "zoned": LogicalType.TIMESTAMP,
+    "other": LogicalType.OTHER,
+}
+
+
+def logical_type(sql_type: str, name: str = "") -> LogicalType:
+    """What a column of DuckDB's `sql_type` is to the language; `name` decides about integers beyond 64 bits."""
+    return _LOGICAL[_base(sql_type, name)]
+
+
+def normal_form(name: str, sql_type: str) -> str | None:
+    """The expression that shows the stored column `name` in its normal form; None for types that are never read."""
+    quoted = identifier(name)
+    match _base(sql_type, name):
+        case "integer":
+            return quoted if sql_type.upper() == "BIGINT" else f"CAST({quoted} AS BIGINT)"
+        case "float":
+            return quoted if sql_type.upper() == "DOUBLE" else f"CAST({quoted} AS DOUBLE)"
+        case "boolean":
+            return quoted
+        case "string":
+            return quoted if sql_type.upper() == "VARCHAR" else f"CAST({quoted} AS VARCHAR)"
+        case "wide" | "uuid":
+            return f"CAST({quoted} AS VARCHAR)"
+        case "moment":
+            return f"CASE WHEN isfinite({quoted}) THEN CAST({quoted} AS TIMESTAMP) END"
+        case "zoned":
+            return f"CASE WHEN isfinite({quoted}) THEN make_timestamp(epoch_us({quoted})) END"
+    return None
+
+
+def whole_number(name: str) -> str:
+    """The expression that shows a DOUBLE column of whole numbers (ids that were stored beside NULLs) as BIGINT."""
+    return f"TRY_CAST({identifier(name)} AS BIGINT)"
+
+
+def is_whole(name: str) -> str:
+    """A condition, over all rows, that a DOUBLE column holds whole numbers below 2^53, NaN or NULL only."""
+    quoted = identifier(name)
+    odd = f"NOT isnan({quoted}) AND (abs({quoted}) > 9007199254740992 OR {quoted} <> floor({quoted}))"
+    return f"count(*) FILTER (WHERE {odd}) = 0 AND count({quoted}) > 0"

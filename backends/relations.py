@@ -1,0 +1,168 @@
+"""A snapshot over DuckDB: named relations in one transaction, every column shown in its normal form."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from pql.backends.base import StoredTable
+from pql.backends.logical import is_whole, logical_type, normal_form, whole_number
+from pql.backends.names import is_id_name
+from pql.backends.sql import alias, identifier, mentions, parameter, timestamp, with_tables
+from pql.language.catalog import LogicalType
+from pql.language.errors import PqlError
+
+_FRAME_NAMES = itertools.count()
+_ARROW = {
+    LogicalType.INTEGER: pa.int64(),
+    LogicalType.FLOAT: pa.float64(),
+    LogicalType.BOOLEAN: pa.bool_(),
+    LogicalType.STRING: pa.string(),
+    LogicalType.UUID: pa.string(),
+    LogicalType.TIMESTAMP: pa.timestamp("us"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A stored table and the SQL that names it to DuckDB (a qualified name or a table function)."""
+
+    table: StoredTable
+    source: str
+
+
+def run(con: duckdb.DuckDBPyConnection, statement: str, parameters: Sequence[Any] = ()) -> pa.Table:
+    """All rows of one SELECT as Arrow; duckdb.Error as it comes."""
+    relation = con.sql(statement, params=[parameter(value) for value in parameters] or None)
+    if relation is None:
+        raise duckdb.InvalidInputException("the statement returns no rows")
+    if hasattr(relation, "to_arrow_table"):
+        return relation.to_arrow_table()
+    return relation.arrow()
+
+
+def first_line(error: BaseException) -> str:
+    """What a library's exception says, without its kind and without the lines that quote the statement."""
+    text = str(error).strip().split("\n")[0]
+    kind, colon, rest = text.partition(": ")
+    return rest if colon and kind.endswith(("Error", "Exception")) else text
+
+
+class DuckSnapshot:
+    """Reads of `relations` through one connection, which is inside a transaction and stays there.
+
+    Every statement gets the relations that it mentions as inlined common table expressions: nothing is created in
+    any database, and the views of the user's database keep seeing the stored tables.
+    """
+
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        relations: Iterable[Relation],
+        skipped: Sequence[tuple[str, str]] = (),
+        *,
+        is_ordered: bool = True,
+    ) -> None:
+        self._con = con
+        self._skipped = tuple(skipped)
+        self._is_ordered = is_ordered
+        self._tables: list[StoredTable] = []
+        self._shown: dict[str, str] = {}
+        self._sources: dict[str, str] = {}
+        for relation in relations:
+            self._add(relation)
+
+    def _add(self, relation: Relation) -> None:
+        table = relation.table
+        whole = self._whole_ids(relation)
+        columns: list[tuple[str, str]] = []
+        shown: list[str] = []
+        for name, sql_type in table.columns:
+            kind = "BIGINT" if name in whole else sql_type
+            columns.append((name, kind))
+            form = whole_number(name) if name in whole else normal_form(name, sql_type)
+            if form is not None:
+                shown.append(form if form == identifier(name) else alias(form, name))
+        self._tables.append(
+            StoredTable(table.name, tuple(columns), table.primary_key, table.links, is_view=table.is_view)
+        )
+        self._sources[table.name] = relation.source
+        self._shown[table.name] = f"SELECT {', '.join(shown) or '1'} FROM {relation.source}"
+
+    def _whole_ids(self, relation: Relation) -> frozenset[str]:
+        """DOUBLE columns named as ids that hold whole numbers only: ids that a DataFrame stored beside NULLs."""
+        doubtful = [
+            name for name, kind in relation.table.columns if kind.upper() in ("DOUBLE", "FLOAT") and is_id_name(name)
+        ]
+        if not doubtful:
+            return frozenset()
+        tests = ", ".join(is_whole(name) for name in doubtful)
+        row = self._run(f"SELECT {tests} FROM {relation.source}").to_pylist()[0]
+        return frozenset(name for name, whole in zip(doubtful, row.values(), strict=True) if whole)
+
+    def _run(self, statement: str, parameters: Sequence[Any] = ()) -> pa.Table:
+        try:
+            return run(self._con, statement, parameters)
+        except duckdb.Error as error:
+            raise PqlError("sql_failed", f"DuckDB refuses the statement: {first_line(error)}") from error
+
+    def tables(self) -> tuple[StoredTable, ...]:
+        return tuple(self._tables)
+
+    def skipped(self) -> tuple[tuple[str, str], ...]:
+        return self._skipped
+
+    def query(
+        self, sql: str, parameters: Sequence[Any] = (), *, frames: Mapping[str, pa.Table] | None = None
+    ) -> pa.Table:
+        body = sql.strip().rstrip(";")
+        named = [(name, shown) for name, shown in self._shown.items() if mentions(body, name)]
+        registered: list[str] = []
+        try:
+            for name, frame in (frames or {}).items():
+                own = f"pql_frame_{next(_FRAME_NAMES)}"
+                self._con.register(own, frame)
+                registered.append(own)
+                named = [(other, shown) for other, shown in named if other.lower() != name.lower()]
+                named.append((name, f"SELECT * FROM {identifier(own)}"))
+            return self._run(with_tables(named, body), parameters)
+        finally:
+            for own in registered:
+                self._con.unregister(own)
+
+    def scan(
+        self, table: str, columns: Sequence[str], *, time_column: str | None = None, until: int | None = None
+    ) -> pa.Table:
+        stored = next((t for t in self._tables if t.name == table), None)
+        if stored is None:
+            raise PqlError("unknown_table", f"there is no table {table}")
+        kinds = dict(stored.columns)
+        fields: list[pa.Field] = []
+        for name in [*columns, *([time_column] if time_column else [])]:
+            if name not in kinds:
+                raise PqlError("unknown_column", f"table {table} has no column {name}")
+            kind = logical_type(kinds[name], name)
+            if kind is LogicalType.OTHER:
+                raise PqlError("unreadable_column", f"{table}.{name} is {kinds[name]}, which can't be read")
+            fields.append(pa.field(name, _ARROW[kind]))
+        schema = pa.schema(fields[: len(columns)])
+        statement = f"SELECT {', '.join(identifier(name) for name in columns) or '1'} FROM {identifier(table)}"
+        if until is not None and time_column is not None:
+            statement += f" WHERE {identifier(time_column)} <= {timestamp(until)}"
+        if not self._is_ordered and not stored.is_view:
+            statement = self._in_stored_order(table, statement)
+        rows = self.query(statement)
+        if not columns:
+            return rows.select([])
+        return rows.cast(schema)
+
+    def _in_stored_order(self, table: str, statement: str) -> str:
+        """For connections that don't keep insertion order: ask for the order of the row ids."""
+        shown = self._shown[table].replace("SELECT ", "SELECT rowid AS pql_row, ", 1)
+        body = statement.replace(f"FROM {identifier(table)}", f"FROM ({shown})", 1)
+        return f"{body} ORDER BY pql_row"
