@@ -1,0 +1,59 @@
+"""The aggregations in SQL: each gives the same bits in whatever order the rows come.
+
+Sums, means and deviations of doubles add in the order of the values; FIRST and LAST order by time, then primary key,
+then value. Inside a group the columns are `time`, `value` and `tie_0 …` of the fact rows `f`.
+"""
+
+from __future__ import annotations
+
+from pql.language.bound import BoundAggregate, ColumnRef
+from pql.language.catalog import LogicalType
+from pql.language.errors import PqlError
+
+COUNTS = frozenset({"COUNT", "COUNT_DISTINCT", "SUM"})
+
+
+def aggregate_sql(aggregate: BoundAggregate, ties: int) -> str:
+    """The aggregate over the rows `f` of a group; `ties` is how many tie-breaking columns they have."""
+    function = aggregate.function
+    if function in ("COUNT", "EXISTS"):
+        return "count(*)" if aggregate.argument is None else "count(f.value)"
+    if aggregate.argument is None:
+        raise PqlError("not_supported", f"{function} needs a column", span=aggregate.span)
+    if function == "COUNT_DISTINCT":
+        return "count(DISTINCT f.value)"
+    if function in ("MIN", "MAX"):
+        return f"{function.lower()}(f.value)"
+    if function in ("SUM", "AVG", "STDDEV", "MEDIAN"):
+        return _number(aggregate)
+    order = ", ".join(["f.time", *(f"f.tie_{i}" for i in range(ties)), "f.value"])
+    present = "FILTER (WHERE f.value IS NOT NULL)"
+    if function in ("FIRST", "LAST"):
+        return f"{function.lower()}(f.value ORDER BY {order}) {present}"
+    if function == "ARRAY_AGG":
+        return f"list(f.value ORDER BY {order}) {present}"
+    if function == "LIST_DISTINCT":
+        return f"list_sort(list(DISTINCT f.value) {present})"
+    raise PqlError("not_supported", f"{function} can't be computed yet", span=aggregate.span)
+
+
+def value_sql(aggregate: BoundAggregate, value: str) -> str:
+    """What an aggregate is where `value` is NULL because no row is in the window: the table of LANGUAGE §3."""
+    if aggregate.function in COUNTS:
+        return f"coalesce({value}, 0)"
+    if aggregate.function == "EXISTS":
+        return f"(coalesce({value}, 0) > 0)"
+    return value
+
+
+def _number(aggregate: BoundAggregate) -> str:
+    function, argument = aggregate.function.lower(), aggregate.argument
+    if function == "median":
+        return "median(CAST(f.value AS DOUBLE))"
+    if function == "stddev":
+        return "stddev_samp(CAST(f.value AS DOUBLE) ORDER BY f.value)"
+    if isinstance(argument, ColumnRef) and argument.type is LogicalType.INTEGER:  # exact in any order
+        return f"{function}(f.value)"
+    if argument is not None and argument.type is LogicalType.BOOLEAN:
+        return f"{function}(CAST(f.value AS INTEGER))"
+    return f"{function}(f.value ORDER BY f.value)"

@@ -1,0 +1,338 @@
+"""The label statement: common table expressions for anchors, relations, entities and aggregates, then the rows.
+
+A fact counts in a window once every row it is read through (its parents along routes and columns) is known: by the
+anchor for windows of the past, by the window's end for those of the future.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pql.backends.sql import identifier
+from pql.engine.aggregate_sql import aggregate_sql, value_sql
+from pql.engine.anchors import to_datetime
+from pql.engine.expressions import Parameters, Resolve, RowScope, Sources, Statement, expression_sql
+from pql.engine.plan import Plan
+from pql.engine.planned_graph import aggregates, columns_read
+from pql.engine.relations import TIME, collapse_sql, is_unique
+from pql.language.bound import BoundAggregate, BoundWindow, ColumnRef, Expression, Route, Step, TaskKind
+from pql.language.catalog import LogicalType
+from pql.language.errors import PqlError
+
+RESERVED = frozenset({"anchor", "label", "eligible"})
+
+
+def label_statement(plan: Plan) -> Statement:
+    """The SQL of the training table: one row per existing entity and labelled (or lag) anchor.
+
+    Columns: the key columns (a name we use ourselves gets a `_`), `anchor` (TIMESTAMP), `label`, `eligible`.
+    """
+    times = tuple(sorted(set(plan.split.times("train", "valid", "test", "lag"))))
+    return _Builder(plan, times, plan.query.target).statement()
+
+
+def eligible_statement(plan: Plan, anchors: Sequence[int]) -> Statement:
+    """The same without labels, for any anchors up to the prediction anchor: who exists, and for whom WHERE holds."""
+    return _Builder(plan, tuple(anchors), None).statement()
+
+
+class _Builder:
+    """Makes the statement: common table expressions for anchors, relations, entities and aggregates, then the rows."""
+
+    def __init__(self, plan: Plan, anchors: tuple[int, ...], target: Expression | None) -> None:
+        query = plan.query
+        if query.task in (TaskKind.FORECAST, TaskKind.TIME_TO_EVENT) or query.assuming is not None:
+            what = "ASSUMING" if query.assuming is not None else query.task.value.replace("_", " ")
+            raise PqlError("not_supported", f"training tables for {what} can't be made yet", span=query.syntax.span)
+        self.plan, self.query = plan, query
+        self.catalog = query.catalog
+        self.target = target
+        self.by_row = plan.split.kind == "row_time"
+        self.times = anchors if plan.split.kind == "anchors" or target is None else (plan.split.prediction,)
+        self.parameters = Parameters()
+        self.sources = Sources(self.catalog, plan.split.prediction)
+        self.aggregates = tuple(dict.fromkeys(aggregates(target, query.where)))
+        self.windows = tuple(dict.fromkeys(aggregate.window for aggregate in self.aggregates))
+        self.static = tuple(dict.fromkeys(columns_of_entity(target, query.where)))
+        self.keys = tuple(_free(key, RESERVED) for key in query.entity.keys)
+        self.anchors_name = self.sources.own_name("anchors")
+        self.entities_name = self.sources.own_name("entities")
+        self.seen_name = self.sources.own_name("first_seen")
+
+    def statement(self) -> Statement:
+        if self.target is not None and not self.by_row and not self.times:
+            raise PqlError("no_anchors", "there is no anchor to make examples at")
+        parts = []
+        entities = self._entities()
+        guard = self._guard()
+        if not self.by_row:
+            parts.append(f"{self.anchors_name} AS ({self._anchors()})")
+        if guard is not None:
+            parts.append(f"{self.seen_name} AS ({guard})")
+        parts.append(f"{self.entities_name} AS ({entities})")
+        if self.by_row:
+            parts.append(f"{self.anchors_name} AS ({self._own_anchors()})")
+        parts += [f"{self._name(i)} AS ({self._aggregate(a)})" for i, a in enumerate(self.aggregates)]
+        rows = self._rows(guarded=guard is not None)
+        text = ",\n".join([*self.sources.expressions(), *parts])
+        return Statement(f"WITH {text}\n{rows}", tuple(self.parameters.values))
+
+    # ------------------------------------------------------------ anchors
+
+    def _anchors(self) -> str:
+        moments = ", ".join(self.parameters.bind(to_datetime(time)) for time in self.times)
+        bounds = self._bounds("moment")
+        return (
+            f"SELECT moment, {', '.join(['epoch_us(moment) AS anchor', *bounds])} "
+            f"FROM (SELECT unnest(CAST([{moments}] AS TIMESTAMP[])) AS moment) AS m"
+        )
+
+    def _own_anchors(self) -> str:
+        """The anchors of rows with their own time: just before it."""
+        keys = ", ".join(identifier(key) for key in self.keys)
+        moment = f"make_timestamp({identifier(TIME)} - 1)"
+        bounds = ", ".join([f"{moment} AS moment", f"{identifier(TIME)} - 1 AS anchor", *self._bounds(moment)])
+        return f"SELECT {keys}, {bounds} FROM {self.entities_name} WHERE {identifier(TIME)} IS NOT NULL"
+
+    def _bounds(self, moment: str) -> list[str]:
+        found = []
+        for i, window in enumerate(self.windows):
+            if window.start is not None:
+                found.append(f"epoch_us({moment} + INTERVAL ({window.start}) {_unit(window)}) AS after_{i}")
+            found.append(f"epoch_us({moment} + INTERVAL ({window.end}) {_unit(window)}) AS until_{i}")
+        return found
+
+    # ------------------------------------------------------------ entities
+
+    def _entities(self) -> str:
+        """Key, clock and static columns of every entity, one row per key; columns of other rows with their clocks."""
+        table, keys = self.query.entity.table, self.query.entity.keys
+        scope = RowScope(self.sources, table, "e")
+        selected = [
+            f"{scope.column(self._own(key))} AS {identifier(name)}" for key, name in zip(keys, self.keys, strict=True)
+        ]
+        extra = []
+        for i, reference in enumerate(self.static):
+            selected.append(f"{scope.column(reference)} AS column_{i}")
+            extra.append(f"column_{i}")
+            clocks = scope.clocks(reference.route)
+            if clocks and not self.query.is_static:
+                selected.append(f"{_latest(clocks)} AS known_{i}")
+                extra.append(f"known_{i}")
+        present = " AND ".join(f"e.{identifier(key)} IS NOT NULL" for key in keys)
+        rows = (
+            f"SELECT {', '.join([*selected, f'e.{identifier(TIME)}'])} "
+            f"FROM {self.sources.rows(table, keys)} AS e{_joined(scope)} WHERE {present}"
+        )
+        if is_unique(self.catalog.table(table), keys):
+            return rows
+        return collapse_sql(f"({rows}) AS r", self.keys, extra)
+
+    def _own(self, column: str) -> ColumnRef:
+        meta = self.catalog.table(self.query.entity.table).column(column)
+        return ColumnRef(self.query.entity.table, column, meta.type, meta.stype)
+
+    def _guard(self) -> str | None:
+        """When each entity without a time of its own was first seen; None where rows need no such proof."""
+        table = self.catalog.table(self.query.entity.table)
+        if self.query.is_static or table.clock.kind != "none" or not self.query.options.first_seen:
+            return None
+        routes: list[tuple[str, Route]] = [
+            (link.child, (Step(link),))
+            for link in self.catalog.links_to(table.name)
+            if self.catalog.table(link.child).clock.kind != "none"
+        ]
+        if not routes:
+            routes = [
+                (a.fact, a.route)
+                for a in aggregates(self.query.target)
+                if self.catalog.table(a.fact).clock.kind != "none"
+            ]
+        if not routes:
+            return None
+        parts = [self._facts(fact, route, None, None, ())[0] for fact, route in dict.fromkeys(routes)]
+        keys = ", ".join(identifier(key) for key in self.keys)
+        return (
+            f"SELECT {keys}, min(known) AS {identifier(TIME)} FROM "
+            f"({' UNION ALL '.join(f'SELECT {keys}, known FROM ({part})' for part in parts)}) AS s GROUP BY {keys}"
+        )
+
+    # ------------------------------------------------------------ aggregates
+
+    def _name(self, index: int) -> str:
+        return self.sources.own_name(f"aggregate_{index}")
+
+    def _aggregate(self, aggregate: BoundAggregate) -> str:
+        key = self.catalog.table(aggregate.fact).key
+        ties = key.columns if key is not None and aggregate.function in ("FIRST", "LAST", "ARRAY_AGG") else ()
+        facts, guarded = self._facts(aggregate.fact, aggregate.route, aggregate.argument, aggregate.where, ties)
+        window = self.windows.index(aggregate.window)
+        conditions = []
+        if self.by_row:
+            conditions += [f"f.{identifier(key)} = a.{identifier(key)}" for key in self.keys]
+        if aggregate.window.start is not None:
+            conditions.append(f"f.time > a.after_{window}")
+        conditions.append(f"f.time <= a.until_{window}")
+        if self.by_row:
+            conditions.append("f.time <= a.anchor")
+        if guarded:
+            conditions.append(f"f.known <= greatest(a.until_{window}, a.anchor)")
+        keys = [f"f.{identifier(key)}" for key in self.keys]
+        return (
+            f"SELECT {', '.join(keys)}, a.anchor, {aggregate_sql(aggregate, len(ties))} AS value "
+            f"FROM {self.anchors_name} AS a JOIN ({facts}) AS f ON {' AND '.join(conditions)} "
+            f"GROUP BY {', '.join(keys)}, a.anchor"
+        )
+
+    def _facts(
+        self, fact: str, route: Route, argument: Expression | None, where: Expression | None, ties: Sequence[str]
+    ) -> tuple[str, bool]:
+        """The rows of a fact table that belong to an entity, with its key: time, known, value, tie_0 …
+
+        Second: whether a row may be known later than its own time.
+        """
+        scope = RowScope(self.sources, fact, "f")
+        several = any(not step.up for step in route)
+        keys = self._keys_reached(scope, route)
+
+        def resolve(node: ColumnRef | BoundAggregate) -> str:
+            assert isinstance(node, ColumnRef)
+            return scope.column(node)
+
+        value = expression_sql(argument, resolve, self.parameters) if argument is not None else "TRUE"
+        condition = expression_sql(where, resolve, self.parameters) if where is not None else ""
+        ties_text = [f"f.{identifier(column)} AS tie_{i}" for i, column in enumerate(ties)]
+        name = self.sources.rows(fact, ties)
+        if several:
+            name = f"(SELECT *, row_number() OVER () AS __number FROM {name})"
+        known = _latest([f"f.{identifier(TIME)}", *scope.known])
+        selected = [
+            *(f"{text} AS {identifier(key)}" for text, key in zip(keys, self.keys, strict=True)),
+            f"f.{identifier(TIME)} AS time",
+            f"{known} AS known",
+            f"{value} AS value",
+            *ties_text,
+        ]
+        conditions = [f"{text} IS NOT NULL" for text in keys] + ([condition] if condition else [])
+        rows = (
+            f"SELECT {', '.join([*selected, 'f.__number'] if several else selected)} FROM {name} AS f{_joined(scope)} "
+            f"WHERE {' AND '.join(conditions)}"
+        )
+        if several:
+            named = ", ".join(identifier(key) for key in self.keys)
+            others = ", ".join(f"any_value({c}) AS {c}" for c in ["time", "value", *(f"tie_{i}" for i in range(len(ties)))])
+            rows = f"SELECT {named}, {others}, min(known) AS known FROM ({rows}) AS r GROUP BY {named}, __number"
+        return rows, bool(scope.known)
+
+    def _keys_reached(self, scope: RowScope, route: Route) -> list[str]:
+        """The entity's key columns as reached from a fact row; the last join is spared where the link holds the key."""
+        keys = self.query.entity.keys
+        if route and route[-1].up and set(keys) <= set(route[-1].link.parent_columns):
+            link = route[-1].link
+            alias = scope.follow(route[:-1], inner=True)
+            columns = [link.child_columns[link.parent_columns.index(key)] for key in keys]
+            for column in columns:
+                scope.follow(route[:-1], column)
+            return [f"{alias}.{identifier(column)}" for column in columns]
+        alias = scope.follow(route, inner=True)
+        for key in keys:
+            scope.follow(route, key)
+        return [f"{alias}.{identifier(key)}" for key in keys]
+
+    # ------------------------------------------------------------ rows
+
+    def _rows(self, *, guarded: bool) -> str:
+        keys = [f"e.{identifier(key)}" for key in self.keys]
+
+        def resolve(node: ColumnRef | BoundAggregate) -> str:
+            if isinstance(node, BoundAggregate):
+                index = self.aggregates.index(node)
+                return value_sql(node, f"g{index}.value")
+            index = self.static.index(node)
+            if node.route and not self.query.is_static and self._has_known(node):
+                return f"(CASE WHEN e.known_{index} <= a.anchor THEN e.column_{index} END)"
+            return f"e.column_{index}"
+
+        selected = [*keys, "a.moment AS anchor"]
+        if self.target is not None:
+            selected.append(f"{self._label(resolve)} AS label")
+        where = self.query.where
+        eligible = (
+            f"coalesce({expression_sql(where, resolve, self.parameters)}, FALSE)" if where is not None else "TRUE"
+        )
+        selected.append(f"{eligible} AS eligible")
+        joins = []
+        if self.by_row:
+            joins.append(f"LEFT JOIN {self.anchors_name} AS a ON {self._same_key('a', 'e')}")
+        else:
+            joins.append(f"CROSS JOIN {self.anchors_name} AS a")
+        if guarded:
+            joins.append(f"JOIN {self.seen_name} AS s ON {self._same_key('s', 'e')}")
+        for i in range(len(self.aggregates)):
+            joins.append(
+                f"LEFT JOIN {self._name(i)} AS g{i} ON {self._same_key(f'g{i}', 'e')} AND g{i}.anchor = a.anchor"
+            )
+        exists = self._exists(guarded=guarded)
+        return (
+            f"SELECT {', '.join(selected)}\nFROM {self.entities_name} AS e\n"
+            + "\n".join(joins)
+            + exists
+            + f"\nORDER BY a.moment, {', '.join(keys)}"
+        )
+
+    def _has_known(self, node: ColumnRef) -> bool:
+        scope = RowScope(Sources(self.catalog, None), self.query.entity.table, "e")
+        scope.column(node)
+        return bool(scope.clocks(node.route))
+
+    def _label(self, resolve: Resolve) -> str:
+        assert self.target is not None
+        kind, target = self.query.task, self.target
+        text = expression_sql(target, resolve, self.parameters)
+        if kind is TaskKind.BINARY:
+            return f"CAST({text} AS BOOLEAN)"
+        if kind is TaskKind.REGRESSION:
+            if target.type is LogicalType.TIMESTAMP:
+                raise PqlError("not_supported", "a date or time can't be predicted as a number yet", span=target.span)
+            return f"CAST({text} AS DOUBLE)"
+        if kind is TaskKind.MULTILABEL and not self.query.is_static:
+            return f"coalesce({text}, [])"
+        return text
+
+    def _same_key(self, left: str, right: str) -> str:
+        return " AND ".join(f"{left}.{identifier(key)} = {right}.{identifier(key)}" for key in self.keys)
+
+    def _exists(self, *, guarded: bool) -> str:
+        """Who exists at the anchor (LANGUAGE §3)."""
+        if self.query.is_static:
+            return ""
+        if guarded:
+            return f"\nWHERE s.{identifier(TIME)} <= a.anchor"
+        kind = self.catalog.table(self.query.entity.table).clock.kind
+        if kind == "none" or (kind == "seen" and not self.query.options.first_seen):
+            return ""
+        return f"\nWHERE e.{identifier(TIME)} <= a.anchor"
+
+
+def columns_of_entity(*expressions: Expression | None) -> tuple[ColumnRef, ...]:
+    """The columns of the entity's row (or of rows it points to) that the expressions read outside of aggregates."""
+    inside = {id(c) for a in aggregates(*expressions) for c in columns_read(a.argument, a.where)}
+    return tuple(c for c in columns_read(*expressions) if id(c) not in inside)
+
+
+def _unit(window: BoundWindow) -> str:
+    return window.unit.removesuffix("s").upper()
+
+
+def _latest(clocks: Sequence[str]) -> str:
+    return clocks[0] if len(clocks) == 1 else f"greatest({', '.join(clocks)})"
+
+
+def _joined(scope: RowScope) -> str:
+    return "".join(f" {join}" for join in scope.joins)
+
+
+def _free(name: str, taken: frozenset[str]) -> str:
+    while name.lower() in taken:
+        name += "_"
+    return name

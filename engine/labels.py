@@ -1,0 +1,109 @@
+"""The training table: entity, anchor, label and eligibility for all anchors, from one SQL statement (LANGUAGE §3)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pql.engine.expressions import Statement
+from pql.engine.label_sql import eligible_statement, label_statement
+from pql.engine.plan import Plan
+
+if TYPE_CHECKING:
+    from pql.engine.history import History
+
+
+@dataclass(frozen=True, slots=True)
+class LabelTable:
+    """n rows (entity, anchor, label), by anchor, then key; only entities that exist at the anchor.
+
+    keys: the entity's key columns. anchors int64[n] µs; of a static query whose rows have their own time it is one
+    microsecond before that time, so that `time <= anchor` reads strictly earlier rows. label: bool, double, a class's
+    own type, or a list of items; never NULL, but in static queries, where NULL marks the rows to be scored.
+    eligible bool[n]: WHERE holds. no_label, not_eligible: rows dropped for an undefined label (among the eligible),
+    rows for which WHERE does not hold, per anchor (static queries: under the anchor None).
+    """
+
+    keys: pa.Table
+    anchors: NDArray[np.int64]
+    label: pa.Array
+    eligible: NDArray[np.bool_]
+    no_label: dict[int | None, int] = field(default_factory=dict)
+    not_eligible: dict[int | None, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.anchors)
+
+
+def compute_labels(history: History, plan: Plan) -> LabelTable:
+    """Run the label statement. Rows without a label are dropped and counted (static queries keep them)."""
+    rows = _run(history, label_statement(plan))
+    keys, anchors, eligible = _keys(rows, plan), _anchors(rows), _bools(rows, "eligible")
+    label = _defined(rows.column("label").combine_chunks())
+    if isinstance(label, pa.ChunkedArray):
+        label = pa.concat_arrays(label.chunks) if label.num_chunks else pa.array([], label.type)
+    missing = label.is_null().to_numpy(zero_copy_only=False)
+    static = plan.query.is_static
+    no_label = _count(anchors[missing & eligible], together=static)
+    not_eligible = _count(anchors[~eligible], together=static)
+    if not static and missing.any():
+        kept = pa.array(np.flatnonzero(~missing))
+        keys, label = keys.take(kept).combine_chunks(), label.take(kept)
+        anchors, eligible = anchors[~missing], eligible[~missing]
+    return LabelTable(keys, anchors, label, eligible, no_label, not_eligible)
+
+
+@dataclass(frozen=True, slots=True)
+class EligibleTable:
+    """The entities that exist at each anchor asked for, and whether WHERE holds for them. Rows by anchor, then key."""
+
+    keys: pa.Table
+    anchors: NDArray[np.int64]
+    eligible: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.anchors)
+
+
+def compute_eligible(history: History, plan: Plan, anchors: Sequence[int]) -> EligibleTable:
+    """Who may be predicted for at each anchor (of a static query: every row at its own anchor)."""
+    rows = _run(history, eligible_statement(plan, anchors))
+    return EligibleTable(_keys(rows, plan), _anchors(rows), _bools(rows, "eligible"))
+
+
+def _run(history: History, statement: Statement) -> pa.Table:
+    return history.query(statement.sql, statement.parameters)
+
+
+def _keys(rows: pa.Table, plan: Plan) -> pa.Table:
+    names = list(plan.query.entity.keys)
+    return rows.select(list(range(len(names)))).rename_columns(names).combine_chunks()
+
+
+def _anchors(rows: pa.Table) -> NDArray[np.int64]:
+    moments = rows.column("anchor").cast(pa.timestamp("us")).cast(pa.int64())
+    return np.array(moments.to_numpy(), dtype=np.int64)
+
+
+def _bools(rows: pa.Table, name: str) -> NDArray[np.bool_]:
+    return np.array(rows.column(name).to_numpy(), dtype=bool)
+
+
+def _defined(label: pa.Array) -> pa.Array:
+    """Labels with non-finite numbers as NULL."""
+    if not pa.types.is_floating(label.type):
+        return label
+    return pc.if_else(pc.is_finite(label), label, pa.scalar(None, label.type))
+
+
+def _count(anchors: NDArray[np.int64], *, together: bool) -> dict[int | None, int]:
+    if together:
+        return {None: len(anchors)} if len(anchors) else {}
+    return dict(sorted(Counter(int(anchor) for anchor in anchors).items()))

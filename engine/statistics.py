@@ -1,0 +1,72 @@
+"""What the planner knows of the data before any of it is loaded: the extent of every table's clock, and counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from pql.backends.base import Snapshot
+from pql.backends.sql import identifier
+from pql.engine.relations import TIME, relation_sql
+from pql.language.bound import BoundQuery
+from pql.language.catalog import Catalog
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The oldest and newest clock of a table (µs, None if it has none) and how many rows it has."""
+
+    oldest: int | None = None
+    newest: int | None = None
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Counts of the data at or before a moment (of all data where none was given).
+
+    tables: the Span of every table measured. entities: distinct keys of the entity table. items: distinct items.
+    """
+
+    tables: dict[str, Span] = field(default_factory=dict)
+    entities: int | None = None
+    items: int | None = None
+
+    def table(self, name: str) -> Span:
+        """The span of a table; an empty one if it wasn't measured."""
+        return self.tables.get(name, Span())
+
+
+def measure(snapshot: Snapshot, catalog: Catalog, tables: Iterable[str], until: int | None = None) -> dict[str, Span]:
+    """The span of the clock of each table, over its rows at or before `until` (µs; None: over all rows)."""
+    spans = {}
+    for name in dict.fromkeys(tables):
+        rows = relation_sql(catalog, name, until, ())
+        counted = snapshot.query(
+            f"SELECT min({identifier(TIME)}), max({identifier(TIME)}), count(*) FROM ({rows}) AS r"
+        )
+        oldest, newest, count = (counted.column(i)[0].as_py() for i in range(3))
+        spans[name] = Span(oldest, newest, count)
+    return spans
+
+
+def gather(snapshot: Snapshot, query: BoundQuery, until: int | None = None) -> Statistics:
+    """The statistics of a query: the spans of all its tables that may be history, and distinct entities and items."""
+    catalog = query.catalog
+    spans = measure(snapshot, catalog, (table.name for table in catalog.tables), until)
+    entities = _distinct(snapshot, catalog, query.entity.table, query.entity.keys, until)
+    items = None
+    if query.item is not None:
+        if query.item.table is not None and query.item.key is not None:
+            items = _distinct(snapshot, catalog, query.item.table, (query.item.key,), until)
+        else:
+            items = _distinct(snapshot, catalog, query.item.column.table, (query.item.column.column,), until)
+    return Statistics(spans, entities, items)
+
+
+def _distinct(snapshot: Snapshot, catalog: Catalog, table: str, columns: tuple[str, ...], until: int | None) -> int:
+    rows = relation_sql(catalog, table, until, columns)
+    names = ", ".join(identifier(column) for column in columns)
+    present = " AND ".join(f"{identifier(column)} IS NOT NULL" for column in columns)
+    counted = snapshot.query(f"SELECT count(*) FROM (SELECT DISTINCT {names} FROM ({rows}) AS r WHERE {present}) AS d")
+    return int(counted.column(0)[0].as_py())
