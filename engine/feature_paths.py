@@ -1,8 +1,8 @@
 """Which as-of features a graph offers: paths from the entity along its links, and what is measured at their ends.
 
-A path has three parts. `base` leads from the seed to the row that owns the history: nothing (the entity itself), steps up
-(its parents), or the parent of its latest fact. `down` leads to facts, over one link or two. `join` leads up
-from each fact to a row it points to. Everything here is fitted on rows at or before a cut, and is plain JSON.
+A path has three parts. `base` leads from the seed to the row that owns the history: nothing (the entity itself), steps
+up (its parents), or the parent of its latest fact. `down` leads to facts, over one link or two. `join` leads up from
+each fact to a row it points to. Everything here is fitted on rows at or before a cut, and is plain JSON.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ class Group:
     """Features that are computed together.
 
     kind: own (a column or the age of the base row), clock (how many, how long ago), number, category, distinct.
-    `base`, `down`, `join`: edge indexes; in `base`, a pair (-1, e) is "parent along e of the latest fact of `via`".
-    `column` is read at the end of the path; `centre` is about its mean (for exact spreads); `vocabulary` its categories.
+    `base`, `down`, `join`: edge indexes; with `via`, `base` starts at the entity's latest fact along that edge type.
+    `column` is read at the end of the path (for distinct: the edge index); `centre` is about its mean, for exact
+    spreads; `vocabulary` its categories. `brief`: the cheapest features only. `occasions`: rows share moments.
     `names`: one per feature, in order.
     """
 
@@ -188,7 +189,14 @@ def _own_groups(
             vocabulary = _vocabulary(column, column.data[rows], TOP_CODES)
             if len(vocabulary) > 1:
                 yield Group(
-                    "own", table, column.name, "category", base, vocabulary=vocabulary, names=(label,), categorical=(label,)
+                    "own",
+                    table,
+                    column.name,
+                    "category",
+                    base,
+                    vocabulary=vocabulary,
+                    names=(label,),
+                    categorical=(label,),
                 )
 
 
@@ -345,7 +353,9 @@ def category_names(text: str, windows: tuple[str, ...], vocabulary: tuple[str, .
     top = vocabulary[: 4 if brief else TOP_SHARES]
     latest = (f"latest {text}",)
     shares = tuple(f"share of {text} = {v} (-INF, 0)" for v in top)
-    return latest + shares if brief else latest + shares + tuple(f"share of {text} = {v} ({windows[1]}, 0)" for v in top)
+    return (
+        latest + shares if brief else latest + shares + tuple(f"share of {text} = {v} ({windows[1]}, 0)" for v in top)
+    )
 
 
 def distinct_names(text: str, windows: tuple[str, ...], *, brief: bool) -> tuple[str, ...]:

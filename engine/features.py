@@ -1,8 +1,8 @@
 """As-of relational features: what a person would compute about an entity from its history, for any anchor.
 
-`fit_features` chooses paths and vocabularies on rows at or before a cut; `FeatureSpec.compute` gives the numbers of n seeds
-over the graph's time-sorted index. A seed's features depend on rows at or before its anchor alone, and are the same
-bits whether later rows exist or not and whether it is computed alone or among many.
+`fit_features` chooses paths and vocabularies on rows at or before a cut; `FeatureSpec.compute` gives the numbers of n
+seeds over the graph's time-sorted index. A seed's features depend on rows at or before its anchor alone, and are
+the same bits whether later rows exist or not and whether it is computed alone or among many.
 """
 
 from __future__ import annotations
@@ -199,10 +199,8 @@ def _compute_path(
 ) -> None:
     owners = _owners(graph, seeds, base, via)
     if not down:
-        column = 0
-        for group in groups:
+        for column, group in enumerate(groups):
             out[:, column] = _finite(_own(graph, group, owners, seeds.anchors))
-            column += 1
         return
     if not base:
         _compute_histories(graph, down, owners, seeds.anchors, groups, widths, out)
@@ -266,7 +264,8 @@ def _joined(graph: TemporalGraph, history: History, join: tuple[int, ...]) -> ND
         if not len(edge.parent_of) or not len(graph.nodes[edge.parent]):
             return np.full(len(rows), -1, dtype=np.int64)
         above = np.where(rows >= 0, edge.parent_of[np.maximum(rows, 0)], -1).astype(np.int64)
-        rows = np.where((above >= 0) & (graph.nodes[edge.parent].time[np.maximum(above, 0)] <= history.times), above, -1)
+        known = graph.nodes[edge.parent].time[np.maximum(above, 0)] <= history.times
+        rows = np.where((above >= 0) & known, above, -1)
     return rows
 
 
@@ -274,8 +273,9 @@ def _owners(graph: TemporalGraph, seeds: Seeds, base: tuple[int, ...], via: int 
     """The row that owns the history of each seed, -1 where there is none as of the anchor."""
     rows = seeds.rows
     until = seeds.anchors
-    if via is None:
-        until = np.maximum(until, np.where(graph.nodes[graph.entity].time[rows] == NEVER, ALWAYS, graph.nodes[graph.entity].time[rows]))
+    if via is None:  # a row that is known at its own time knows what it points to
+        own = graph.nodes[graph.entity].time[rows]
+        until = np.maximum(until, np.where(own == NEVER, ALWAYS, own))
     else:
         latest = np.full(len(seeds), -1, dtype=np.int64)
         for history in histories(graph, (graph.edges[via],), seeds.rows, seeds.anchors, ()):
@@ -333,4 +333,3 @@ def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
         seen[name] = seen.get(name, 0) + 1
         result.append(name if seen[name] == 1 else f"{name} #{seen[name]}")
     return tuple(result)
-

@@ -107,7 +107,8 @@ class MetricsTable:
 
     def to_json(self) -> dict[str, Any]:
         rows = [
-            [r.model, r.role, r.split, r.metric, None if math.isnan(r.value) else r.value, r.n, r.weight] for r in self.rows
+            [r.model, r.role, r.split, r.metric, None if math.isnan(r.value) else r.value, r.n, r.weight]
+            for r in self.rows
         ]
         return {"metric": self.metric, "rows": rows, "notes": list(self.notes)}
 

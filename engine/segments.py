@@ -1,7 +1,7 @@
 """Exact as-of reductions over the rows of an entity: binary search inside index segments, then reduction per range.
 
-Every seed's numbers are a function of its own range of rows alone, added up in a fixed order: rows after the anchor, other
-seeds of the batch and the batch's size can't change a bit of them. Whole numbers may use prefix sums (they are
+Every seed's numbers are a function of its own range of rows alone, added up in a fixed order: rows after the anchor,
+other seeds of the batch and the batch's size can't change a bit of them. Whole numbers may use prefix sums (they are
 exact), floats never do.
 """
 
@@ -67,8 +67,8 @@ def count_ranges(flags: NDArray[np.bool_], bounds: Ints) -> Ints:
 class History:
     """The rows of a block of seeds, as of their anchors, in time order.
 
-    `order` int64[n]: which seeds (positions in the caller's arrays) the block's rows stand for. `rows` int64[m]: rows of
-    the fact table, grouped by owner, ascending by (time, row). `times` int64[m]. `first` bool[m]: the first row of
+    `order` int64[n]: which seeds (positions in the caller's arrays) the block's rows stand for. `rows` int64[m]: rows
+    of the fact table, grouped by owner, ascending by (time, row). `times` int64[m]. `first` bool[m]: the first row of
     its owner. `bounds` int64[n, w + 2]: the ranges (from the owner's first row, over the windows from the widest to the
     narrowest, to the anchor). `anchors` int64[n].
     """
@@ -131,7 +131,12 @@ def histories(
 
 
 def _history(
-    graph: TemporalGraph, chain: tuple[EdgeType, ...], order: Ints, owners: Ints, anchors: Ints, windows: tuple[int, ...]
+    graph: TemporalGraph,
+    chain: tuple[EdgeType, ...],
+    order: Ints,
+    owners: Ints,
+    anchors: Ints,
+    windows: tuple[int, ...],
 ) -> History:
     present = owners >= 0
     unique, place = np.unique(owners[present], return_inverse=True)

@@ -31,8 +31,8 @@ TASKS: dict[str, frozenset[str]] = {
 class BaselineFitted:
     """A fitted baseline.
 
-    `base`: what is said of an entity of which nothing is known: float64[1], or one number per class. `rows` int64[m] and
-    `scores` float64[m, classes]: the latest known label of entities (for last_value and repeat), rows ascending.
+    `base`: what is said of an entity of which nothing is known: float64[1], or one number per class. `rows` int64[m]
+    and `scores` float64[m, classes]: the latest known label of entities (for last_value and repeat), rows ascending.
     """
 
     name: str
@@ -62,7 +62,9 @@ class BaselineFitted:
             for j in range(lags.shape[1]):
                 total += np.where(known[:, j], lags[:, j], 0.0)
             if self.kind == "binary" and self.name == "entity_mean":
-                return (total + self.base[0]) / (number + 1.0)  # one window's worth of the rate, so that no window is certain
+                return (total + self.base[0]) / (
+                    number + 1.0
+                )  # one window's worth of the rate, so that no window is certain
             result = np.where(number > 0, total / np.maximum(number, 1), result)
         return result
 

@@ -68,7 +68,7 @@ class BoostedFitted:
         return np.nan_to_num(raw, nan=float(self.base[0]), posinf=1e30, neginf=-1e30)
 
     def contributions(self, inputs: Inputs) -> Floats:
-        """What each feature adds to each seed's raw score (SHAP values), float64[n, f + 1]; the last column is the mean.
+        """What each feature adds to each seed's raw score (SHAP values), float64[n, f + 1]; last the mean.
 
         Only for binary and regression; raises PqlError `not_supported` otherwise.
         """
@@ -191,7 +191,14 @@ class _Data:
             ).construct()
             valid = None
             if len(self.valid):
-                valid = train.create_valid(matrix[self.valid], labels[self.valid]).construct()
+                valid = lightgbm.Dataset(
+                    matrix[self.valid],
+                    labels[self.valid],
+                    reference=train,
+                    categorical_feature=at,
+                    params=self.params,
+                    free_raw_data=True,
+                ).construct()
             self._sets = (train, valid)
         train, valid = self._sets
         train.set_label(labels[self.train])
@@ -199,7 +206,9 @@ class _Data:
             valid.set_label(labels[self.valid])
         return train, valid
 
-    def boost(self, labels: Floats, rounds: int | None, most: int = MOST_ROUNDS, **params: Any) -> tuple[str, int, Floats]:
+    def boost(
+        self, labels: Floats, rounds: int | None, most: int = MOST_ROUNDS, **params: Any
+    ) -> tuple[str, int, Floats]:
         """Train; the model as text, the rounds kept, and each feature's total gain."""
         import lightgbm
 
@@ -309,7 +318,7 @@ def _matrix(features: FeatureMatrix, names: tuple[str, ...]) -> NDArray[np.float
         at = {n: i for i, n in enumerate(features.names)}
         missing = [n for n in names if n not in at]
         if missing:
-            raise PqlError("model_mismatch", f"The model needs the feature {missing[0]!r}, which this graph doesn't give.")
+            raise PqlError("model_mismatch", f"The model needs the feature {missing[0]!r}, which is missing here.")
         values = values[:, [at[n] for n in names]]
     columns = [names.index(c) for c in features.categorical if c in names]
     if columns:
@@ -331,4 +340,3 @@ def _watch(events: Events) -> Callable[[Any], None]:
             raise EarlyStopException(environment.iteration, environment.evaluation_result_list or [])
 
     return watch
-

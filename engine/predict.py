@@ -1,0 +1,34 @@
+"""From a trained model to scores: features as of the anchors, every member, the blend, calibration."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pql.engine.examples import Seeds
+from pql.engine.graph import TemporalGraph
+from pql.engine.models.base import Inputs
+from pql.engine.models.blend import combine
+from pql.engine.trained import TrainedModel
+
+
+def predict(
+    trained: TrainedModel, graph: TemporalGraph, seeds: Seeds, lags: NDArray[np.float32] | None = None
+) -> NDArray[np.float64]:
+    """The scores of n seeds: float64[n] (binary: calibrated probability; regression: value) or float64[n, classes]
+    (multiclass: probabilities that sum to 1; multilabel: one probability per class); never NaN.
+
+    `lags` float32[n, L]: the query's own target over the L windows before each seed's anchor, as in `Examples`.
+    Raises PqlError `model_mismatch` if the graph or the lags aren't like those of training.
+    """
+    if lags is None:
+        lags = np.zeros((len(seeds), 0), dtype=np.float32)
+    inputs = Inputs(graph, seeds, trained.spec.compute(graph, seeds, lags), lags)
+    return score(trained, inputs)
+
+
+def score(trained: TrainedModel, inputs: Inputs) -> NDArray[np.float64]:
+    """`predict` on inputs whose features are computed already (by the trained model's own spec)."""
+    used = [(fitted, weight) for fitted, weight in zip(trained.members, trained.weights, strict=True) if weight > 0]
+    scores = [fitted.predict(inputs) for fitted, _ in used]
+    return trained.finish(combine(trained.kind, scores, [weight for _, weight in used]))
