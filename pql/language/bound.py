@@ -169,6 +169,12 @@ class BoundQuery:
     evaluate_at: tuple[dt.datetime, ...] = ()
     forecast_steps: int = 1
     ignoring: frozenset[tuple[str, str]] = frozenset()
+    via: tuple[str, ...] = ()
+    candidates: Expression | None = None  # of a row of the item's table
+    excluding: BoundAggregate | str | None = None  # purchased | seen | the values of a past aggregate
+    at_most: tuple[int, ColumnRef] | None = None  # how many items per value of a column of the item's table
+    quantiles: tuple[float, ...] = ()
+    interval: float | None = None
     alias: str | None = None
     using_model: str | None = None
     distribution: bool = False

@@ -1,0 +1,250 @@
+"""The clauses beside target and entity: filters, tables, times, what is returned."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+
+from pql.language import ast
+from pql.language.aggregates import bind_aggregate
+from pql.language.bound import BoundAggregate, Call, ColumnRef, Constant, Expression, Item, TaskKind
+from pql.language.catalog import LogicalType
+from pql.language.expressions import Place, bind_condition, bind_value
+from pql.language.parameters import naive_utc
+from pql.language.scope import Edit, Scope, find_column, find_table, quoted
+from pql.language.tasks import aggregates_in, columns_in, is_constant
+from pql.language.types_of import constant, converted
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ranked:
+    """The clauses of ranking that bound: which items may be candidates, which not, and how many per value."""
+
+    candidates: Expression | None = None
+    excluding: BoundAggregate | str | None = None
+    at_most: tuple[int, ColumnRef] | None = None
+
+
+def bind_using(scope: Scope) -> tuple[str, ...] | None:
+    """The tables of USING, with the entity's own and, of a virtual table and the one enriching it, both."""
+    if scope.query.using is None:
+        return None
+    names: list[str] = []
+    for name in scope.query.using:
+        table = find_table(scope, name)
+        if table is not None:
+            names.append(table.name)
+    for table in scope.catalog.tables:
+        if table.enriches is not None and (table.name in names or table.enriches in names):
+            names += [table.enriches, table.name]
+    if scope.entity is not None:
+        names.append(scope.entity.name)
+    return tuple(dict.fromkeys(names))
+
+
+def bind_via(scope: Scope) -> tuple[str, ...]:
+    if scope.query.via is None:
+        return ()
+    found = [find_table(scope, name) for name in scope.query.via]
+    return tuple(table.name for table in found if table is not None)
+
+
+def bind_ignoring(scope: Scope) -> frozenset[tuple[str, str]]:
+    found = [find_column(scope, name) for name in scope.query.ignoring]
+    return frozenset((hit[0].name, hit[1].name) for hit in found if hit is not None)
+
+
+def bind_where(scope: Scope, entity: str) -> Expression | None:
+    """The entity filter: columns of its row and of rows it points to, and past aggregates."""
+    node = scope.query.where
+    if node is None:
+        return None
+    bound = bind_condition(scope, node, Place(entity, "filter", bind_aggregate))
+    if bound is not None and is_constant(bound):
+        message = "this condition is the same for every entity: it would change nothing"
+        scope.fault("constant_condition", message, node.span, hint="compare a column, or leave WHERE out")
+    return bound
+
+
+def bind_assuming(scope: Scope, entity: str, *, is_static: bool) -> Expression | None:
+    """ASSUMING: a condition on future windows, or `entity.column = constant`."""
+    node = scope.query.assuming
+    if node is None:
+        return None
+    bound = bind_condition(scope, node, Place(entity, "assuming", bind_aggregate))
+    if bound is None:
+        return None
+    aggregates = aggregates_in(bound)
+    past = [a for a in aggregates if not a.window.is_future]
+    if past:
+        message = "ASSUMING speaks of the future; what has happened already belongs in WHERE"
+        edits: tuple[Edit, ...] = ()
+        before = scope.text[: node.span.start] if node.span != ast.NOWHERE else ""
+        at = before.upper().rfind("ASSUMING")
+        if at >= 0 and scope.query.where is None and len(past) == len(aggregates):
+            edits = (Edit(at, at + len("ASSUMING"), "WHERE"),)
+        scope.fault("assuming_past", message, past[0].span, hint="use WHERE", edits=edits)
+        return None
+    if is_static and aggregates:
+        message = "the target is a column: it has no future that could be assumed"
+        scope.fault("assuming_static", message, node.span, hint="leave ASSUMING out, or ask for an aggregate")
+        return None
+    if not aggregates and not _is_edit(bound):
+        message = "ASSUMING sets a column of the entity to one constant, or states a condition on a future window"
+        scope.fault("assuming_static", message, node.span, hint="write table.column = constant")
+        return None
+    if aggregates and columns_in(bound):
+        message = "ASSUMING can't mix a column and a future window"
+        scope.fault("mixed_static_temporal", message, node.span, hint="keep one; a column's condition fits WHERE")
+        return None
+    return bound
+
+
+def _is_edit(bound: Expression) -> bool:
+    if not isinstance(bound, Call):
+        return False
+    if bound.op == "and":
+        return all(_is_edit(argument) for argument in bound.args)
+    return bound.op == "=" and isinstance(bound.args[0], ColumnRef) and isinstance(bound.args[1], Constant)
+
+
+def bind_moment(scope: Scope, node: ast.Expression | dt.date | str, what: str) -> dt.datetime | None:
+    """A timestamp of AS OF or AT, naive UTC."""
+    literal = node if isinstance(node, ast.Literal) else None
+    if isinstance(node, dt.datetime):
+        return naive_utc(node)
+    if isinstance(node, dt.date | str):
+        literal = ast.Literal(node)
+    if isinstance(node, ast.Parameter):
+        return None
+    if literal is not None:
+        value = constant(literal).value
+        if value is not None and not isinstance(value, tuple):
+            fits, moment = converted(value, LogicalType.TIMESTAMP)
+            if fits and isinstance(moment, dt.datetime):
+                return moment
+    span = ast.NOWHERE if isinstance(node, dt.date | str) else node.span
+    scope.fault(
+        "invalid_literal", f"{what} needs a date or a timestamp", span, hint="write 2024-12-31 or 2024-12-31 12:00:00"
+    )
+    return None
+
+
+def bind_as_of(scope: Scope, given: dt.date | str | None) -> dt.datetime | None:
+    clause = scope.query.as_of
+    written = None if clause is None else bind_moment(scope, clause.when, "AS OF")
+    passed = None if given is None else bind_moment(scope, given, "as_of")
+    if clause is not None and written is not None and passed is not None and written != passed:
+        message = f"the query says AS OF {written}, as_of says {passed}"
+        scope.fault("clause_conflict", message, clause.span, hint="say it once")
+    return written or passed
+
+
+def bind_ranked(scope: Scope, item: Item | None, task: TaskKind | None) -> Ranked:
+    """CANDIDATES, EXCLUDING and AT MOST: only beside a ranking."""
+    query = scope.query
+    written = [
+        (name, node.span)
+        for name, node in (("CANDIDATES", query.candidates), ("EXCLUDING", query.excluding), ("AT MOST", query.at_most))
+        if node is not None
+    ]
+    if not written or task is None:
+        return Ranked()
+    if task is not TaskKind.RANKING:
+        for name, span in written:
+            scope.fault(
+                "clause_conflict", f"{name} belongs to a ranking", span, hint="rank with LIST_DISTINCT(…) RANK TOP k"
+            )
+        return Ranked()
+    assert item is not None
+    candidates = at_most = None
+    for name, span in written:
+        if item.table is None and name != "EXCLUDING":
+            message = f"{name} reads columns of the items, and values of {item.column.column} have none"
+            scope.fault("clause_conflict", message, span, hint="rank a foreign key")
+    if item.table is not None and query.candidates is not None:
+        candidates = bind_condition(scope, query.candidates, Place(item.table, "items"))
+    if item.table is not None and query.at_most is not None:
+        column = bind_value(scope, query.at_most.column, Place(item.table, "items"))
+        n = query.at_most.n
+        if isinstance(n, int) and n < 1:
+            scope.fault(
+                "top_not_positive", "AT MOST needs a number of at least 1", query.at_most.span, hint="AT MOST 1 PER …"
+            )
+        elif isinstance(n, int) and isinstance(column, ColumnRef):
+            at_most = (n, column)
+    return Ranked(candidates, _excluding(scope), at_most)
+
+
+def _excluding(scope: Scope) -> BoundAggregate | str | None:
+    clause = scope.query.excluding
+    if clause is None or scope.entity is None:
+        return None
+    what = clause.what
+    if isinstance(what, ast.ColumnName):
+        word = what.column.text.upper()
+        if what.table is None and word in ("PURCHASED", "SEEN"):
+            return word.lower()
+        shown = scope.source(what.span) or what.column.text
+        message = "EXCLUDING needs PURCHASED, SEEN, or a column with a past window"
+        edits = scope.replaced(what.span, f"({shown}, -90, 0, days)") if what.table is not None else ()
+        scope.fault("missing_window", message, what.span, hint=f"write ({shown}, -90, 0, days)", edits=edits)
+        return None
+    if not isinstance(what, ast.Aggregate):
+        scope.fault("missing_window", "EXCLUDING needs a column with a past window", what.span)
+        return None
+    named = dataclasses.replace(what, function="LIST_DISTINCT")
+    return bind_aggregate(scope, named, Place(scope.entity.name, "filter", bind_aggregate))
+
+
+def bind_levels(scope: Scope, task: TaskKind | None) -> tuple[float, ...]:
+    """RETURN: whether the form fits the task; the quantiles asked for, or the interval's one probability."""
+    clause = scope.query.returning
+    if clause is None:
+        return ()
+    fits = {
+        "quantiles": (TaskKind.REGRESSION, TaskKind.FORECAST),
+        "interval": (TaskKind.REGRESSION, TaskKind.FORECAST),
+        "probability": (TaskKind.BINARY, TaskKind.MULTICLASS, TaskKind.TIME_TO_EVENT),
+        "distribution": (TaskKind.MULTICLASS,),
+    }[clause.form]
+    if task is not None and task not in fits:
+        names = " and ".join(kind.value.replace("_", " ") for kind in fits)
+        message = f"RETURN {clause.form.upper()} belongs to {names}; this is {task.value.replace('_', ' ')}"
+        edits = scope.replaced(clause.span, "")
+        scope.fault("clause_conflict", message, clause.span, hint="leave it out", edits=edits)
+    levels = tuple(float(level) for level in clause.levels if isinstance(level, int | float))
+    bad = [level for level in levels if not 0 < level < 1]
+    if bad:
+        better = [level if 0 < level < 1 else level / 100 for level in levels if 0 < level < 1 or 2 <= level < 100]
+        shown = ", ".join(f"{level:g}" for level in dict.fromkeys(better))
+        edits = ()
+        if better and clause.form == "quantiles":
+            edits = scope.replaced(clause.span, f"RETURN QUANTILES ({shown})")
+        elif clause.form == "interval":
+            edits = scope.replaced(clause.span, f"RETURN INTERVAL {shown or '0.9'}")
+        message = f"{', '.join(f'{level:g}' for level in bad)} is not between 0 and 1"
+        scope.fault("quantile_range", message, clause.span, hint="0.9 means 90 %", edits=edits)
+        return ()
+    return tuple(sorted(set(levels)))
+
+
+def check_using(scope: Scope, using: tuple[str, ...] | None) -> None:
+    """Every table the query reads by name must be among those of USING."""
+    if using is None or not scope.query.using:
+        return
+    end = scope.query.using[-1].span.end
+    for table, span in scope.touched.items():
+        if table not in using:
+            edits = () if end == 0 else (Edit(end, end, f", {quoted(table)}"),)
+            message = f"the query reads {table}, which USING leaves out"
+            scope.fault("using_misses_target", message, span, hint=f"add {table} to USING", edits=edits)
+
+
+def check_via(scope: Scope) -> None:
+    """VIA must have chosen, or confirmed, a route."""
+    if scope.query.via and scope.via and not scope.via_used:
+        names = ", ".join(scope.via)
+        message = f"no route of this query passes {names}: VIA would change nothing"
+        span = scope.query.via[0].span
+        scope.fault("no_effect", message, span, hint="leave VIA out, or name a table on the way to the entity")
