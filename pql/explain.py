@@ -1,0 +1,297 @@
+"""EXPLAIN: every part of a plan as text for people, and as JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pql.bound_text import as_json, bound_text, expression_text, item_text, route_text, syntax_text, tree_text
+from pql.language.bound import BoundAggregate, Call, Expression
+from pql.language.errors import PqlError
+from pql.table import text_table
+
+if TYPE_CHECKING:
+    from pql.engine.label_counts import LabelCount
+    from pql.engine.plan import Plan, Split
+
+PARTS = ("ast", "bound", "sql", "graph", "json")
+WIDTH = 110
+SPLIT_KINDS = {
+    "anchors": "by anchors in time",
+    "row_time": "by the rows' own time",
+    "hashed": "by a seeded hash of the key",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A plan with its label SQL and label counts; `str()` of it is the report of `explain`."""
+
+    plan: Plan
+    statement_text: str | None = None
+    label_counts: Sequence[LabelCount] | None = None
+    part: str | None = None
+
+    def __str__(self) -> str:
+        return explain(self.plan, statement_text=self.statement_text, label_counts=self.label_counts, part=self.part)
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as JSON values."""
+        return explain_json(self.plan, statement_text=self.statement_text, label_counts=self.label_counts)
+
+
+def explain(
+    plan: Plan,
+    *,
+    statement_text: str | None = None,
+    label_counts: Sequence[LabelCount] | None = None,
+    part: str | None = None,
+) -> str:
+    """The report on a plan, or one part of it: ast, bound, sql, graph or json.
+
+    `statement_text` is the label SQL with its values written out, `label_counts` what it gave. Raises `bad_option`
+    for an unknown part.
+    """
+    if part is not None and part not in PARTS:
+        raise PqlError("bad_option", f"EXPLAIN has no part {part}", nearest=PARTS)
+    if part == "ast":
+        return tree_text(plan.query.syntax)
+    if part == "bound":
+        return bound_text(plan.query)
+    if part == "sql":
+        return statement_text or ""
+    if part == "json":
+        made = explain_json(plan, statement_text=statement_text, label_counts=label_counts)
+        return json.dumps(made, indent=2, ensure_ascii=False)
+    if part == "graph":
+        return "\n".join(_graph(plan))
+    sections = [
+        ("Query", _query(plan)),
+        ("Task", _task(plan)),
+        ("Entities", _entities(plan)),
+        ("Anchors" if plan.split.kind == "anchors" else "Split", _anchors(plan.split)),
+        ("Graph", _graph(plan)),
+        ("Model", _model(plan)),
+        ("Result", _output(plan)),
+    ]
+    if label_counts is not None:
+        sections.insert(4, ("Labels", _labels(plan, label_counts)))
+    if plan.warnings:
+        sections.append(("Warnings", _warnings(plan)))
+    blocks = [title + "\n" + "\n".join(f"  {line}".rstrip() for line in lines) for title, lines in sections]
+    if statement_text:
+        blocks.append("Label SQL (runs as pasted into DuckDB)\n" + statement_text)
+    return "\n\n".join(blocks)
+
+
+def explain_json(
+    plan: Plan, *, statement_text: str | None = None, label_counts: Sequence[LabelCount] | None = None
+) -> dict[str, Any]:
+    """A plan as JSON values; times are ISO text."""
+    split = plan.split
+    return {
+        "query": syntax_text(plan.query),
+        "reading": plan.query.reading,
+        "ast": as_json(plan.query.syntax),
+        "bound": as_json(plan.query),
+        "task": as_json(plan.task),
+        "eligibility": plan.eligibility,
+        "split": {
+            "kind": split.kind,
+            "prediction": _when(split.prediction),
+            "width": split.width_text,
+            "step": split.step_text,
+            "lags": split.lags,
+            "encoder_cut": _when(split.encoder_cut),
+            "valid_from": None if split.valid_from is None else _when(split.valid_from),
+            "test_from": None if split.test_from is None else _when(split.test_from),
+            "anchors": [{"time": _when(anchor.time), "role": anchor.role} for anchor in split.anchors],
+            "notes": list(split.notes),
+        },
+        "graph": {
+            **as_json(plan.graph),
+            "links": [str(link) for link in plan.graph.links],
+            "left_out": dict(plan.graph.left_out),
+        },
+        "model": as_json(plan.model),
+        "output": as_json(plan.output),
+        "labels": None if label_counts is None else [as_json(count) for count in label_counts],
+        "sql": statement_text,
+        "warnings": list(plan.warnings),
+    }
+
+
+def _when(time: int) -> str:
+    from pql.engine.anchors import show_time
+
+    return show_time(time)
+
+
+def _wrapped(text: str, first: str = "", rest: str | None = None) -> list[str]:
+    """A text in lines of the report's width; `first` stands before it, `rest` (or blanks) before further lines."""
+    after = " " * len(first) if rest is None else rest
+    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=after, break_on_hyphens=False) or [first]
+
+
+def _facts(pairs: Sequence[tuple[str, str | None]]) -> list[str]:
+    """`name  text` lines, aligned and wrapped; those without text are left out."""
+    shown = [(name, text) for name, text in pairs if text]
+    width = max((len(name) for name, _ in shown), default=0)
+    return [line for name, text in shown for line in _wrapped(text, f"{name:<{width}}  ")]
+
+
+def _query(plan: Plan) -> list[str]:
+    lines = syntax_text(plan.query).splitlines()
+    if plan.query.reading is not None:
+        lines += _wrapped(plan.query.reading, "read as: ")
+    return lines
+
+
+def _task(plan: Plan) -> list[str]:
+    query, task = plan.query, plan.task
+    routes = [
+        f"{node.fact}: {route_text(node.route)}"
+        for expression in (query.target, query.where, query.assuming)
+        for node in _aggregates(expression)
+        if node.route
+    ]
+    return _facts(
+        [
+            ("what", f"{task.kind.value.replace('_', ' ')}, because {task.reason}" if task.reason else task.kind.value),
+            ("label", expression_text(query.target)),
+            ("items", item_text(query)),
+            ("route", "; ".join(dict.fromkeys(routes))),
+            ("assuming", None if query.assuming is None else expression_text(query.assuming)),
+            ("learnt by", f"head {task.head}, loss {task.loss}; chosen by {task.metric} on validation"),
+        ]
+    )
+
+
+def _aggregates(expression: Expression | None) -> Iterator[BoundAggregate]:
+    if isinstance(expression, BoundAggregate):
+        yield expression
+    elif isinstance(expression, Call):
+        for argument in expression.args:
+            yield from _aggregates(argument)
+
+
+def _entities(plan: Plan) -> list[str]:
+    query = plan.query
+    keys = ", ".join(f"{query.entity.table}.{key}" for key in query.entity.keys)
+    rows = query.catalog.table(query.entity.table).rows if query.catalog.has(query.entity.table) else None
+    return _facts(
+        [
+            ("who", keys if rows is None else f"{keys} ({rows:,} rows)"),
+            (
+                "each with",
+                None if query.pair is None else ", ".join(f"{query.pair.table}.{k}" for k in query.pair.keys),
+            ),
+            ("eligible", plan.eligibility),
+            ("where", None if query.where is None else expression_text(query.where)),
+            ("asked for", None if query.ids is None else f"{len(query.ids):,} by id; those not eligible are flagged"),
+        ]
+    )
+
+
+def _anchors(split: Split) -> list[str]:
+    lines = _facts(
+        [
+            ("split", SPLIT_KINDS.get(split.kind, split.kind)),
+            ("predicted at", _when(split.prediction)),
+            ("width, step", f"{split.width_text}, {split.step_text}" if split.width_text else None),
+            (
+                "lags",
+                f"the targets of the {split.lags} windows before each anchor are features" if split.lags else None,
+            ),
+            ("encoders see", f"rows at or before {_when(split.encoder_cut)} while models are chosen"),
+            ("validation", None if split.valid_from is None else f"rows from {_when(split.valid_from)}"),
+            ("test", None if split.test_from is None else f"rows from {_when(split.test_from)}"),
+        ]
+    )
+    if split.kind == "anchors":
+        rows = []
+        for role in ("train", "valid", "test", "predict", "lag"):
+            times = split.times(role)
+            if times:
+                rows.append((role, len(times), _when(times[0]), _when(times[-1])))
+        table = text_table(("role", "anchors", "first", "last"), rows, right=(False, True, False, False))
+        lines += ["", *table.splitlines()]
+        lines += ["", *_wrapped(", ".join(_when(time) for time in split.times("train")), "train: ")]
+    return lines + [line for note in split.notes for line in _wrapped(note, "note: ")]
+
+
+def _labels(plan: Plan, counts: Sequence[LabelCount]) -> list[str]:
+    rows = [(c.split, c.anchors or None, c.examples, c.undefined, c.filtered, c.summary) for c in counts]
+    heads = ("split", "anchors", "examples", "undefined", "not WHERE", "labels")
+    table = text_table(heads, rows, right=(False, True, True, True, True, False))
+    notes = []
+    if any(count.undefined for count in counts):
+        notes.append(
+            "undefined: NULL targets, which are what is scored"
+            if plan.query.is_static
+            else "undefined: nothing in the window to compute the label from; dropped"
+        )
+    if any(count.filtered for count in counts):
+        notes.append("not WHERE: the entity exists, but WHERE does not hold at the anchor; dropped")
+    if plan.split.kind == "anchors":
+        until = plan.split.prediction
+        notes.append(
+            f"censored: windows that end after {_when(until)} are never labelled; that leaves out "
+            f"the prediction anchor and whatever lies less than {plan.split.width_text} before it"
+        )
+    return [*table.splitlines(), *(line for note in notes for line in _wrapped(note))]
+
+
+def _graph(plan: Plan) -> list[str]:
+    graph = plan.graph
+    lines = _facts(
+        [
+            ("hops", f"{graph.hops}, with the last {', '.join(str(n) for n in graph.neighbors)} rows of each link"),
+            (
+                "shared items",
+                "edges between entities whose items overlap (Jaccard > 0.1)" if graph.co_occurrence else None,
+            ),
+        ]
+    )
+    lines.append("")
+    for table in graph.tables:
+        lines += _wrapped(table.why, f"{table.name}: ")
+        columns = ", ".join(f"{column.name} ({column.stype.value})" for column in table.columns)
+        lines += _wrapped(columns or "no columns, only its links and times", "    ")
+    if graph.links:
+        lines += ["", "edges, both ways:", *(f"  {link}" for link in graph.links)]
+    if graph.left_out:
+        lines += ["", "left out:"]
+        for name, reason in graph.left_out:
+            lines += _wrapped(f"{name}: {reason}", "  ", "    ")
+    return lines
+
+
+def _model(plan: Plan) -> list[str]:
+    model = plan.model
+    work = f"up to {model.max_examples:,} examples, {model.epochs} epochs, {model.threads} threads"
+    sizes = f"hidden {model.hidden}, layers {model.layers}, seed {model.seed}"
+    refit = "the final model is fitted again on all labelled anchors" if model.refit else "off"
+    return _facts(
+        [
+            ("model", model.name if (model.name,) == model.members else f"{model.name}: {', '.join(model.members)}"),
+            ("baselines", ", ".join(model.baselines) or "none"),
+            ("budget", f"{model.budget_seconds:g} s, which is {work}"),
+            ("sizes", sizes),
+            ("refit", refit),
+            ("estimate", model.estimate),
+        ]
+    )
+
+
+def _output(plan: Plan) -> list[str]:
+    output = plan.output
+    order = output.order if output.top_k is None else f"{output.order}, at most {output.top_k} each"
+    return _facts([("columns", ", ".join(output.columns)), ("order", order)])
+
+
+def _warnings(plan: Plan) -> list[str]:
+    return [line for warning in plan.warnings for line in _wrapped(warning, "- ")]
