@@ -36,6 +36,7 @@ from pql.language.routes import links_for
 from pql.language.scope import Finding, Scope
 from pql.language.targets import bind_pair, bind_target, is_static
 from pql.language.tasks import Task, decide
+from pql.language.unsupported import unsupported
 
 Moments = Sequence[ast.Expression | dt.date | str]
 _DEEPEST_REPAIR = 4
@@ -216,3 +217,6 @@ def _task(
         return None, None, None
     paired, pair, task = found
     return paired, task, pair
+
+
+__all__ = ["bind", "unsupported"]

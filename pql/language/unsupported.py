@@ -1,0 +1,38 @@
+"""What the language says but no stage executes yet: one coded fault each, with what to do instead."""
+
+from __future__ import annotations
+
+from pql.language import ast
+from pql.language.bound import BoundQuery, TaskKind
+from pql.language.errors import Fault
+
+
+def unsupported(query: ast.Predict, bound: BoundQuery) -> list[Fault]:
+    """The clauses of a query that bind and are not executed yet (code `not_supported`), in the order of the text."""
+    syntax = bound.syntax
+    faults: list[Fault] = []
+
+    def note(what: str, span: ast.Span, hint: str) -> None:
+        place = None if span == ast.NOWHERE else span
+        faults.append(Fault("not_supported", f"{what} is not supported yet", place, hint))
+
+    for clause in syntax.tasks:
+        if isinstance(clause, ast.Forecast):
+            note("FORECAST", clause.span, "ask for one window at a time: SUM(…, 0, 7, days), then SUM(…, 7, 14, days)")
+    if bound.task is TaskKind.TIME_TO_EVENT:
+        note("TIME_TO", syntax.target.span, "ask whether it happens in a window: EXISTS(…, 0, 30, days)")
+    if bound.is_static and bound.task in (TaskKind.RANKING, TaskKind.MULTILABEL):
+        note("a list without a window", syntax.target.span, "list over a window of a table with a time column")
+    if bound.pair is not None and bound.task is not TaskKind.RANKING:
+        note("the pair form without RANK", syntax.target.span, "add RANK TOP k for the k most likely of each entity")
+    if syntax.assuming is not None:
+        note("ASSUMING", syntax.assuming.span, "leave it out; WHERE chooses entities by their past")
+    if syntax.candidates is not None:
+        note("CANDIDATES WHERE", syntax.candidates.span, "filter the rows in the target: LIST_DISTINCT(… WHERE …)")
+    if syntax.excluding is not None:
+        note("EXCLUDING", syntax.excluding.span, "leave it out, and drop known items from the result")
+    if syntax.at_most is not None:
+        note("AT MOST", syntax.at_most.span, "leave it out, and thin the result")
+    if syntax.returning is not None and syntax.returning.form in ("quantiles", "interval"):
+        note(f"RETURN {syntax.returning.form.upper()}", syntax.returning.span, "leave it out for the point prediction")
+    return sorted(faults, key=lambda fault: fault.span.start if fault.span else 0)
