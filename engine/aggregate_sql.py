@@ -56,4 +56,4 @@ def _number(aggregate: BoundAggregate) -> str:
         return f"{function}(f.value)"
     if argument is not None and argument.type is LogicalType.BOOLEAN:
         return f"{function}(CAST(f.value AS INTEGER))"
-    return f"{function}(f.value ORDER BY f.value)"
+    return f"list_{function}(list_sort(list(f.value)))"

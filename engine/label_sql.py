@@ -220,7 +220,8 @@ class _Builder:
         )
         if several:
             named = ", ".join(identifier(key) for key in self.keys)
-            others = ", ".join(f"any_value({c}) AS {c}" for c in ["time", "value", *(f"tie_{i}" for i in range(len(ties)))])
+            same = ["time", "value", *(f"tie_{i}" for i in range(len(ties)))]
+            others = ", ".join(f"any_value({column}) AS {column}" for column in same)
             rows = f"SELECT {named}, {others}, min(known) AS known FROM ({rows}) AS r GROUP BY {named}, __number"
         return rows, bool(scope.known)
 

@@ -1,0 +1,326 @@
+"""From the training table to examples in the graph's terms: node rows, numbers, class and item codes, lags, splits.
+
+Classes are learnt from training examples alone. An example of another split whose class training never showed is
+dropped and counted (a set label only loses that class); so are items that no row of the item table has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pql.engine.anchors import lag_anchors
+from pql.engine.examples import TEST, TRAIN, VALID, Examples, Labels, Ragged, Seeds
+from pql.engine.graph import TemporalGraph
+from pql.engine.key_index import parent_rows
+from pql.engine.labels import LabelTable
+from pql.engine.plan import Plan
+from pql.language.bound import Item, TaskKind
+from pql.language.errors import PqlError
+from pql.language.options import Duration
+
+ROLES = {"train": TRAIN, "valid": VALID, "test": TEST}
+NAMES = {TRAIN: "training", VALID: "validation", TEST: "test"}
+SHARES = (0.70, 0.85)  # of the hashed split: training below the first, validation below the second
+FEWEST = 5  # training examples
+OUT = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """What the codes of class and set labels mean; empty for numbers and conditions.
+
+    values: the value of each code. table: the node table whose row numbers the codes are (ranking of keys), else
+    None. dropped: how many examples (or, of sets, single items) were left out, by reason.
+    """
+
+    values: pa.Array | None = None
+    table: str | None = None
+    dropped: dict[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return 0 if self.values is None else len(self.values)
+
+
+def make_examples(labels: LabelTable, plan: Plan, graph: TemporalGraph) -> tuple[Examples, Classes]:
+    """The labelled, eligible rows of train, valid and test anchors as examples, by anchor, then key.
+
+    At most `plan.model.max_examples` of each split are kept, those with the least seeded hash of entity and anchor.
+    Raises `no_labels`, `too_few_labels`, `no_positive_labels`, `no_negative_labels`, `one_class`.
+    """
+    rows = node_rows(labels.keys, graph)
+    split = _splits(labels, plan)
+    usable = labels.eligible & (split != OUT) & (rows >= 0) & labels.label.is_valid().to_numpy(zero_copy_only=False)
+    index = np.flatnonzero(usable)
+    index = _cap(index, split, labels, plan)
+    _require(split[index], labels, plan)
+    lags = _lags(labels, rows, rows[index], labels.anchors[index], plan)
+    seeds = Seeds(rows[index], labels.anchors[index])
+    values, classes, kept = _encode(labels.label.take(pa.array(index)), split[index], plan, graph)
+    examples = Examples(seeds, values, split[index].astype(np.int8), lags)
+    if not kept.all():
+        examples = examples.take(np.flatnonzero(kept))
+        _require(examples.split, labels, plan)
+    _require_variety(examples, classes, plan)
+    return examples, classes
+
+
+def node_rows(keys: pa.Table, graph: TemporalGraph) -> NDArray[np.int64]:
+    """int64[n]: the row of the entity's node table with each key, -1 where there is none."""
+    parent = graph.nodes[graph.entity].keys
+    columns = [keys.column(name) for name in keys.column_names]
+    return parent_rows(columns, [parent.column(name) for name in keys.column_names]).astype(np.int64)
+
+
+def lag_values(labels: LabelTable, plan: Plan, graph: TemporalGraph, seeds: Seeds) -> NDArray[np.float32]:
+    """float32[n, L]: the query's own target in the L windows before each anchor, nearest first, NaN if undefined.
+
+    For any seeds whose lag anchors the plan has, those at the prediction anchor included.
+    """
+    return _lags(labels, node_rows(labels.keys, graph), seeds.rows, seeds.anchors, plan)
+
+
+def example_hash(keys: pa.Table, anchors: NDArray[np.int64], seed: int) -> NDArray[np.uint64]:
+    """uint64[n]: a hash of entity key and anchor that depends on nothing else but the seed."""
+    mixed = _mix(np.full(len(anchors), seed % 2**63, dtype=np.uint64))
+    for name in keys.column_names:
+        mixed = _mix(mixed ^ _value_hash(keys.column(name)))
+    return _mix(mixed ^ anchors.view(np.uint64))
+
+
+# ---------------------------------------------------------------- which rows, in which split
+
+
+def _splits(labels: LabelTable, plan: Plan) -> NDArray[np.int8]:
+    """int8[n]: TRAIN, VALID, TEST, or OUT for anchors that only serve as lags."""
+    out = np.full(len(labels), OUT, dtype=np.int8)
+    split = plan.split
+    if split.kind == "row_time":
+        times = labels.anchors + 1
+        valid_from = split.valid_from if split.valid_from is not None else np.iinfo(np.int64).max
+        test_from = split.test_from if split.test_from is not None else np.iinfo(np.int64).max
+        out[:] = np.where(times < valid_from, TRAIN, np.where(times < test_from, VALID, TEST))
+    elif split.kind == "hashed":
+        still = np.zeros(len(labels), dtype=np.int64)
+        share = (example_hash(labels.keys, still, plan.model.seed) >> np.uint64(11)) / float(2**53)
+        out[:] = np.where(share < SHARES[0], TRAIN, np.where(share < SHARES[1], VALID, TEST))
+    else:
+        for role, code in ROLES.items():
+            out[np.isin(labels.anchors, np.array(split.times(role), dtype=np.int64))] = code
+    return out
+
+
+def _cap(index: NDArray[np.int64], split: NDArray[np.int8], labels: LabelTable, plan: Plan) -> NDArray[np.int64]:
+    most = plan.model.max_examples
+    if len(index) <= most:
+        return index
+    keys = labels.keys.take(pa.array(index))
+    order = np.argsort(example_hash(keys, labels.anchors[index], plan.model.seed), kind="stable")
+    kept = [index[order][split[index[order]] == code][:most] for code in (TRAIN, VALID, TEST)]
+    return np.sort(np.concatenate(kept))
+
+
+def _require(split: NDArray[np.int8], labels: LabelTable, plan: Plan) -> None:
+    """Some training and validation examples."""
+    counts = {code: int(np.sum(split == code)) for code in (TRAIN, VALID, TEST)}
+    dropped = sum(labels.no_label.values())
+    filtered = sum(labels.not_eligible.values())
+    why = f" ({dropped} rows have no defined label, for {filtered} WHERE does not hold)"
+    if counts[TRAIN] == 0 or (counts[VALID] == 0 and plan.split.kind == "anchors"):
+        missing = NAMES[TRAIN] if counts[TRAIN] == 0 else NAMES[VALID]
+        raise PqlError(
+            "no_labels",
+            f"no {missing} example has a label{why}",
+            span=plan.query.syntax.target.span,
+            hint="widen the window, relax WHERE, or look at the rows with LABELS",
+        )
+    if counts[TRAIN] < FEWEST or counts[VALID] == 0:
+        raise PqlError(
+            "too_few_labels",
+            f"{counts[TRAIN]} training and {counts[VALID]} validation examples are too few to learn from{why}",
+            span=plan.query.syntax.target.span,
+            hint="widen the window, relax WHERE, or shorten the step between anchors with WITH (step = …)",
+        )
+
+
+def _require_variety(examples: Examples, classes: Classes, plan: Plan) -> None:
+    train = examples.where(TRAIN)
+    kind, span = plan.task.kind, plan.query.syntax.target.span
+    if kind is TaskKind.BINARY:
+        labels = np.asarray(examples.labels)[train]
+        positive = int(np.sum(labels > 0.5))
+        if positive in (0, len(labels)):
+            name, value = ("positive", "false") if positive == 0 else ("negative", "true")
+            raise PqlError(
+                f"no_{name}_labels",
+                f"the condition is {value} for all {len(labels)} training examples: there is nothing to tell apart",
+                span=span,
+                hint="change the threshold or the window so that both outcomes occur",
+            )
+    if kind is TaskKind.MULTICLASS and len(classes) < 2:
+        raise PqlError(
+            "one_class",
+            f"all {len(train)} training examples have the same value: there is nothing to tell apart",
+            span=span,
+            hint="predict another column, or widen the window",
+        )
+
+
+# ---------------------------------------------------------------- labels as numbers and codes
+
+
+def _encode(
+    label: pa.Array, split: NDArray[np.int8], plan: Plan, graph: TemporalGraph
+) -> tuple[Labels, Classes, NDArray[np.bool_]]:
+    """Labels as numbers or codes, what the codes mean, and which examples keep a label."""
+    kind = plan.task.kind
+    if kind in (TaskKind.BINARY, TaskKind.REGRESSION):
+        return _numbers(label), Classes(), np.ones(len(label), dtype=bool)
+    if kind is TaskKind.MULTICLASS:
+        values = _vocabulary(label.filter(pa.array(split == TRAIN)))
+        codes = _codes(label, values)
+        kept = codes >= 0
+        return np.maximum(codes, 0), Classes(values, None, _dropped("class unseen in training", ~kept)), kept
+    if kind is TaskKind.MULTILABEL:
+        owners, flat = _flatten(label)
+        values = _vocabulary(flat.filter(pa.array(split[owners] == TRAIN)))
+        codes = _codes(flat, values)
+        classes = Classes(values, None, _dropped("class unseen in training", codes < 0))
+        return _ragged(owners, codes, len(label)), classes, np.ones(len(label), dtype=bool)
+    owners, flat = _flatten(label)
+    classes = _items(plan.task.item, flat.filter(pa.array(split[owners] == TRAIN)), graph)
+    assert classes.values is not None
+    codes = _codes(flat, classes.values)
+    sets = _ragged(owners, codes, len(label))
+    kept = np.diff(sets.offsets) > 0
+    dropped = _dropped("item without a row", codes < 0) | _dropped("no known item in the window", ~kept)
+    return sets, replace(classes, dropped=dropped), kept
+
+
+def _numbers(label: pa.Array) -> NDArray[np.float64]:
+    array = label.cast(pa.int8()) if pa.types.is_boolean(label.type) else label
+    return np.array(array.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def _items(item: Item | None, train: pa.Array, graph: TemporalGraph) -> Classes:
+    """The items that can be ranked: rows of the item's node table, else the values of its column, else those seen."""
+    if item is not None and item.table is not None and item.key is not None:
+        try:
+            keys = graph.nodes[graph.index(item.table)].keys
+            return Classes(_one(keys.column(item.key)), item.table)
+        except KeyError:
+            pass
+    elif item is not None:
+        try:
+            column = graph.nodes[graph.index(item.column.table)].column(item.column.column)
+            if column.values is not None:
+                return Classes(column.values)
+        except KeyError:
+            pass
+    return Classes(_vocabulary(train))
+
+
+def _vocabulary(values: pa.Array) -> pa.Array:
+    """The distinct values, most frequent first, ties by value."""
+    counted = values.drop_null().value_counts()
+    distinct, counts = counted.field("values"), counted.field("counts").to_numpy()
+    if pa.types.is_boolean(distinct.type):
+        order = np.lexsort((distinct.cast(pa.int8()).to_numpy(zero_copy_only=False), -counts))
+    else:
+        rank = np.empty(len(distinct), dtype=np.int64)
+        rank[pc.sort_indices(distinct).to_numpy()] = np.arange(len(distinct))
+        order = np.lexsort((rank, -counts))
+    return distinct.take(pa.array(order))
+
+
+def _codes(values: pa.Array, vocabulary: pa.Array) -> NDArray[np.int64]:
+    """int64[n]: the place of each value in the vocabulary, -1 where it isn't there."""
+    if pa.types.is_boolean(values.type):
+        values, vocabulary = values.cast(pa.int8()), vocabulary.cast(pa.int8())
+    return parent_rows([pa.chunked_array([values])], [pa.chunked_array([vocabulary])]).astype(np.int64)
+
+
+def _flatten(label: pa.Array) -> tuple[NDArray[np.int64], pa.Array]:
+    """The elements of all lists, and to which example each belongs."""
+    owners = pc.list_parent_indices(label).to_numpy(zero_copy_only=False).astype(np.int64)
+    return owners, pc.list_flatten(label)
+
+
+def _ragged(owners: NDArray[np.int64], codes: NDArray[np.int64], n: int) -> Ragged:
+    owners, codes = owners[codes >= 0], codes[codes >= 0]
+    order = np.lexsort((codes, owners))
+    owners, codes = owners[order], codes[order]
+    first = np.ones(len(codes), dtype=bool)
+    first[1:] = (np.diff(owners) != 0) | (np.diff(codes) != 0)
+    owners, codes = owners[first], codes[first]
+    offsets = np.zeros(n + 1, dtype=np.int64)
+    np.cumsum(np.bincount(owners, minlength=n), out=offsets[1:])
+    return Ragged(offsets, codes)
+
+
+def _dropped(reason: str, mask: NDArray[np.bool_]) -> dict[str, int]:
+    return {reason: int(mask.sum())} if mask.any() else {}
+
+
+def _one(values: pa.ChunkedArray | pa.Array) -> pa.Array:
+    if isinstance(values, pa.Array):
+        return values
+    return pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
+
+
+# ---------------------------------------------------------------- lags and hashes
+
+
+def _lags(
+    labels: LabelTable,
+    label_rows: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    anchors: NDArray[np.int64],
+    plan: Plan,
+) -> NDArray[np.float32]:
+    """The labels of the same entities at the lag anchors of `anchors`."""
+    count = plan.split.lags if plan.task.kind in (TaskKind.BINARY, TaskKind.REGRESSION) else 0
+    found = np.full((len(rows), count), np.nan, dtype=np.float32)
+    if not count:
+        return found
+    n, unit = plan.split.width_text.split()
+    width = Duration(int(n), unit)
+    values = _numbers(labels.label)
+    for anchor in np.unique(anchors):
+        seeds = np.flatnonzero(anchors == anchor)
+        for i, earlier in enumerate(lag_anchors(int(anchor), width, count)):
+            there = np.flatnonzero((labels.anchors == earlier) & (label_rows >= 0))
+            if not len(there):
+                continue
+            order = there[np.argsort(label_rows[there], kind="stable")]
+            known = label_rows[order]
+            place = np.minimum(np.searchsorted(known, rows[seeds]), len(known) - 1)
+            hit = known[place] == rows[seeds]
+            found[seeds[hit], i] = values[order[place[hit]]]
+    return found
+
+
+def _value_hash(values: pa.ChunkedArray) -> NDArray[np.uint64]:
+    array = _one(values)
+    if pa.types.is_integer(array.type):
+        return _mix(array.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False).view(np.uint64))
+    encoded = array.cast(pa.string()).dictionary_encode()
+    digests = [
+        int.from_bytes(hashlib.blake2b(value.encode(), digest_size=8).digest(), "little")
+        for value in encoded.dictionary.to_pylist()
+    ]
+    codes = encoded.indices.fill_null(len(digests)).to_numpy(zero_copy_only=False)
+    return np.array([*digests, 0], dtype=np.uint64)[codes]
+
+
+def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The finaliser of splitmix64."""
+    values = values + np.uint64(0x9E3779B97F4A7C15)
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
