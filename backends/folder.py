@@ -14,7 +14,7 @@ import pyarrow as pa
 from pql.backends.base import StoredTable
 from pql.backends.frames import OWN_SETTINGS, describe
 from pql.backends.relations import DuckSnapshot, Relation, first_line
-from pql.backends.sql import identifier, string
+from pql.backends.sql import string
 from pql.language.errors import PqlError
 
 _CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")

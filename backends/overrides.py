@@ -1,0 +1,105 @@
+"""What the user says about keys, links and clocks, against or beyond what is inferred: frozen data."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from pql.backends.names import singular
+from pql.language.errors import PqlError
+
+
+@dataclass(frozen=True, slots=True)
+class LinkOverride:
+    """`child.columns -> parent.parent_columns`, to be added or taken away."""
+
+    child: str
+    columns: tuple[str, ...]
+    parent: str
+    parent_columns: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.child}.{', '.join(self.columns)} -> {self.parent}.{', '.join(self.parent_columns)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """All overrides of one database: LINK, UNLINK, KEY (table, columns), TIME (table, column), NO TIME (table)."""
+
+    links: tuple[LinkOverride, ...] = ()
+    unlinks: tuple[LinkOverride, ...] = ()
+    keys: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    times: tuple[tuple[str, str], ...] = ()
+    no_times: tuple[str, ...] = ()
+
+    def link(self, child: str, column: str, parent: str, parent_column: str) -> Overrides:
+        """With LINK child.column -> parent.parent_column; it takes back an UNLINK of the same pair."""
+        made = LinkOverride(child, (column,), parent, (parent_column,))
+        return replace(
+            self,
+            links=(*(old for old in self.links if old != made), made),
+            unlinks=tuple(old for old in self.unlinks if old != made),
+        )
+
+    def unlink(self, child: str, column: str, parent: str, parent_column: str) -> Overrides:
+        """With UNLINK child.column -> parent.parent_column; it takes back a LINK of the same pair."""
+        made = LinkOverride(child, (column,), parent, (parent_column,))
+        return replace(
+            self,
+            unlinks=(*(old for old in self.unlinks if old != made), made),
+            links=tuple(old for old in self.links if old != made),
+        )
+
+    def key(self, table: str, *columns: str) -> Overrides:
+        """With KEY table.columns; the last one said about a table counts."""
+        return replace(self, keys=(*(old for old in self.keys if old[0] != table), (table, tuple(columns))))
+
+    def time(self, table: str, column: str) -> Overrides:
+        """With TIME table.column; it takes back a NO TIME of the table."""
+        return replace(
+            self,
+            times=(*(old for old in self.times if old[0] != table), (table, column)),
+            no_times=tuple(old for old in self.no_times if old != table),
+        )
+
+    def no_time(self, table: str) -> Overrides:
+        """With NO TIME table: the table has no clock and is known at all times."""
+        return replace(
+            self,
+            no_times=(*(old for old in self.no_times if old != table), table),
+            times=tuple(old for old in self.times if old[0] != table),
+        )
+
+
+def find_name(name: str, names: Iterable[str], *, code: str, what: str, where: str = "") -> str:
+    """The one of `names` that is meant: exact, else without case, else (tables) in the other number.
+
+    PqlError `code` with the nearest names if there is none, or several in another case.
+    """
+    known = list(names)
+    if name in known:
+        return name
+    for same in (_folded, _folded_singular) if code == "unknown_table" else (_folded,):
+        hits = [other for other in known if same(other) == same(name)]
+        if len(hits) == 1:
+            return hits[0]
+    raise PqlError(code, f"there is no {what} {name}{where}", nearest=_nearest(name, known), hint=_hint(what, known))
+
+
+def _folded(name: str) -> str:
+    return name.lower()
+
+
+def _folded_singular(name: str) -> str:
+    return singular(name.lower())
+
+
+def _nearest(name: str, known: Sequence[str]) -> tuple[str, ...]:
+    folded = {other.lower(): other for other in known}
+    return tuple(folded[hit] for hit in difflib.get_close_matches(name.lower(), list(folded), n=3, cutoff=0.5))
+
+
+def _hint(what: str, known: Sequence[str]) -> str:
+    shown = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
+    return f"the {what}s are {shown}" if known else f"there are no {what}s"
