@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pql.engine.cooccurrence import shared_item_edges, with_co_occurrence
 from pql.engine.graph import ALWAYS, NEVER, EdgeType, NodeColumn, NodeTable, TemporalGraph
 from pql.engine.key_index import one_chunk, parent_rows
 from pql.engine.plan import Plan
@@ -37,12 +38,17 @@ def build_graph(history: History, plan: Plan) -> TemporalGraph:
         nodes.append(NodeTable(planned.name, node_times(rows, meta), columns, _keys(rows, meta)))
     index = {planned.name: i for i, planned in enumerate(plan.graph.tables)}
     edges = tuple(edge_type(link, index[link.child], index[link.parent], tables, nodes) for link in plan.graph.links)
-    return TemporalGraph(tuple(nodes), edges, index[entity_node(plan)])
+    graph = TemporalGraph(tuple(nodes), edges, index[plan.query.entity.table])
+    return _with_shared_items(graph, plan, index) if plan.graph.co_occurrence else graph
 
 
-def entity_node(plan: Plan) -> str:
-    """The name of the entity's node table."""
-    return plan.query.entity.table
+def _with_shared_items(graph: TemporalGraph, plan: Plan, index: dict[str, int]) -> TemporalGraph:
+    """The graph with edges between entities that share items, as of every anchor; as it is where nothing is shared."""
+    item = plan.query.item
+    wanted = index[item.table] if item is not None and item.table is not None else None
+    pair = shared_item_edges(graph, wanted)
+    anchors = plan.split.times("train", "valid", "test", "predict")
+    return graph if pair is None else with_co_occurrence(graph, *pair, anchors)
 
 
 def node_times(rows: pa.Table, table: Table) -> NDArray[np.int64]:

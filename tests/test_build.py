@@ -14,10 +14,10 @@ import pyarrow as pa
 import pytest
 
 from pql.engine.build import TIME, build_graph, node_column, reverse
-from pql.engine.cooccurrence import co_occurrence_edges, with_co_occurrence
+from pql.engine.cooccurrence import co_occurrence_edges
 from pql.engine.graph import ALWAYS, NEVER, TemporalGraph
 from pql.engine.key_index import parent_rows
-from pql.engine.plan import GraphPlan, PlannedColumn, PlannedTable
+from pql.engine.plan import Anchor, GraphPlan, PlannedColumn, PlannedTable, Split
 from pql.language.bound import BoundEntity
 from pql.language.catalog import Catalog, Clock, Key, Link, Role, Stype, Table
 
@@ -55,14 +55,15 @@ ORDERS = pa.table(
 )
 
 
-def graph_of(orders: pa.Table = ORDERS, links=(TO_CUSTOMER, TO_PRODUCT)) -> TemporalGraph:
+def graph_of(orders: pa.Table = ORDERS, links=(TO_CUSTOMER, TO_PRODUCT), co_occurrence=False) -> TemporalGraph:
     tables = (
         PlannedTable("customers", ()),
         PlannedTable("orders", (PlannedColumn("kind", Stype.CATEGORY),)),
         PlannedTable("products", (PlannedColumn("price", Stype.NUMBER),)),
     )
-    query = SimpleNamespace(catalog=CATALOG, entity=BoundEntity("customers", ("id",)))
-    plan = SimpleNamespace(query=query, graph=GraphPlan(tables, links, 2, (16, 16)))
+    query = SimpleNamespace(catalog=CATALOG, entity=BoundEntity("customers", ("id",)), item=None)
+    split = Split("anchors", (Anchor(6, "train"), Anchor(8, "predict")), 8)
+    plan = SimpleNamespace(query=query, split=split, graph=GraphPlan(tables, links, 2, (16, 16), co_occurrence))
     return build_graph(Rows({"customers": CUSTOMERS, "orders": orders, "products": PRODUCTS}), plan)  # type: ignore[arg-type]
 
 
@@ -240,9 +241,8 @@ class TestCoOccurrence:
         assert self.edges(9, top=1) == {(0, 1, 1.0), (1, 0, 1.0), (2, 0, 1.0)}
 
     def test_they_join_the_graph_as_an_edge_type_that_is_as_old_as_its_anchor(self):
-        graph = graph_of(self.ORDERS)
-        joined = with_co_occurrence(graph, graph.edge(TO_CUSTOMER), graph.edge(TO_PRODUCT), (6, 8))
-        edge = joined.edges[-1]
+        assert len(graph_of(self.ORDERS).edges) == 2
+        edge = graph_of(self.ORDERS, co_occurrence=True).edges[-1]
         assert edge.link is None
         assert edge.indptr.tolist() == [0, 3, 6, 8]
         assert edge.children.tolist() == [1, 1, 2, 0, 0, 2, 0, 1]
