@@ -18,7 +18,7 @@ from pql.engine.graph import ALWAYS, NEVER, TemporalGraph
 from pql.engine.metrics import LOWER_IS_BETTER, measure
 from pql.engine.models.base import Fitted, Inputs, Model, Problem
 from pql.engine.models.blend import combine, fit_weights
-from pql.engine.models.boosted import BoostedFitted
+from pql.engine.models.boosted import BoostedFitted, spread_over
 from pql.engine.plan import US_PER_DAY, Plan
 from pql.engine.planned_graph import masked_columns
 from pql.engine.planner import future_windows
@@ -241,7 +241,7 @@ def _within_budget(examples: Examples, most: int, notes: list[str]) -> Examples:
     at = examples.where(TRAIN)
     if len(at) <= most:
         return examples
-    kept = at[np.linspace(0, len(at) - 1, most).astype(np.int64)]
+    kept = spread_over(at, most)
     notes.append(f"{most:,} of {len(at):,} training examples are used, evenly spread (option budget).")
     return examples.take(np.sort(np.concatenate([kept, examples.where(VALID, TEST)])))
 
