@@ -77,8 +77,8 @@ class _Printer:
                 return self.parameter(node), _ATOM
             case ast.ColumnName(table=None):
                 return quote_name(node.column.text), _ATOM
-            case ast.ColumnName():
-                return self.qualified(node.table, node.column), _ATOM
+            case ast.ColumnName(table=Identifier() as table):
+                return self.qualified(table, node.column), _ATOM
             case ast.Star(table=table):
                 return ("*" if table is None else f"{quote_name(table.text)}.*"), _ATOM
             case ast.ListOf(items=items):
@@ -103,18 +103,18 @@ class _Printer:
 
     def _predicate(self, node: ast.Expression) -> str:
         match node:
-            case ast.Comparison(op=op, left=left, right=right):
-                return f"{self.expression(left, _SUM)} {op} {self.expression(right, _SUM)}"
+            case ast.Comparison(op=op):
+                return f"{self.expression(node.left, _SUM)} {op} {self.expression(node.right, _SUM)}"
             case ast.Between(operand=operand, low=low, high=high):
-                left = self.expression(operand, _SUM) + _not(node.negated)
-                return f"{left} BETWEEN {self.expression(low, _SUM)} AND {self.expression(high, _SUM)}"
+                text = self.expression(operand, _SUM) + _not(node.negated)
+                return f"{text} BETWEEN {self.expression(low, _SUM)} AND {self.expression(high, _SUM)}"
             case ast.InList(operand=operand, items=items):
                 return f"{self.expression(operand, _SUM)}{_not(node.negated)} IN {self.expression(items, _SUM)}"
             case ast.IsNull(operand=operand):
                 return f"{self.expression(operand, _SUM)} IS{_not(node.negated)} NULL"
             case ast.Match(op=op, operand=operand, pattern=pattern):
-                left = self.expression(operand, _SUM) + _not(node.negated)
-                return f"{left} {op} {self.expression(pattern, _SUM)}"
+                text = self.expression(operand, _SUM) + _not(node.negated)
+                return f"{text} {op} {self.expression(pattern, _SUM)}"
         raise TypeError(f"{type(node).__name__} has no text")
 
     def aggregate(self, node: ast.Aggregate) -> str:
@@ -126,7 +126,9 @@ class _Printer:
             parts += [start, self.number(node.window.end)]
             if node.window.unit is not None:
                 parts.append(node.window.unit)
-        name = (node.function if _PLAIN.fullmatch(node.function) else _backticked(node.function)) if node.function else ""
+        name = (
+            (node.function if _PLAIN.fullmatch(node.function) else _backticked(node.function)) if node.function else ""
+        )
         return f"{name}({', '.join(parts)})"
 
     def parameter(self, node: Parameter) -> str:
@@ -181,14 +183,15 @@ class _Printer:
         match node:
             case ast.RankTop(k=None):
                 return "RANK"
-            case ast.RankTop(k=k, has_rank=has_rank):
-                return f"{'RANK ' if has_rank else ''}TOP {self.number(k)}"
+            case ast.RankTop(k=int() | Parameter() as k):
+                return f"{'RANK ' * node.has_rank}TOP {self.number(k)}"
             case ast.Classify():
                 return "CLASSIFY"
             case ast.Forecast(steps=steps):
                 return f"FORECAST {self.number(steps)} TIMEFRAMES"
             case ast.AsKind(kind=kind):
                 return f"AS {kind.upper()}"
+        raise TypeError(f"{type(node).__name__} has no text")
 
     def entity(self, node: ast.EntityName) -> str:
         if node.table is not None and node.column is not None:

@@ -19,96 +19,21 @@ MAX_BYTES = 64 * 1024
 MAX_DEPTH = 200
 MAX_VALUES = 10_000
 
-RESERVED = frozenset(
-    [
-        "PREDICT",
-        "FOR",
-        "FROM",
-        "WHERE",
-        "ASSUMING",
-        "USING",
-        "EXCLUDING",
-        "IGNORING",
-        "RETURN",
-        "VIA",
-        "WITH",
-        "CLASSIFY",
-        "AND",
-        "OR",
-        "NOT",
-        "IN",
-        "IS",
-        "BETWEEN",
-        "LIKE",
-        "AS",
-        "TRUE",
-        "FALSE",
-        "NULL",
-    ]
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+RESERVED = _words(
+    "PREDICT FOR FROM WHERE ASSUMING USING EXCLUDING IGNORING RETURN VIA WITH CLASSIFY "
+    "AND OR NOT IN IS BETWEEN LIKE AS TRUE FALSE NULL"
 )
-KEYWORDS = RESERVED | frozenset(
-    [
-        "EXPLAIN",
-        "ANALYZE",
-        "AST",
-        "BOUND",
-        "SQL",
-        "GRAPH",
-        "JSON",
-        "EVALUATE",
-        "AT",
-        "LABELS",
-        "CHECK",
-        "LEAKAGE",
-        "CREATE",
-        "REPLACE",
-        "MODEL",
-        "TABLE",
-        "COPY",
-        "TO",
-        "SHOW",
-        "TABLES",
-        "MODELS",
-        "TARGETS",
-        "METRICS",
-        "RULES",
-        "DESCRIBE",
-        "DROP",
-        "TARGET",
-        "ALTER",
-        "USE",
-        "VERSION",
-        "DEFINE",
-        "LINK",
-        "UNLINK",
-        "KEY",
-        "TIME",
-        "NO",
-        "EACH",
-        "OF",
-        "RANK",
-        "TOP",
-        "FORECAST",
-        "TIMEFRAMES",
-        "CLASS",
-        "NUMBER",
-        "CANDIDATES",
-        "MOST",
-        "PER",
-        "QUANTILES",
-        "INTERVAL",
-        "PROBABILITY",
-        "DISTRIBUTION",
-        "CONTAINS",
-        "STARTS",
-        "ENDS",
-        "DISTINCT",
-        "OVER",
-        "FOLLOWING",
-        "PRECEDING",
-        "UNBOUNDED",
-        "INF",
-    ]
+KEYWORDS = RESERVED | _words(
+    "EXPLAIN ANALYZE AST BOUND SQL GRAPH JSON EVALUATE AT LABELS CHECK LEAKAGE CREATE REPLACE MODEL TABLE COPY TO "
+    "SHOW TABLES MODELS TARGETS METRICS RULES DESCRIBE DROP TARGET ALTER USE VERSION DEFINE LINK UNLINK KEY TIME NO "
+    "EACH OF RANK TOP FORECAST TIMEFRAMES CLASS NUMBER CANDIDATES MOST PER "
+    "QUANTILES INTERVAL PROBABILITY DISTRIBUTION CONTAINS STARTS ENDS DISTINCT "
+    "OVER FOLLOWING PRECEDING UNBOUNDED INF"
 )
 UNITS = {name: unit + "s" for unit in ("second", "minute", "hour", "day", "week", "month", "year")
          for name in (unit, unit + "s")}  # fmt: skip

@@ -6,35 +6,30 @@ Nothing but PqlError leaves these functions, whatever the text.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 from pql.language import ast, table
 from pql.language.ast import Span
 from pql.language.builder import Builder
 from pql.language.errors import PqlError
+from pql.language.format import format
 from pql.language.lexing import MAX_BYTES, Lexer, Token
+from pql.language.mistakes import Mistake, explain
 
 _SPACE = re.compile(r"(?:[\s\ufeff]+|--[^\n]*|\#[^\n]*|/\*[\s\S]*?\*/)*")
 _SQL_START = re.compile(r"(?:select|with)\b", re.IGNORECASE)
 _SQL_PIECE = re.compile(r"--[^\n]*|/\*[\s\S]*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|;|[^-/'\";]+|[\s\S]")
 
 
-@dataclass(slots=True)
-class Position:
-    """Where a reading stopped at a fault: the states on the stack, the tokens before, and the one that doesn't fit."""
-
-    stack: list[int]
-    tokens: list[Token] = field(default_factory=list)
-
-
 class Unreadable(Exception):
-    """The token at hand fits nowhere. Never leaves this package."""
+    """`token` doesn't fit after `tokens`, which left these states on the stack. Never leaves this file."""
 
-    def __init__(self, token: Token, position: Position) -> None:
+    def __init__(self, token: Token, tokens: list[Token], stack: list[int]) -> None:
         super().__init__(token.type)
         self.token = token
-        self.position = position
+        self.tokens = tokens
+        self.stack = stack
 
 
 def parse(text: str) -> ast.Statement:
@@ -60,33 +55,36 @@ def parse_script(text: str) -> ast.Script:
     """The statements of `text`, separated by `;` (at least one). Raises PqlError."""
     try:
         return _script(text)
-    except PqlError as error:
-        raise error.at(text) from None
+    except Unreadable as stop:
+        mistake = Mistake(text, stop.tokens, stop.token, table.load().accepts(stop.stack))
+        error = explain(mistake, _readable)
+    except PqlError as caught:
+        error = PqlError.of([f if f.fix is None or _readable(f.fix) else replace(f, fix=None) for f in caught.faults])
+    raise error.at(text)
 
 
 def accepts(prefix: str) -> frozenset[str]:
-    """The terminals that can follow `prefix`, an unfinished text; empty where it is broken before its end or in SQL."""
-    try:
-        start = 0
-        while True:
-            start = _after_space(prefix, start)
-            if _SQL_START.match(prefix, start):
-                end = _sql_end(prefix, start)
-                if end >= len(prefix):
+    """The terminals that can follow `prefix`, an unfinished text; empty where it is broken before its end or in SQL.
+
+    Keywords are named by their word; names are IDENT, and `TOP` without `RANK` is BARE_TOP.
+    """
+    start = 0
+    while True:
+        start = _after_space(prefix, start)
+        if _SQL_START.match(prefix, start):
+            end = _sql_end(prefix, start)
+        else:
+            try:
+                _, end = _statement(prefix, start, stop_at_end=True)
+            except Unreadable as stop:
+                if stop.token.type != "$END":
                     return frozenset()
-                start = end + 1
-                continue
-            position = Position([0])
-            _, end = _statement(prefix, start, position)
-            if end >= len(prefix):
+                return table.load().accepts(stop.stack)
+            except PqlError:
                 return frozenset()
-            start = end + 1
-    except Unreadable as stop:
-        if stop.token.type != "$END" or stop.token.start < len(prefix):
+        if end >= len(prefix):
             return frozenset()
-        return table.load().accepts(stop.position.stack)
-    except PqlError:
-        return frozenset()
+        start = end + 1
 
 
 def _script(text: str) -> ast.Script:
@@ -102,13 +100,21 @@ def _script(text: str) -> ast.Script:
             body = text[start:end].rstrip()
             statements.append(ast.Sql(body, Span(start, start + len(body))))
         else:
-            statement, end = _read(text, start)
+            statement, end = _statement(text, start)
             statements.append(statement)
         start = end + 1
     if not statements:
         hint = "a query looks like: PREDICT COUNT(orders.*, 0, 30, days) FOR EACH customers.customer_id"
         raise PqlError("empty_text", "there is no query here", hint=hint)
     return ast.Script(tuple(statements), Span(statements[0].span.start, statements[-1].span.end))
+
+
+def _readable(text: str) -> bool:
+    try:
+        _script(text)
+    except (PqlError, Unreadable):
+        return False
+    return True
 
 
 def _check_size(text: str) -> None:
@@ -130,32 +136,28 @@ def _sql_end(text: str, start: int) -> int:
     return len(text)
 
 
-def _read(text: str, start: int) -> tuple[ast.Statement, int]:
-    """The statement at `start` and the offset of the `;` or end after it. Raises PqlError."""
-    position = Position([0])
-    try:
-        return _statement(text, start, position)
-    except Unreadable as stop:
-        raise PqlError("syntax", f"unexpected {stop.token.value!r}", span=stop.token.span) from None
+def _statement(text: str, start: int, *, stop_at_end: bool = False) -> tuple[ast.Statement, int]:
+    """The statement at `start` and the offset of the `;` or end after it.
 
-
-def _statement(text: str, start: int, position: Position) -> tuple[ast.Statement, int]:
-    """Drive the table over the statement at `start`. Raises PqlError and Unreadable."""
-    rules_table = table.load()
-    actions, gotos, rules = rules_table.actions, rules_table.gotos, rules_table.rules
-    end = rules_table.end
+    With `stop_at_end` the end of the text counts as a token that doesn't fit. Raises PqlError and Unreadable.
+    """
+    parse_table = table.load()
+    actions, gotos, rules, final = parse_table.actions, parse_table.gotos, parse_table.rules, parse_table.end
     lexer, builder = Lexer(text, start), Builder(text)
-    stack, tokens = position.stack, position.tokens
+    stack: list[int] = [0]
+    tokens: list[Token] = []
     values: list[Any] = []
     spans: list[Span] = []
     while True:
-        row = actions[stack[-1]]
-        token = lexer.next(row)
+        token = lexer.next(actions[stack[-1]])
         terminal = "$END" if token.type == "SEMI" else token.type
+        before = stack[:]
+        if stop_at_end and token.type == "$END":
+            raise Unreadable(token, tokens, before)
         while True:
             action = actions[stack[-1]].get(terminal)
             if action is None:
-                raise Unreadable(token, position)
+                raise Unreadable(token, tokens, before)
             if action >= 0:
                 break
             rule = rules[-1 - action]
@@ -165,12 +167,13 @@ def _statement(text: str, start: int, position: Position) -> tuple[ast.Statement
             value = getattr(builder, rule.action)(children, span) if rule.action else children[0]
             del stack[-size:], values[-size:], spans[-size:]
             stack.append(gotos[stack[-1]][rule.origin])
+            if stack[-1] == final:
+                if builder.faults:
+                    fixed = text[:start] + format(value) + text[token.start :]
+                    raise PqlError.of([replace(fault, fix=fixed) for fault in builder.faults])
+                return value, token.start
             values.append(value)
             spans.append(span)
-            if stack[-1] == end:
-                if builder.faults:
-                    raise PqlError.of(builder.faults)
-                return value, token.start
         stack.append(action)
         values.append(token)
         spans.append(token.span)

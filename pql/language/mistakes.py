@@ -1,0 +1,500 @@
+"""What to say about a text the grammar refuses: from the word that doesn't fit, the words before and those that would.
+
+`explain` asks the rules below in turn; the first that recognises the situation names the fault. A repair is offered
+only after the repaired text has been read.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from pql.language.ast import Span
+from pql.language.errors import PqlError
+from pql.language.lexing import KEYWORDS, RESERVED, UNITS, Token, shortened
+
+_READING_BUDGET = 12_000  # characters read to try repairs
+_CLAUSES = (RESERVED | {"$END"}) - {
+    "WHERE",
+    "WITH",
+    "AND",
+    "OR",
+    "NOT",
+    "IN",
+    "IS",
+    "BETWEEN",
+    "LIKE",
+    "TRUE",
+    "FALSE",
+    "NULL",
+}
+_BOUNDARIES = frozenset({"AND", "OR", "WHERE", "ASSUMING", "PREDICT", "COMMA", "LPAR", "LSQB", "FOR", "AS", "NOT"})
+_ARITHMETIC = frozenset({"PLUS", "MINUS", "STAR", "SLASH", "PERCENT"})
+_FIRST_NAMES = frozenset({"IDENT", "DQ"})
+_SPOKEN = {
+    "IDENT": "a name", "INT": "a whole number", "DECIMAL": "a number", "STRING": "a text in quotes", "DATE": "a date",
+    "UNIT": "a unit such as days", "EQ": "a comparison", "LPAR": "(", "RPAR": ")", "LSQB": "[", "RSQB": "]",
+    "COMMA": "a comma", "DOT": "a dot", "ARROW": "->", "$END": "the end", "BARE_TOP": "",
+    "DQ": "", "PARAMETER": "", "COMPARE": "", "SEMI": "",
+}  # fmt: skip
+
+
+class Mistake:
+    """A text that can't be read further: `token` fits none of the `expected` terminals after `tokens`."""
+
+    def __init__(self, text: str, tokens: Sequence[Token], token: Token, expected: frozenset[str]) -> None:
+        self.text = text
+        self.tokens = tokens
+        self.token = token
+        self.expected = expected
+        self.found = "$END" if token.type == "SEMI" else token.type
+        self.at_end = self.found == "$END"
+        self.previous = tokens[-1] if tokens else None
+        self.brackets = _open_brackets(tokens)
+
+    @property
+    def word(self) -> str:
+        """The word found, in upper case."""
+        return self.text[self.token.start : self.token.end].upper()
+
+    @property
+    def shown(self) -> str:
+        """What was found, for a sentence."""
+        if self.token.type == "$END":
+            return "the end of the text"
+        return f"{shortened(self.text[self.token.start : self.token.end])!r}"
+
+    @property
+    def wants_expression(self) -> bool:
+        return {"IDENT", "LPAR", "INT", "STRING"} <= self.expected
+
+    @property
+    def wants_name(self) -> bool:
+        return "IDENT" in self.expected and not self.expected & {"INT", "STRING"}
+
+    @property
+    def wants_count(self) -> bool:
+        return "INT" in self.expected and "DECIMAL" not in self.expected
+
+    def before(self, steps: int) -> str:
+        """The type of the token `steps` before the one found; "" where there is none."""
+        return self.tokens[-steps].type if len(self.tokens) >= steps else ""
+
+    def callee(self) -> Token | None:
+        """The name of the aggregate whose brackets are open innermost."""
+        index = self.brackets[-1] if self.brackets else 0
+        if index and self.tokens[index].type == "LPAR" and self.tokens[index - 1].type == "IDENT":
+            return self.tokens[index - 1]
+        return None
+
+    def level(self) -> list[Token]:
+        """The tokens since the innermost open bracket, without those in closed brackets between."""
+        depth, kept = 0, []
+        for token in reversed(self.tokens):
+            if token.type in ("RPAR", "RSQB"):
+                depth += 1
+            elif token.type in ("LPAR", "LSQB"):
+                if depth == 0:
+                    break
+                depth -= 1
+            elif depth == 0:
+                kept.append(token)
+        return kept[::-1]
+
+    def clause(self) -> str:
+        """The keyword of the clause under way."""
+        outer = self.tokens[: self.brackets[0]] if self.brackets else self.tokens
+        clauses = (
+            t.type for t in reversed(outer) if t.type in KEYWORDS and t.type in _CLAUSES | {"WHERE", "WITH", "EACH"}
+        )
+        return next(clauses, "")
+
+    def inserted(self, words: str) -> str:
+        """The text with `words` before the token found."""
+        place = self.previous.end if self.previous else self.token.start
+        return self.text[:place] + words + self.text[place:]
+
+    def replaced(self, words: str, start: int | None = None, end: int | None = None) -> str:
+        """The text with `words` in place of the token found, or of the range given."""
+        first = self.token.start if start is None else start
+        return self.text[:first] + words + self.text[self.token.end if end is None else end :]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule says: `fixes` are texts to try, `span` the place where it is not the token found."""
+
+    code: str
+    message: str
+    hint: str = ""
+    fixes: Sequence[str] = ()
+    span: Span | None = None
+    nearest: Sequence[str] = ()
+
+
+def explain(mistake: Mistake, readable: Callable[[str], bool]) -> PqlError:
+    """The error for `mistake`; its fix, if any, passes `readable`."""
+    findings = (rule(mistake) for rule in _RULES)
+    found = next(finding for finding in findings if finding is not None)
+    budget = _READING_BUDGET
+    fix = None
+    for candidate in found.fixes:
+        budget -= len(candidate)
+        if budget < 0:
+            break
+        if readable(candidate):
+            fix = candidate
+            break
+    place = found.span or mistake.token.span
+    return PqlError(found.code, found.message, span=place, hint=found.hint, fix=fix, nearest=found.nearest)
+
+
+@cache
+def _words() -> dict[str, Any]:
+    data = tomllib.loads(files("pql.grammars").joinpath("mistakes.toml").read_text("utf-8"))
+    return dict(data["words"])
+
+
+def _open_brackets(tokens: Sequence[Token]) -> list[int]:
+    opened: list[int] = []
+    for index, token in enumerate(tokens):
+        if token.type in ("LPAR", "LSQB"):
+            opened.append(index)
+        elif token.type in ("RPAR", "RSQB") and opened:
+            opened.pop()
+    return opened
+
+
+def _near(word: str, known: Sequence[str]) -> list[str]:
+    return difflib.get_close_matches(word, sorted(known), 2, 0.7)
+
+
+def _keywords(terminals: frozenset[str]) -> list[str]:
+    return sorted(name for name in terminals if name in KEYWORDS)
+
+
+def expectation(expected: frozenset[str]) -> str:
+    """What can come next, for a sentence."""
+    spoken: list[str] = []
+    rest = expected
+    if {"IDENT", "INT", "LSQB"} <= expected:
+        return "a word, a constant or a list"
+    if {"IDENT", "LPAR", "INT", "STRING"} <= expected:
+        spoken.append("a column, a constant or an aggregate")
+        rest = rest - {
+            "IDENT",
+            "INT",
+            "DECIMAL",
+            "STRING",
+            "DATE",
+            "LPAR",
+            "NOT",
+            "TRUE",
+            "FALSE",
+            "NULL",
+            *_ARITHMETIC,
+        }
+    if rest >= _ARITHMETIC:
+        rest = rest - _ARITHMETIC
+        spoken.append("an operator")
+    spoken += [_SPOKEN[name] for name in _SPOKEN if name in rest and _SPOKEN[name]]
+    spoken += _keywords(rest)
+    if len(spoken) > 9:
+        spoken = [*spoken[:8], "…"]
+    return ", ".join(spoken)
+
+
+# ---------------------------------------------------------------- the rules
+
+
+def _first_word(m: Mistake) -> Finding | None:
+    if m.tokens:
+        return None
+    near = _near(m.word, _keywords(m.expected))
+    follows = m.text[m.token.end :].lstrip()[:1]
+    if follows in ("(", ".") or not near:
+        fixed = m.replaced("PREDICT " + m.text[m.token.start : m.token.end])
+        if (follows in ("(", ".") and m.found == "IDENT") or m.word in ("NOT", "("):
+            return Finding("missing_predict", "a query starts with PREDICT", "put PREDICT before the target", [fixed])
+    hint = f"did you mean {near[0]}?" if near else "statements start with PREDICT, EXPLAIN, EVALUATE, SHOW, SELECT, …"
+    message = f"no statement starts with {m.shown}"
+    return Finding("unknown_statement", message, hint, [m.replaced(word) for word in near], nearest=near)
+
+
+def _closing_brackets(m: Mistake) -> Finding | None:
+    if m.found not in ("RPAR", "RSQB"):
+        return None
+    kind = {"LPAR": ("RPAR", ")"), "LSQB": ("RSQB", "]")}
+    if not m.brackets:
+        return Finding(
+            "unopened_bracket", f"no bracket is open that {m.shown} could close", "take it away", [m.replaced("")]
+        )
+    closer, mark = kind[m.tokens[m.brackets[-1]].type]
+    if m.found != closer:
+        message = f"the bracket that is open closes with {mark}"
+        return Finding("unopened_bracket", message, f"write {mark}", [m.replaced(mark)])
+    if m.before(1) not in kind:
+        return None
+    callee = m.callee()
+    if m.before(2) == "IN":
+        return Finding("empty_list", "the list after IN is empty", "name at least one value")
+    if callee is not None:
+        hint = f"{str(callee.value).upper()}(table.column, 0, 30, days); COUNT and EXISTS also take table.*"
+        return Finding("missing_argument", f"{callee.value} does not say of what", hint)
+    return Finding("empty_brackets", "there is nothing in these brackets", f"expected {expectation(m.expected)}")
+
+
+def _is(m: Mistake) -> Finding | None:
+    if m.before(1) == "IS" or (m.before(1) == "NOT" and m.before(2) == "IS"):
+        negated = m.before(1) == "NOT"
+        operator = "!=" if negated else "="
+        start = m.tokens[-2 if negated else -1].start
+        fix = m.replaced(operator, start, m.tokens[-1].end)
+        return Finding(
+            "syntax", f"IS goes with NULL alone, not with {m.shown}", f"compare values with {operator}", [fix]
+        )
+    return None
+
+
+def _three_parts(m: Mistake) -> Finding | None:
+    if m.found == "DOT" and m.before(1) in _FIRST_NAMES and m.before(2) == "DOT":
+        span = Span(m.tokens[-3].start, m.token.end)
+        fix = m.replaced("", m.tokens[-3].start, m.tokens[-1].start)
+        return Finding("three_part_name", "a name has two parts at most", "write table.column", [fix], span)
+    return None
+
+
+def _chained(m: Mistake) -> Finding | None:
+    if m.found not in ("EQ", "COMPARE"):
+        return None
+    for token in reversed(m.level()):
+        if token.type in ("EQ", "COMPARE"):
+            middle = m.text[token.end : m.token.start].strip()
+            fix = m.text[: m.token.start] + f"AND {middle} " + m.text[m.token.start :]
+            hint = "join two comparisons with AND, or use BETWEEN"
+            return Finding("chained_comparison", "comparisons can't be chained", hint, [fix])
+        if token.type in _BOUNDARIES:
+            return None
+    return None
+
+
+def _second_for(m: Mistake) -> Finding | None:
+    if m.found in ("FOR", "FROM") and not m.brackets and any(t.type in ("FOR", "FROM") for t in m.tokens):
+        ends = [match.start() for match in re.finditer(r"\b[A-Za-z]+\b|;", m.text) if match.start() > m.token.end]
+        ends = [end for end in ends if m.text[end] == ";" or re.match(r"(?i)(?!each)[a-z]+\b(?!\.)", m.text[end:])]
+        keys = ("WHERE", "ASSUMING", "USING", "RANK", "RETURN", "WITH", "AS", "EXCLUDING", "VIA", "IGNORING", ";")
+        ends = [end for end in ends if m.text[end:].upper().startswith(keys)][:2]
+        fixes = [m.replaced("", end=end) for end in ends] + [m.text[: m.tokens[-1].end]]
+        return Finding(
+            "duplicate_clause", f"{m.found} stands twice", "a query is for one entity, or for two after one FOR", fixes
+        )
+    return None
+
+
+def _arguments(m: Mistake) -> Finding | None:
+    callee = m.callee()
+    if callee is None:
+        return None
+    name, level = str(callee.value), m.level()
+    commas = sum(token.type == "COMMA" for token in level)
+    order = f"the order is {name}(column, start, end, unit)"
+    if m.found == "COMMA" and "RPAR" in m.expected and commas >= 3:
+        return Finding("too_many_arguments", f"{name} has nothing after the unit", order)
+    if "UNIT" in m.expected:
+        near = _near(m.word.lower(), sorted(set(UNITS.values())))
+        hint = "units are seconds, minutes, hours, days, weeks, months, years"
+        if m.found in ("IDENT", "DQ", "STRING"):
+            inner = m.word.strip("'\"").lower()
+            fixes = [m.replaced(unit) for unit in ([inner] if inner in UNITS else near)]
+            return Finding("unknown_unit", f"{m.shown} is no unit of time", hint, fixes, nearest=near)
+    elif commas == 1 and m.found == "RPAR" and not m.wants_expression:
+        first = next((t for t in reversed(level) if t.type == "COMMA"), m.token)
+        fix = m.text[: first.end] + " 0," + m.text[first.end :]
+        return Finding("incomplete_window", "a window has a start and an end", order, [fix])
+    elif (commas >= 1 and m.wants_count) or (m.before(1) == "MINUS" and m.word in ("INF", "INFINITY")):
+        return _window_number(m, commas, order)
+    return None
+
+
+def _window_number(m: Mistake, commas: int, order: str) -> Finding | None:
+    if m.found == "DECIMAL":
+        return Finding(
+            "fraction_window", f"a window is counted in whole units, not {m.shown}", order, _in_smaller_unit(m)
+        )
+    if m.word in ("INF", "INFINITY"):
+        message = "a window reaches to infinity at its start only, and only into the past"
+        return Finding("unbounded_end", message, "write -INF, 0 for the whole past")
+    if m.found == "STRING" and re.fullmatch(r"'-?\d+'", m.word):
+        return Finding(
+            "not_a_whole_number", f"{m.shown} is a text", "take the quotes away", [m.replaced(m.word.strip("'"))]
+        )
+    if m.found in ("IDENT", "DQ", "STRING", "LPAR"):
+        fixes = _reordered(m)
+        if m.word.lower() in UNITS and commas == 2 and not fixes:
+            comma = next(t for t in m.level() if t.type == "COMMA")
+            fix = m.text[: comma.end] + " 0," + m.text[comma.end :]
+            return Finding("incomplete_window", "a window has a start and an end", order, [fix])
+        return Finding("argument_order", f"{m.shown} stands where a whole number belongs", order, fixes)
+    if m.found == "RPAR":
+        return Finding("incomplete_window", "a window has a start and an end", order)
+    return None
+
+
+def _in_smaller_unit(m: Mistake) -> list[str]:
+    """The window of the call in a unit in which it is whole."""
+    window = re.compile(r",\s*(-?[\d.]+)\s*,\s*(-?[\d.]+)\s*(?:,\s*(\w+)\s*)?\)")
+    match = window.search(m.text, m.tokens[m.brackets[-1]].end)
+    smaller = {"years": ("months", 12), "weeks": ("days", 7), "days": ("hours", 24), "hours": ("minutes", 60)}
+    if match is None or not match.start() < m.token.start < match.end():
+        return []
+    unit = UNITS.get((match[3] or "days").lower(), "")
+    if unit not in smaller:
+        return []
+    name, factor = smaller[unit]
+    start, end = (float(match[i]) * factor for i in (1, 2))
+    if start != int(start) or end != int(end):
+        return []
+    return [m.replaced(f", {int(start)}, {int(end)}, {name})", match.start(), match.end())]
+
+
+def _reordered(m: Mistake) -> list[str]:
+    """The call's arguments in the right order, where there is one column, two numbers and at most one unit."""
+    opened = m.tokens[m.brackets[-1]].end
+    match = re.compile(r"[^()'\"`]*?(?=\))").match(m.text, opened)
+    if match is None:
+        return []
+    parts = [part.strip() for part in match[0].split(",")]
+    numbers = [part for part in parts if re.fullmatch(r"-?\d+|(?i:-inf(?:inity)?)", part)]
+    units = [part for part in parts if part.lower() in UNITS]
+    others = [part for part in parts if part not in numbers and part not in units]
+    if len(others) != 1 or len(numbers) != 2 or len(units) > 1:
+        return []
+    return [m.replaced(", ".join([*others, *numbers, *units]), opened, match.end())]
+
+
+def _foreign_word(m: Mistake) -> Finding | None:
+    known = _words().get(m.word) if m.found == "IDENT" else None
+    if known is not None:
+        return Finding(known["code"], f"{m.word} is not known here", known["hint"])
+    return None
+
+
+def _unclosed(m: Mistake) -> Finding | None:
+    if not m.brackets:
+        return None
+    only_closes = not m.expected - {"RPAR", "RSQB"} and m.found != "COMMA"
+    keyword = m.found == "IDENT" and m.word in KEYWORDS and "RPAR" in m.expected
+    if m.found in _CLAUSES or only_closes or keyword:
+        opened = [m.tokens[index] for index in m.brackets]
+        marks = "".join(")" if token.type == "LPAR" else "]" for token in reversed(opened))
+        fixes = [m.inserted(marks[: len(marks) - n]) for n in range(len(marks))]
+        message = f"the bracket that opens here is not closed before {m.shown}"
+        return Finding("unclosed_bracket", message, f"close it with {marks[0]}", fixes, opened[-1].span)
+    return None
+
+
+def _nothing_after(m: Mistake) -> Finding | None:
+    last, clause = m.before(1), m.clause()
+    after = m.text[m.tokens[-1].start : m.tokens[-1].end].upper()
+    if last == "PREDICT" and m.found != "PREDICT":
+        hint = "for example COUNT(orders.*, 0, 30, days), or a column: customers.segment"
+        return Finding("missing_target", "PREDICT does not say what to predict", hint)
+    if m.wants_name and clause in ("FOR", "EACH", "FROM") and last != "DOT" and not m.brackets:
+        hint = "name the entity's table or key: FOR EACH customers.customer_id"
+        return Finding("missing_entity", f"{after} is not followed by a table or its key", hint)
+    if m.wants_expression:
+        fixes = [m.replaced("", m.tokens[-1].start, m.tokens[-1].end)] if last == "COMMA" else []
+        message = f"after {after} something is missing before {m.shown}"
+        return Finding("missing_expression", message, f"expected {expectation(m.expected)}", fixes)
+    if m.wants_name and last != "RPAR" and not m.expected & {"COMMA", "$END", "LSQB", "AS"}:
+        return Finding(
+            "missing_name", f"after {after} a name is missing before {m.shown}", "names with blanks go in backticks"
+        )
+    if m.at_end and "FOR" in m.expected and not m.brackets and any(t.type == "PREDICT" for t in m.tokens):
+        return Finding(
+            "missing_for", "the query does not say for whom", "add FOR EACH and the entity's key: FOR EACH table.key"
+        )
+    return None
+
+
+def _count(m: Mistake) -> Finding | None:
+    if m.wants_count:
+        digits = re.fullmatch(r"['\"](\d+)['\"]", m.word)
+        fixes = [m.replaced(digits[1])] if digits else []
+        return Finding(
+            "not_a_whole_number", f"a whole number is expected, not {m.shown}", "write a number such as 5", fixes
+        )
+    return None
+
+
+def _missing_word(m: Mistake) -> Finding | None:
+    words = _keywords(m.expected - _ARITHMETIC)
+    single = words[0] if len(words) == 1 and not m.expected - _ARITHMETIC - {words[0]} else ""
+    if m.found == "INT" and m.before(1) == "RANK":
+        single = "TOP"
+    elif m.word == "EACH" and "FOR" in m.expected:
+        single = "FOR"
+    elif "PREDICT" in m.expected and not m.at_end:
+        single = "PREDICT"
+    if single:
+        fixes = [m.inserted(f" {single}"), m.inserted(f" {single} MODEL"), m.replaced(f" {single}")]
+        return Finding("missing_word", f"{single} is missing before {m.shown}", f"write {single}", fixes)
+    return None
+
+
+def _comma(m: Mistake) -> Finding | None:
+    listed = m.brackets or m.clause() in ("USING", "VIA", "IGNORING")
+    if (
+        listed
+        and "COMMA" in m.expected
+        and m.found in ("INT", "DECIMAL", "STRING", "DATE", "IDENT", "DQ", "UNIT", "PARAMETER")
+    ):
+        near = _near(m.word, _keywords(m.expected))
+        if not near and m.word not in KEYWORDS:
+            return Finding(
+                "missing_comma", f"a comma is missing before {m.shown}", "separate the two", [m.inserted(",")]
+            )
+    return None
+
+
+def _misspelt(m: Mistake) -> Finding | None:
+    near = _near(m.word, _keywords(m.expected)) if m.found == "IDENT" else []
+    if near:
+        message = f"{m.shown} is not known here"
+        return Finding(
+            "misspelt_word", message, f"did you mean {near[0]}?", [m.replaced(word) for word in near], nearest=near
+        )
+    return None
+
+
+def _anything(m: Mistake) -> Finding | None:
+    hint = f"expected {expectation(m.expected)}" if m.expected else ""
+    if m.at_end or (m.found == "RPAR" and m.before(1) in ("EQ", "COMMA")):
+        return Finding("incomplete", f"the text breaks off before {m.shown}", hint)
+    fixes = [m.replaced("->")] if "ARROW" in m.expected else []
+    return Finding("syntax", f"{m.shown} can't stand here", hint, fixes)
+
+
+_RULES = (
+    _first_word,
+    _closing_brackets,
+    _is,
+    _three_parts,
+    _chained,
+    _second_for,
+    _arguments,
+    _foreign_word,
+    _unclosed,
+    _nothing_after,
+    _count,
+    _missing_word,
+    _comma,
+    _misspelt,
+    _anything,
+)
