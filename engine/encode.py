@@ -143,7 +143,7 @@ def _strings(column: NodeColumn) -> pa.Array:
 
 
 def fit_number(name: str, data: NDArray[np.float64]) -> NumberEncoder:
-    """A robust standardiser of the finite values; their logarithm is taken where a tail is far longer than the middle."""
+    """A robust standardiser of the finite values, of their logarithm where a tail is far longer than the middle."""
     x = data[np.isfinite(data)]
     if len(x) > SAMPLE:
         x = x[np.linspace(0, len(x) - 1, SAMPLE).astype(np.int64)]

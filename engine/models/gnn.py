@@ -52,7 +52,6 @@ class FittedGnn:
     target: Target
     module: GnnModule
     neighbors: tuple[int, ...]
-    threads: int
     rounds: int
     scores: tuple[float, ...] = ()
     name: str = "gnn"
@@ -75,7 +74,7 @@ class FittedGnn:
         features = self.scaler.encode(inputs.features, inputs.lags)
         width = self.module.network.spec.hidden if roots else self.target.outputs
         out = np.zeros((len(inputs), width), np.float32)
-        with computing(self.threads, 0):
+        with computing(0):
             for index in chunks_by_anchor(inputs.seeds.anchors, PREDICT_BATCH):
                 seeds = inputs.seeds.take(index)
                 trees = sample(inputs.graph, seeds.rows, seeds.anchors, self.neighbors)
@@ -91,7 +90,6 @@ class FittedGnn:
             "target": self.target.to_json(),
             "network": self.module.network.spec.to_json(),
             "neighbors": list(self.neighbors),
-            "threads": self.threads,
             "rounds": self.rounds,
             "scores": list(self.scores),
         }
@@ -149,10 +147,10 @@ class Gnn:
         known = inputs.take(train)
         scaler = fit_features(known.features, known.lags)
         features = scaler.encode(known.features, known.lags)
-        with computing(plan.threads, plan.seed):
+        with computing(plan.seed):
             spec = describe(graph, encoders, hidden=plan.hidden, layers=plan.layers, unit=typical_age(trees))
             module = GnnModule(spec, scaler.width, target.outputs, dropout=0.1, prior=target.prior)
-            fitted = FittedGnn(encoders, scaler, target, module, neighbors, plan.threads, 1)
+            fitted = FittedGnn(encoders, scaler, target, module, neighbors, 1)
 
             def loss(index: NDArray[np.int64]) -> Any:
                 batch = known.seeds.take(index)
@@ -198,9 +196,7 @@ class Gnn:
         module.load_state_dict(weights)
         module.eval()
         neighbors = tuple(int(k) for k in config["neighbors"])
-        return FittedGnn(
-            encoders, scaler, target, module, neighbors, config["threads"], config["rounds"], tuple(config["scores"])
-        )
+        return FittedGnn(encoders, scaler, target, module, neighbors, config["rounds"], tuple(config["scores"]))
 
 
 def batch_size(n: int) -> int:

@@ -207,14 +207,16 @@ class TableEncoding(nn.Module):
                 for j in range(spec.texts)
             }
         )
-        self.project = nn.Linear(spec.numbers + sum(widths) + TEXT_WIDTH * spec.texts, hidden)
+        self.constant = not (spec.numbers or widths or spec.texts)
+        width = spec.numbers + sum(widths) + TEXT_WIDTH * spec.texts
+        self.project = nn.Linear(1 if self.constant else width, hidden)
         with torch.no_grad():
-            if not self.project.in_features:
-                self.project.bias.normal_()
             for embedding in (*self.embeddings.values(), *self.texts.values()):
                 embedding.weight.mul_(0.5)
 
     def forward(self, rows: TableInput) -> Tensor:
+        if self.constant:
+            return F.relu(self.project(rows.numbers.new_ones(len(rows), 1)))
         parts = [rows.numbers]
         parts += [self.embeddings[f"c{j}"](rows.categories[:, j]) for j in range(len(self.embeddings))]
         parts += [self.texts[f"x{j}"](ids, offsets) for j, (ids, offsets) in enumerate(rows.texts)]
@@ -305,9 +307,8 @@ class HeteroNetwork(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         nodes = self.embed(batch)
-        deepest = max(block.depth for block in batch.blocks)
         for number, layer in enumerate(self.layers, start=1):
-            reach = max(deepest - number, 0)
+            reach = len(self.layers) - number
             updated = list(nodes)
             for i, block in enumerate(batch.blocks):
                 if block.depth > reach:

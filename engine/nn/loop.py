@@ -1,6 +1,8 @@
 """The training loop: counted work, one optimiser, early stopping, and an end within a second when asked to stop.
 
-The same seed, data and thread count give the same bits. Epochs and examples are counted; no clock decides anything.
+Epochs and examples are counted; no clock decides anything. The network computes on THREADS threads, whatever the
+machine has, so the same seed and data give the same bits on one core and on many; its steps are too small to share
+anyway, and another model may use the other cores meanwhile.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pql.engine.events import Events
+
+THREADS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +45,12 @@ class Outcome:
 
 
 @contextmanager
-def computing(threads: int, seed: int) -> Iterator[None]:
-    """torch with this many threads (0: as many as it likes) and this seed, as it was before afterwards."""
+def computing(seed: int) -> Iterator[None]:
+    """torch with THREADS threads and this seed; as it was before afterwards."""
     before = torch.get_num_threads()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        if threads > 0:
-            torch.set_num_threads(threads)
+        torch.set_num_threads(THREADS)
         try:
             yield
         finally:
@@ -105,6 +108,19 @@ def rate_at(schedule: Schedule, progress: float) -> float:
     return schedule.rate * warm * (0.02 + 0.98 * 0.5 * (1 + cos(pi * min(progress, 1.0))))
 
 
+def draw_batches(
+    rng: np.random.Generator, n: int, size: int, groups: NDArray[np.int64] | None
+) -> list[NDArray[np.int64]]:
+    """The n positions in a random order, in batches of nearly equal size, at most `size`, each within one group."""
+    order = rng.permutation(n)
+    if groups is None:
+        return np.array_split(order, max(1, -(-n // size)))
+    order = order[np.argsort(groups[order], kind="stable")]
+    parts = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+    batches = [batch for part in parts for batch in np.array_split(part, -(-len(part) // size))]
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
 def train(
     module: nn.Module,
     schedule: Schedule,
@@ -114,33 +130,36 @@ def train(
     *,
     evaluate: Callable[[], float] | None = None,
     rounds: int | None = None,
+    groups: NDArray[np.int64] | None = None,
     name: str = "gnn",
 ) -> Outcome:
     """Train `module` in place on n examples; it ends with the best weights, in eval mode.
 
     `loss(index)` gives the loss of a batch of positions. With `evaluate` (smaller is better, called after each epoch)
     the best epoch's weights are kept and `schedule.patience` epochs without progress end the run; with `rounds`
-    exactly that many epochs are run. KeyboardInterrupt or `events.stop()` ends it and keeps the best so far.
+    that many epochs are run. With `groups` int64[n] no batch mixes two groups. KeyboardInterrupt or `events.stop()`
+    ends it and keeps the best so far.
     """
     rng = np.random.default_rng(schedule.seed)
     optimizer = Optimizer(module, decay=schedule.decay, average=schedule.average)
-    batches = max(1, -(-n // schedule.batch))
     best: Tensor | None = None
     best_score, kept = float("inf"), 0
     scores: list[float] = []
-    last = min(schedule.epochs, rounds) if rounds else schedule.epochs
+    last = rounds or schedule.epochs
+    epochs = max(schedule.epochs, last)
     stopped = False
     try:
         for epoch in range(1, last + 1):
             module.train()
-            for b, index in enumerate(np.array_split(rng.permutation(n), batches)):
+            batches = draw_batches(rng, n, schedule.batch, groups)
+            for b, index in enumerate(batches):
                 value = loss(index)
                 value.backward()
-                optimizer.step(rate_at(schedule, (epoch - 1 + b / batches) / schedule.epochs))
+                optimizer.step(rate_at(schedule, (epoch - 1 + b / len(batches)) / epochs))
                 if events.stopped:
                     raise KeyboardInterrupt
                 if b % 8 == 0:
-                    done = (epoch - 1 + (b + 1) / batches) / last
+                    done = (epoch - 1 + (b + 1) / len(batches)) / last
                     events.progress(name, f"epoch {epoch} of {last}", done)
             if evaluate is None:
                 kept = epoch
