@@ -142,7 +142,7 @@ def temporal_split(
     if train[-1] < _with_history(oldest, width):
         notes.append(f"some training anchors see less than one window ({width}) of history")
     lags = _lag_count(tests[0], width, step, oldest) if with_lags else 0
-    anchors = _with_roles(train, valid, tests, prediction, width, lags)
+    anchors = _with_roles(train, valid, tests, prediction, width, lags, oldest)
     if prediction > complete_until:
         days = (prediction - complete_until) / US_PER_DAY
         notes.append(
@@ -229,16 +229,26 @@ def _lag_count(test: int, width: Duration, step: Duration, oldest: int) -> int:
 
 
 def _with_roles(
-    train: Sequence[int], valid: Sequence[int], tests: Sequence[int], prediction: int, width: Duration, lags: int
+    train: Sequence[int],
+    valid: Sequence[int],
+    tests: Sequence[int],
+    prediction: int,
+    width: Duration,
+    lags: int,
+    oldest: int,
 ) -> tuple[Anchor, ...]:
-    """All anchors ascending, each (time, role) once; a moment that only serves as a lag has the role `lag`."""
+    """All anchors ascending, each (time, role) once; a moment that only serves as a lag has the role `lag`.
+
+    Lags from before the day of the oldest fact are left out: what happened in their windows isn't known.
+    """
     anchors = {Anchor(time, "train") for time in train}
     anchors |= {Anchor(time, "valid") for time in valid}
     anchors |= {Anchor(time, "test") for time in tests}
     anchors.add(Anchor(prediction, "predict"))
     labelled = {anchor.time for anchor in anchors if anchor.role != "predict"}
     needed = {lag for anchor in anchors for lag in lag_anchors(anchor.time, width, lags)}
-    anchors |= {Anchor(time, "lag") for time in needed - labelled}
+    first = oldest // US_PER_DAY * US_PER_DAY
+    anchors |= {Anchor(time, "lag") for time in needed - labelled if time >= first}
     return tuple(sorted(anchors, key=lambda anchor: (anchor.time, anchor.role)))
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 from pql.engine.plan import GraphPlan, PlannedColumn, PlannedTable
 from pql.language.bound import BoundAggregate, BoundQuery, Call, ColumnRef, Expression
-from pql.language.catalog import Catalog, Link, LogicalType, Stype, Table
+from pql.language.catalog import Catalog, Column, Link, LogicalType, Stype, Table
 
 MAX_TABLES = 16
 MAX_ROWS = 20_000_000  # rows of tables that only came along; the tables of the query itself have no limit
 MAX_HOPS = 4
+CALENDAR = frozenset({"year", "week", "day", "weekno", "dayno", "yearno", "season", "yr"})  # absolute time, as a number
 READABLE = frozenset({Stype.NUMBER, Stype.CATEGORY, Stype.TIMESTAMP, Stype.TEXT})
 
 
@@ -237,11 +238,19 @@ def _columns(query: BoundQuery, table: Table) -> tuple[tuple[PlannedColumn, ...]
             dropped.append((column.name, f"a {column.sql_type or column.type.value} column that no encoder reads"))
         elif table.rows and column.nulls is not None and column.nulls >= table.rows:
             dropped.append((column.name, "all values are NULL"))
+        elif _restates_the_clock(table, column):
+            dropped.append((column.name, "a number that restates the clock; time enters relative to the anchor only"))
         elif column.distinct == 1 and not column.nulls and table.rows and table.rows > 1:
             dropped.append((column.name, "the same value in every row"))
         else:
             kept.append(PlannedColumn(column.name, column.stype))
     return tuple(kept), tuple(dropped)
+
+
+def _restates_the_clock(table: Table, column: Column) -> bool:
+    """True for the week or year number of a row that has a clock: as an input it would only name the era."""
+    name = column.name.lower().replace("_", "")
+    return table.clock.kind in ("own", "inherited") and column.stype is Stype.NUMBER and name in CALENDAR
 
 
 def _neighbors(neighbors: tuple[int, ...], hops: int) -> tuple[int, ...]:

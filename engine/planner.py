@@ -15,7 +15,7 @@ from pql.engine.anchors import (
     temporal_split,
     to_us,
 )
-from pql.engine.plan import Output, Plan, Split, Task
+from pql.engine.plan import GraphPlan, Output, Plan, Split, Task
 from pql.engine.planned_graph import aggregates, plan_graph
 from pql.engine.planned_model import plan_model
 from pql.language.ast import Literal, Returning
@@ -68,7 +68,17 @@ def plan(query: BoundQuery, statistics: Statistics, options: Options | None = No
         model=plan_model(query, split, graph, rows),
         output=plan_output(query),
         eligibility=eligibility(query),
-        warnings=tuple(dict.fromkeys((*query.warnings, *query.catalog.warnings, *warnings))),
+        warnings=tuple(dict.fromkeys((*query.warnings, *warnings, *_of_links(query, graph)))),
+    )
+
+
+def _of_links(query: BoundQuery, graph: GraphPlan) -> tuple[str, ...]:
+    """The catalog's warnings that bear on the plan: those that name no link, or a link of the graph."""
+    links = [str(link) for link in graph.links]
+    return tuple(
+        warning
+        for warning in query.catalog.warnings
+        if " -> " not in warning or any(warning.startswith(link) for link in links)
     )
 
 

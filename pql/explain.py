@@ -237,10 +237,8 @@ def _labels(plan: Plan, counts: Sequence[LabelCount]) -> list[str]:
     if any(count.filtered for count in counts):
         notes.append("not WHERE: the entity exists, but WHERE does not hold at the anchor; dropped")
     if plan.split.kind == "anchors":
-        until = plan.split.prediction
         notes.append(
-            f"censored: windows that end after {_when(until)} are never labelled; that leaves out "
-            f"the prediction anchor and whatever lies less than {plan.split.width_text} before it"
+            "censored: windows that the data does not fill yet, the prediction anchor's among them, are never labelled"
         )
     return [*table.splitlines(), *(line for note in notes for line in _wrapped(note))]
 

@@ -164,6 +164,22 @@ def test_the_graph_holds_what_is_near_and_says_why_the_rest_is_not():
     assert all(table.why for table in made.graph.tables)
 
 
+def test_numbers_that_restate_the_clock_are_no_features():
+    week = column("week_no", INT, Stype.NUMBER)
+    dated = replace(ORDERS, columns=(*ORDERS.columns, week))
+    assert "restates the clock" in left_out(planned(catalog=SHOP.with_table(dated)))["orders.week_no"]
+    made = planned(catalog=SHOP.with_table(replace(PRODUCTS, columns=(*PRODUCTS.columns, week))))
+    assert "products.week_no" not in left_out(made)
+
+
+def test_only_warnings_about_links_of_the_graph_are_repeated():
+    catalog = replace(SHOP, warnings=(f"{TO_PRODUCT}: dangling", "a.b -> c.d: dangling", "no clock found"))
+    made = planned(catalog=catalog)
+    assert f"{TO_PRODUCT}: dangling" in made.warnings
+    assert "no clock found" in made.warnings
+    assert "a.b -> c.d: dangling" not in made.warnings
+
+
 def test_keys_links_clocks_and_dead_columns_are_no_features():
     made = planned(ignoring=frozenset({("customers", "city")}))
     columns = {table.name: [c.name for c in table.columns] for table in made.graph.tables}
