@@ -10,132 +10,17 @@ import difflib
 import re
 import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from pql.language.ast import Span
 from pql.language.errors import PqlError
-from pql.language.lexing import KEYWORDS, RESERVED, UNITS, Token, shortened
+from pql.language.lexing import KEYWORDS, UNITS
+from pql.language.mistake import ARITHMETIC, CLAUSES, NAMES, Finding, Mistake, expectation, keywords
 
 _READING_BUDGET = 12_000  # characters read to try repairs
-_CLAUSES = (RESERVED | {"$END"}) - {
-    "WHERE",
-    "WITH",
-    "AND",
-    "OR",
-    "NOT",
-    "IN",
-    "IS",
-    "BETWEEN",
-    "LIKE",
-    "TRUE",
-    "FALSE",
-    "NULL",
-}
 _BOUNDARIES = frozenset({"AND", "OR", "WHERE", "ASSUMING", "PREDICT", "COMMA", "LPAR", "LSQB", "FOR", "AS", "NOT"})
-_ARITHMETIC = frozenset({"PLUS", "MINUS", "STAR", "SLASH", "PERCENT"})
-_FIRST_NAMES = frozenset({"IDENT", "DQ"})
-_SPOKEN = {
-    "IDENT": "a name", "INT": "a whole number", "DECIMAL": "a number", "STRING": "a text in quotes", "DATE": "a date",
-    "UNIT": "a unit such as days", "EQ": "a comparison", "LPAR": "(", "RPAR": ")", "LSQB": "[", "RSQB": "]",
-    "COMMA": "a comma", "DOT": "a dot", "ARROW": "->", "$END": "the end", "BARE_TOP": "",
-    "DQ": "", "PARAMETER": "", "COMPARE": "", "SEMI": "",
-}  # fmt: skip
-
-
-class Mistake:
-    """A text that can't be read further: `token` fits none of the `expected` terminals after `tokens`."""
-
-    def __init__(self, text: str, tokens: Sequence[Token], token: Token, expected: frozenset[str]) -> None:
-        self.text = text
-        self.tokens = tokens
-        self.token = token
-        self.expected = expected
-        self.found = "$END" if token.type == "SEMI" else token.type
-        self.at_end = self.found == "$END"
-        self.previous = tokens[-1] if tokens else None
-        self.brackets = _open_brackets(tokens)
-
-    @property
-    def word(self) -> str:
-        """The word found, in upper case."""
-        return self.text[self.token.start : self.token.end].upper()
-
-    @property
-    def shown(self) -> str:
-        """What was found, for a sentence."""
-        if self.token.type == "$END":
-            return "the end of the text"
-        return f"{shortened(self.text[self.token.start : self.token.end])!r}"
-
-    @property
-    def wants_expression(self) -> bool:
-        return {"IDENT", "LPAR", "INT", "STRING"} <= self.expected
-
-    @property
-    def wants_name(self) -> bool:
-        return "IDENT" in self.expected and not self.expected & {"INT", "STRING"}
-
-    @property
-    def wants_count(self) -> bool:
-        return "INT" in self.expected and "DECIMAL" not in self.expected
-
-    def before(self, steps: int) -> str:
-        """The type of the token `steps` before the one found; "" where there is none."""
-        return self.tokens[-steps].type if len(self.tokens) >= steps else ""
-
-    def callee(self) -> Token | None:
-        """The name of the aggregate whose brackets are open innermost."""
-        index = self.brackets[-1] if self.brackets else 0
-        if index and self.tokens[index].type == "LPAR" and self.tokens[index - 1].type == "IDENT":
-            return self.tokens[index - 1]
-        return None
-
-    def level(self) -> list[Token]:
-        """The tokens since the innermost open bracket, without those in closed brackets between."""
-        depth, kept = 0, []
-        for token in reversed(self.tokens):
-            if token.type in ("RPAR", "RSQB"):
-                depth += 1
-            elif token.type in ("LPAR", "LSQB"):
-                if depth == 0:
-                    break
-                depth -= 1
-            elif depth == 0:
-                kept.append(token)
-        return kept[::-1]
-
-    def clause(self) -> str:
-        """The keyword of the clause under way."""
-        outer = self.tokens[: self.brackets[0]] if self.brackets else self.tokens
-        clauses = (
-            t.type for t in reversed(outer) if t.type in KEYWORDS and t.type in _CLAUSES | {"WHERE", "WITH", "EACH"}
-        )
-        return next(clauses, "")
-
-    def inserted(self, words: str) -> str:
-        """The text with `words` before the token found."""
-        place = self.previous.end if self.previous else self.token.start
-        return self.text[:place] + words + self.text[place:]
-
-    def replaced(self, words: str, start: int | None = None, end: int | None = None) -> str:
-        """The text with `words` in place of the token found, or of the range given."""
-        first = self.token.start if start is None else start
-        return self.text[:first] + words + self.text[self.token.end if end is None else end :]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a rule says: `fixes` are texts to try, `span` the place where it is not the token found."""
-
-    code: str
-    message: str
-    hint: str = ""
-    fixes: Sequence[str] = ()
-    span: Span | None = None
-    nearest: Sequence[str] = ()
 
 
 def explain(mistake: Mistake, readable: Callable[[str], bool]) -> PqlError:
@@ -161,53 +46,8 @@ def _words() -> dict[str, Any]:
     return dict(data["words"])
 
 
-def _open_brackets(tokens: Sequence[Token]) -> list[int]:
-    opened: list[int] = []
-    for index, token in enumerate(tokens):
-        if token.type in ("LPAR", "LSQB"):
-            opened.append(index)
-        elif token.type in ("RPAR", "RSQB") and opened:
-            opened.pop()
-    return opened
-
-
 def _near(word: str, known: Sequence[str]) -> list[str]:
     return difflib.get_close_matches(word, sorted(known), 2, 0.7)
-
-
-def _keywords(terminals: frozenset[str]) -> list[str]:
-    return sorted(name for name in terminals if name in KEYWORDS)
-
-
-def expectation(expected: frozenset[str]) -> str:
-    """What can come next, for a sentence."""
-    spoken: list[str] = []
-    rest = expected
-    if {"IDENT", "INT", "LSQB"} <= expected:
-        return "a word, a constant or a list"
-    if {"IDENT", "LPAR", "INT", "STRING"} <= expected:
-        spoken.append("a column, a constant or an aggregate")
-        rest = rest - {
-            "IDENT",
-            "INT",
-            "DECIMAL",
-            "STRING",
-            "DATE",
-            "LPAR",
-            "NOT",
-            "TRUE",
-            "FALSE",
-            "NULL",
-            *_ARITHMETIC,
-        }
-    if rest >= _ARITHMETIC:
-        rest = rest - _ARITHMETIC
-        spoken.append("an operator")
-    spoken += [_SPOKEN[name] for name in _SPOKEN if name in rest and _SPOKEN[name]]
-    spoken += _keywords(rest)
-    if len(spoken) > 9:
-        spoken = [*spoken[:8], "…"]
-    return ", ".join(spoken)
 
 
 # ---------------------------------------------------------------- the rules
@@ -216,7 +56,7 @@ def expectation(expected: frozenset[str]) -> str:
 def _first_word(m: Mistake) -> Finding | None:
     if m.tokens:
         return None
-    near = _near(m.word, _keywords(m.expected))
+    near = _near(m.word, keywords(m.expected))
     follows = m.text[m.token.end :].lstrip()[:1]
     if follows in ("(", ".") or not near:
         fixed = m.replaced("PREDICT " + m.text[m.token.start : m.token.end])
@@ -263,7 +103,7 @@ def _is(m: Mistake) -> Finding | None:
 
 
 def _three_parts(m: Mistake) -> Finding | None:
-    if m.found == "DOT" and m.before(1) in _FIRST_NAMES and m.before(2) == "DOT":
+    if m.found == "DOT" and m.before(1) in NAMES and m.before(2) == "DOT":
         span = Span(m.tokens[-3].start, m.token.end)
         fix = m.replaced("", m.tokens[-3].start, m.tokens[-1].start)
         return Finding("three_part_name", "a name has two parts at most", "write table.column", [fix], span)
@@ -390,7 +230,7 @@ def _unclosed(m: Mistake) -> Finding | None:
         return None
     only_closes = not m.expected - {"RPAR", "RSQB"} and m.found != "COMMA"
     keyword = m.found == "IDENT" and m.word in KEYWORDS and "RPAR" in m.expected
-    if m.found in _CLAUSES or only_closes or keyword:
+    if m.at_end or m.found in CLAUSES or only_closes or keyword:
         opened = [m.tokens[index] for index in m.brackets]
         marks = "".join(")" if token.type == "LPAR" else "]" for token in reversed(opened))
         fixes = [m.inserted(marks[: len(marks) - n]) for n in range(len(marks))]
@@ -434,8 +274,8 @@ def _count(m: Mistake) -> Finding | None:
 
 
 def _missing_word(m: Mistake) -> Finding | None:
-    words = _keywords(m.expected - _ARITHMETIC)
-    single = words[0] if len(words) == 1 and not m.expected - _ARITHMETIC - {words[0]} else ""
+    words = keywords(m.expected - ARITHMETIC)
+    single = words[0] if len(words) == 1 and not m.expected - ARITHMETIC - {words[0]} else ""
     if m.found == "INT" and m.before(1) == "RANK":
         single = "TOP"
     elif m.word == "EACH" and "FOR" in m.expected:
@@ -455,7 +295,7 @@ def _comma(m: Mistake) -> Finding | None:
         and "COMMA" in m.expected
         and m.found in ("INT", "DECIMAL", "STRING", "DATE", "IDENT", "DQ", "UNIT", "PARAMETER")
     ):
-        near = _near(m.word, _keywords(m.expected))
+        near = _near(m.word, keywords(m.expected))
         if not near and m.word not in KEYWORDS:
             return Finding(
                 "missing_comma", f"a comma is missing before {m.shown}", "separate the two", [m.inserted(",")]
@@ -464,7 +304,7 @@ def _comma(m: Mistake) -> Finding | None:
 
 
 def _misspelt(m: Mistake) -> Finding | None:
-    near = _near(m.word, _keywords(m.expected)) if m.found == "IDENT" else []
+    near = _near(m.word, keywords(m.expected)) if m.found == "IDENT" else []
     if near:
         message = f"{m.shown} is not known here"
         return Finding(

@@ -15,7 +15,8 @@ from pql.language.builder import Builder
 from pql.language.errors import PqlError
 from pql.language.format import format
 from pql.language.lexing import MAX_BYTES, Lexer, Token
-from pql.language.mistakes import Mistake, explain
+from pql.language.mistake import Mistake
+from pql.language.mistakes import explain
 
 _SPACE = re.compile(r"(?:[\s\ufeff]+|--[^\n]*|\#[^\n]*|/\*[\s\S]*?\*/)*")
 _SQL_START = re.compile(r"(?:select|with)\b", re.IGNORECASE)
