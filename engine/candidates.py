@@ -134,7 +134,9 @@ def _popular(history: History, n: int, limits: Limits) -> tuple[NDArray[np.int64
     return np.repeat(np.arange(n, dtype=np.int64), len(chosen)), np.tile(chosen, n)
 
 
-def _together(together: Together, score: NDArray[np.float32], limit: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _together(
+    together: Together, score: NDArray[np.float32], limit: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The best items of the item–item model, positive scores only."""
     n, b = score.shape
     if not b:

@@ -1,0 +1,207 @@
+"""The boosted ranker: LightGBM over pair features, by lambdarank or by log loss, whichever validation prefers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pql.engine.candidates import best_of
+from pql.engine.events import Events
+from pql.engine.examples import Ragged
+from pql.engine.models.base import State
+from pql.engine.rank_metrics import average_precision
+
+OBJECTIVES = ("lambdarank", "binary")
+MAX_ROUNDS = 120
+_EVERY = 10
+_PATIENCE = 3  # looks without a gain
+_DEFAULT_ROUNDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class RankerRows:
+    """Training pairs: `values` float32[r, f], `labels` int8[r] (1: in the truth), `groups` int64[g] rows per example."""
+
+    values: NDArray[np.float32]
+    labels: NDArray[np.int8]
+    groups: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @staticmethod
+    def together(parts: list[RankerRows]) -> RankerRows:
+        return RankerRows(
+            np.concatenate([p.values for p in parts]),
+            np.concatenate([p.labels for p in parts]),
+            np.concatenate([p.groups for p in parts]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RankerCheck:
+    """All candidates of the validation examples: features, `owner` int64[c], `items` int64[c], their truth, and k."""
+
+    values: NDArray[np.float32]
+    owner: NDArray[np.int64]
+    items: NDArray[np.int64]
+    truth: Ragged
+    k: int
+
+    def map(self, score: NDArray[np.float64]) -> float:
+        """MAP@k of the candidates ordered by `score`; 0 if no example has a true item."""
+        ranked = top_lists(self.owner, self.items, score, len(self.truth), self.k)
+        precision = average_precision(ranked, self.truth, self.k)
+        known = ~np.isnan(precision)
+        return float(precision[known].mean()) if known.any() else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ranker:
+    """A fitted ranker. `text` is LightGBM's own; `importance` (feature, share of the gain), largest first."""
+
+    objective: str
+    rounds: int
+    names: tuple[str, ...]
+    text: str
+    importance: tuple[tuple[str, float], ...]
+    name: str = "boosted"
+
+    def score(self, values: NDArray[np.float32], threads: int = 1) -> NDArray[np.float64]:
+        """float64[c], higher is better; only comparable within one example."""
+        if not len(values):
+            return np.zeros(0)
+        from lightgbm import Booster
+
+        booster = Booster(model_str=self.text)
+        return np.asarray(booster.predict(values, raw_score=True, num_threads=threads), dtype=np.float64)
+
+    def state(self) -> State:
+        """Text and JSON values only."""
+        return {
+            "objective": self.objective,
+            "rounds": self.rounds,
+            "names": list(self.names),
+            "text": self.text,
+            "importance": [list(pair) for pair in self.importance],
+        }
+
+    @classmethod
+    def restore(cls, state: State) -> Ranker:
+        return cls(
+            str(state["objective"]),
+            int(state["rounds"]),
+            tuple(state["names"]),
+            str(state["text"]),
+            tuple((name, float(share)) for name, share in state["importance"]),
+        )
+
+
+def fit_ranker(
+    rows: RankerRows,
+    names: tuple[str, ...],
+    check: RankerCheck | None,
+    *,
+    seed: int,
+    threads: int,
+    events: Events,
+    objective: str | None = None,
+    rounds: int | None = None,
+) -> Ranker:
+    """Fit on `rows`. With `check`, stop each objective on its MAP and keep the better; else `objective` for `rounds`."""
+    objectives = (objective,) if objective else OBJECTIVES if check is not None else OBJECTIVES[:1]
+    best: tuple[float, Ranker] | None = None
+    for which in objectives:
+        value, ranker = _fit(rows, names, check, which, rounds, seed, threads, events)
+        if best is None or value > best[0]:
+            best = (value, ranker)
+        if events.stopped:
+            break
+    assert best is not None
+    return best[1]
+
+
+def top_lists(
+    owner: NDArray[np.int64], items: NDArray[np.int64], score: NDArray[np.float64], n: int, k: int
+) -> NDArray[np.int64]:
+    """int64[n, k]: the k best items of every owner, best first, ties by item; -1 where there are fewer."""
+    index = best_of(owner, items, score, n, k)
+    chosen = owner[index]
+    lists = np.full((n, k), -1, dtype=np.int64)
+    lists[chosen, np.arange(len(index)) - np.searchsorted(chosen, chosen)] = items[index]
+    return lists
+
+
+def _fit(
+    rows: RankerRows,
+    names: tuple[str, ...],
+    check: RankerCheck | None,
+    objective: str,
+    rounds: int | None,
+    seed: int,
+    threads: int,
+    events: Events,
+) -> tuple[float, Ranker]:
+    import lightgbm
+
+    parameters: dict[str, Any] = {
+        "objective": objective,
+        "learning_rate": 0.08,
+        "num_leaves": 31,
+        "min_data_in_leaf": max(5, min(50, len(rows) // 200)),
+        "max_bin": 63,
+        "feature_fraction": 0.7,
+        "lambda_l2": 1.0,
+        "seed": seed,
+        "num_threads": threads,
+        "deterministic": True,
+        "force_col_wise": True,
+        "verbose": -1,
+    }
+    if objective == "lambdarank":
+        parameters["lambdarank_truncation_level"] = 20
+    data = lightgbm.Dataset(
+        rows.values,
+        rows.labels.astype(np.float32),
+        group=rows.groups if objective == "lambdarank" else None,
+        params={"max_bin": 63, "verbose": -1, "feature_pre_filter": False, "num_threads": threads},
+    )
+    booster = lightgbm.Booster(parameters, data)
+    best, best_rounds = -1.0, 0
+    margin = np.zeros(0 if check is None else len(check.values))
+    limit = rounds or (MAX_ROUNDS if check is not None else _DEFAULT_ROUNDS)
+    done = 0
+    while done < limit:
+        finished, start = False, done
+        for _ in range(min(_EVERY, limit - done)):
+            finished = booster.update()
+            done += 1
+            if finished or events.stopped:
+                break
+        events.progress("boosted", f"{objective}, {done} rounds", done / limit)
+        if check is not None and rounds is None and booster.current_iteration() > start:
+            margin += np.asarray(
+                booster.predict(
+                    check.values,
+                    raw_score=True,
+                    start_iteration=start,
+                    num_iteration=booster.current_iteration() - start,
+                    num_threads=threads,
+                )
+            )
+            value = check.map(margin)
+            if value > best + 1e-9:
+                best, best_rounds = value, done
+        if finished or events.stopped or (best_rounds and done - best_rounds >= _PATIENCE * _EVERY):
+            break
+    kept = best_rounds or done
+    gain = booster.feature_importance("gain", iteration=kept).astype(np.float64)
+    total = float(gain.sum())
+    order = np.argsort(-gain, kind="stable")
+    importance = tuple((names[i], float(gain[i]) / total) for i in order if gain[i] > 0) if total > 0 else ()
+    value = best if math.isfinite(best) else 0.0
+    return value, Ranker(objective, kept, names, booster.model_to_string(num_iteration=kept), importance)

@@ -1,0 +1,102 @@
+"""Weigh a ranking's members on validation, and report each of them alone beside the baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pql.engine.examples import Ragged
+from pql.engine.metrics import MetricRow, MetricsTable
+from pql.engine.models.ranker import top_lists
+from pql.engine.rank_metrics import average_precision, rank_metrics, without_known
+from pql.engine.rank_scoring import blended
+
+SIMPLE = ("repeat", "popularity")  # baselines, which may also take part in a blend
+SHARES = (0.15, 0.3, 0.45)
+LEAST_GAIN = 1.005  # a mixture must be better than what is simpler by half a percent
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """All pairs of one split with every member's score; `owner` int64[c] counts over its n examples.
+
+    `met` bool[c]: the pair is in the entity's history; `truth_met`: likewise per value of `truth`. `recall`: the mean share
+    of the truth among the candidates.
+    """
+
+    n: int
+    owner: NDArray[np.int64]
+    items: NDArray[np.int64]
+    met: NDArray[np.bool_]
+    truth: Ragged
+    truth_met: NDArray[np.bool_]
+    scores: Mapping[str, NDArray[np.float64]]
+    recall: float
+
+    def lists(self, score: NDArray[np.float64], k: int) -> NDArray[np.int64]:
+        """int64[n, k]: every example's best items by `score`."""
+        return top_lists(self.owner, self.items, score, self.n, k)
+
+    def new_lists(self, score: NDArray[np.float64], k: int) -> NDArray[np.int64]:
+        """The same among items that the entity never met."""
+        new = ~self.met
+        return top_lists(self.owner[new], self.items[new], score[new], self.n, k)
+
+    def quality(self, mixture: Mapping[str, float], k: int) -> float:
+        """MAP@k of a mixture of members."""
+        precision = average_precision(self.lists(blended(self.owner, self.scores, mixture), k), self.truth, k)
+        known = ~np.isnan(precision)
+        return float(precision[known].mean()) if known.any() else 0.0
+
+
+def choose_weights(judged: Judged | None, members: Sequence[str], k: int, notes: list[str]) -> dict[str, float]:
+    """The weights of `members` (sum 1) that do best on validation; the first member alone without validation examples.
+
+    Begins with the best single member and mixes in another where that gains at least half a percent of MAP.
+    """
+    weights = dict.fromkeys(members, 0.0)
+    if judged is None or len(members) == 1:
+        weights[members[0]] = 1.0
+        return weights
+    alone = {m: judged.quality({m: 1.0}, k) for m in members}
+    best = max(members, key=lambda m: alone[m])
+    chosen, value = {best: 1.0}, alone[best]
+    for other in (m for m in members if m not in (best, "popularity")):
+        kept = chosen
+        for share in SHARES:
+            mixture = {**{m: w * (1 - share) for m, w in kept.items()}, other: share}
+            tried = judged.quality(mixture, k)
+            if tried > value * LEAST_GAIN:
+                chosen, value = mixture, tried
+    weights.update(chosen)
+    for member in members:
+        if not weights[member] and member not in SIMPLE:
+            notes.append(f"{member} has weight nought on validation: it adds nothing to the blend.")
+    return weights
+
+
+def ranking_table(judged: Mapping[str, Judged], weights: Mapping[str, float], k: int) -> MetricsTable:
+    """Every member, baseline and the blend on every split: MAP, recall, NDCG at k and MRR, over all and over new items."""
+    return MetricsTable(f"map@{k}", tuple(r for split, part in judged.items() for r in _rows(split, part, weights, k)))
+
+
+def _rows(split: str, judged: Judged, weights: Mapping[str, float], k: int) -> Iterator[MetricRow]:
+    used = {m: w for m, w in weights.items() if w > 0}
+    single = next(iter(used)) if len(used) == 1 else None
+    listed = [] if single else [("blend", "model", blended(judged.owner, judged.scores, used), None)]
+    for name in ("boosted", "gnn", *SIMPLE):
+        if name in judged.scores and (name in weights or name in SIMPLE):
+            role = "model" if name == single else "baseline" if name in SIMPLE and not used.get(name) else "member"
+            weight = weights.get(name) if role == "member" else None
+            listed.append((name, role, judged.scores[name], weight))
+    listed.sort(key=lambda entry: ("model", "member", "baseline").index(entry[1]))
+    new_truth = without_known(judged.truth, judged.truth_met)
+    for name, role, score, weight in listed:
+        over_all = rank_metrics(judged.lists(score, k), judged.truth, k)
+        over_new = rank_metrics(judged.new_lists(score, k), new_truth, k)
+        for measures, suffix in ((over_all, ""), (over_new, " (new)")):
+            for metric, value in measures.rows(suffix):
+                yield MetricRow(name, role, split, metric, value, measures.n, weight)

@@ -1,0 +1,183 @@
+"""Scoring (entity, item) pairs at one anchor: its past, candidates, features and every member's score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pql.engine.candidates import Candidates, Limits, best_of, candidates_at
+from pql.engine.examples import Seeds
+from pql.engine.graph import TemporalGraph
+from pql.engine.interactions import Interactions
+from pql.engine.models.base import State
+from pql.engine.models.popularity import popularity_scores
+from pql.engine.models.ranker import RankerRows, top_lists
+from pql.engine.models.repeat import repeat_scores
+from pql.engine.pair_features import PairFeatures, pair_features
+from pql.engine.pair_history import History, history_at, locate, popular_order
+from pql.engine.together import Together, together_at
+
+BATCH = 1_000  # entities described at a time
+NEAR_BASIS = 5_000  # items compared by embedding: the most popular ones
+NEAREST = 50
+
+
+class Towers(Protocol):
+    """Embeddings of the network: the nearer an item to an entity (inner product), the likelier."""
+
+    def embed_entities(self, graph: TemporalGraph, seeds: Seeds) -> NDArray[np.float32]: ...
+
+    def embed_items(self, graph: TemporalGraph, anchor: int) -> NDArray[np.float32]: ...
+
+    def state(self) -> State: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One anchor: its past, its item–item model and, with towers, the items' embeddings (float32[I, d])."""
+
+    history: History
+    together: Together
+    towers: Towers | None = None
+    graph: TemporalGraph | None = None
+    items: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """The candidates of some entities with their features and the scores of the members that need no ranker."""
+
+    candidates: Candidates
+    features: PairFeatures
+    met: NDArray[np.bool_]  # whether the pair is in the entity's history
+    scores: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RankedItems:
+    """Ranked lists of n seeds: those of seed i are the entries `offsets[i]:offsets[i + 1]`, best first.
+
+    `seed` int64[r], `item` int64[r] (distinct within a seed), `score` float64[r] in (0, 1], not rising within a seed,
+    `rank` int32[r] from 1.
+    """
+
+    offsets: NDArray[np.int64]
+    seed: NDArray[np.int64]
+    item: NDArray[np.int64]
+    score: NDArray[np.float64]
+    rank: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+
+def moment_at(
+    interactions: Interactions,
+    anchor: int,
+    horizon: int,
+    towers: Towers | None = None,
+    graph: TemporalGraph | None = None,
+) -> Moment:
+    """All that is known at `anchor` and is the same for every entity."""
+    history = history_at(interactions, anchor, horizon)
+    items = towers.embed_items(graph, anchor) if towers is not None and graph is not None else None
+    return Moment(history, together_at(history), towers, graph, items)
+
+
+def describe(moment: Moment, entities: NDArray[np.int64], limits: Limits | None = None) -> Described:
+    """Candidates, features and simple scores of `entities` (rows, int64[n], n small: one batch)."""
+    history = moment.history
+    vectors, nearest = None, None
+    if moment.towers is not None and moment.graph is not None and moment.items is not None:
+        seeds = Seeds(entities, np.full(len(entities), history.anchor, dtype=np.int64))
+        vectors = moment.towers.embed_entities(moment.graph, seeds)
+        nearest = _nearest(history, vectors, moment.items)
+    candidates = candidates_at(history, entities, moment.together, limits, nearest)
+    entity = entities[candidates.owner]
+    extra: tuple[tuple[str, NDArray[np.float32]], ...] = ()
+    scores = {
+        "popularity": popularity_scores(history, candidates.items),
+        "repeat": repeat_scores(history, entity, candidates.items),
+    }
+    if vectors is not None and moment.items is not None:
+        near = np.einsum("cd,cd->c", vectors[candidates.owner], moment.items[candidates.items]).astype(np.float32)
+        extra = (("network", near), ("network rank", rank_within(candidates.owner, near).astype(np.float32)))
+        scores["gnn"] = near.astype(np.float64)
+    _, met = history.find(entity, candidates.items)
+    return Described(candidates, pair_features(history, entities, candidates, extra), met, scores)
+
+
+def training_rows(described: Described, labels: NDArray[np.bool_], *, negatives: int, seed: int) -> RankerRows:
+    """All true candidates of every example that has one, and `negatives` others drawn among its candidates."""
+    candidates = described.candidates
+    true = np.bincount(candidates.owner[labels], minlength=candidates.n)
+    draw = np.random.default_rng(seed).random(len(candidates))
+    draw[labels] = 2.0
+    index = best_of(candidates.owner, candidates.items, draw, candidates.n, len(candidates) + 1)
+    owner = candidates.owner[index]
+    place = np.arange(len(index)) - np.searchsorted(owner, owner)
+    kept = np.sort(index[(place < true[owner] + negatives) & (true[owner] > 0)])
+    groups = np.bincount(candidates.owner[kept], minlength=candidates.n)
+    return RankerRows(described.features.values[kept], labels[kept].astype(np.int8), groups[groups > 0])
+
+
+def rank_within(owner: NDArray[np.int64], score: NDArray) -> NDArray[np.float64]:
+    """The place (0 is best) of every entry among its owner's, ties by position; owners ascend."""
+    order = np.lexsort((-score, owner))
+    place = np.empty(len(order))
+    place[order] = np.arange(len(order))
+    return place - np.searchsorted(owner, owner)
+
+
+def blended(
+    owner: NDArray[np.int64], scores: Mapping[str, NDArray[np.float64]], weights: Mapping[str, float]
+) -> NDArray[np.float64]:
+    """float64[c] in (0, 1]: the weighted mean of every member's 5 / (5 + place), so that members of any scale mix."""
+    total = np.zeros(len(owner))
+    for name, weight in sorted(weights.items()):
+        if weight > 0:
+            total += weight * 5.0 / (5.0 + rank_within(owner, scores[name]))
+    return total
+
+
+def filled_lists(
+    history: History, entities: NDArray[np.int64], candidates: Candidates, score: NDArray[np.float64], k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The k best items and their scores of every entity (int64, float64 [n, k]); where the candidates run out, popular
+    items follow with ever smaller scores, and -1 only where fewer than k items are known at the anchor."""
+    n = len(entities)
+    lists = top_lists(candidates.owner, candidates.items, score, n, k)
+    width = max(1, history.n_items)
+    order = np.argsort(candidates.owner * width + candidates.items, kind="stable")
+    at, found = locate(
+        (candidates.owner * width + candidates.items)[order], (np.arange(n)[:, None] * width + lists).ravel()
+    )
+    values = np.zeros(n * k)
+    usable = found & (lists.ravel() >= 0)
+    if len(order):
+        values[usable] = score[order][at[usable]]
+    values = values.reshape(n, k)
+    short = np.flatnonzero((lists < 0).any(axis=1))
+    if len(short):
+        popular = popular_order(history)[: 2 * k]
+        for row in short:
+            have = int((lists[row] >= 0).sum())
+            more = popular[~np.isin(popular, lists[row, :have])][: k - have]
+            lists[row, have : have + len(more)] = more
+            floor = values[row, have - 1] if have else 1.0
+            values[row, have : have + len(more)] = floor / (2.0 + np.arange(len(more)))
+    return lists, values
+
+
+def _nearest(history: History, vectors: NDArray[np.float32], items: NDArray[np.float32]) -> NDArray[np.int64]:
+    """int64[n, q]: the items nearest to every entity among the most popular ones."""
+    basis = np.sort(popular_order(history)[:NEAR_BASIS])
+    limit = min(NEAREST, len(basis))
+    if not limit:
+        return np.zeros((len(vectors), 0), dtype=np.int64)
+    score = np.round(vectors.astype(np.float64) @ items[basis].astype(np.float64).T, 6)
+    return basis[np.argsort(-score, axis=1, kind="stable")[:, :limit]]
