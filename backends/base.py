@@ -1,4 +1,4 @@
-"""What a place where data lives must offer: a list of its tables, and a snapshot from which all reads of one query come."""
+"""What a place where data lives must offer: its tables, and a snapshot from which all reads of one query come."""
 
 from __future__ import annotations
 

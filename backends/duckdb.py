@@ -45,8 +45,8 @@ class DuckDBFile:
 class DuckDBConnection:
     """A connection of the user's. Its settings, temporary objects and transactions stay as they are.
 
-    Reads come from a transaction of their own on a second cursor; where that couldn't see everything (the user is inside
-    a transaction, or has temporary tables or registered frames), from the connection itself: inside the user's
+    Reads come from a transaction of their own on a second cursor; where that couldn't see everything (the user is
+    inside a transaction, or has temporary tables or registered frames), from the connection itself: inside the user's
     transaction if there is one, else between BEGIN and ROLLBACK.
     """
 
@@ -173,6 +173,8 @@ def _read(con: duckdb.DuckDBPyConnection, *, database: str | None = None) -> Duc
                 continue
         table = StoredTable(names[place], tuple(fields), keys.get(place), tuple(links.get(place, ())), is_view=is_view)
         relations.append(Relation(table, qualified(*place)))
+    if not relations:
+        raise PqlError("empty_source", "the database has no tables that can be read")
     ordered = _ask(con, "SELECT current_setting('preserve_insertion_order') AS kept")[0]["kept"]
     return DuckSnapshot(con, relations, sorted(skipped), is_ordered=bool(ordered))
 

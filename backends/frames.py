@@ -102,7 +102,7 @@ def _from_pandas(frame: Any) -> pa.Table:
 
 
 def _readable(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The column in a type that DuckDB reads: naive µs timestamps, decoded dictionaries, canonical UUIDs, plain floats."""
+    """The column in a type that DuckDB reads: naive µs timestamps in UTC, decoded dictionaries, plain floats."""
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType) and not isinstance(kind, pa.UuidType):
         column = pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type)

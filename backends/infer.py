@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from pql.backends.base import Snapshot
@@ -150,17 +151,20 @@ def _links(profile: Profile, forced: dict[str, list[Link]], barred: dict[str, se
         own += links_by_values(profile, draft, taken={c for link in own for c in link.child_columns}, barred=off)
         position = {column: i for i, column in enumerate(draft.types)}
         links += sorted(own, key=lambda link: position[link.child_columns[0]])
-    for link in links:
-        _warn(profile, link)
     return links
 
 
 def _warn(profile: Profile, link: Link) -> None:
     ratio, orphans = link.evidence.ratio, link.evidence.orphans
     if orphans:
-        share = f"{ratio:.1%} of its values" if ratio is not None else "values"
+        share = f"{_percent(ratio)} of its values" if ratio is not None else "values"
         kind = "partial link" if ratio is not None and ratio < GOOD else "dangling rows"
         profile.warnings.append(f"{link}: {kind}, {share} are there, {orphans:,} rows point nowhere")
+
+
+def _percent(ratio: float) -> str:
+    """A share for people, never rounded up to all: 99.99 %."""
+    return f"{math.floor(ratio * 10_000) / 100:g} %"
 
 
 def _assembled(
@@ -172,6 +176,9 @@ def _assembled(
         ids[link.child].update(link.child_columns)
         if link.parent in ids:
             ids[link.parent].update(link.parent_columns)
+    for link in links:
+        if link.parent not in enriches:
+            _warn(profile, link)
     tables = []
     for name, draft in profile.drafts.items():
         ids[name].update(draft.key.columns if draft.key is not None else ())

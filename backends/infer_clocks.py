@@ -14,12 +14,13 @@ from pql.backends.sql import identifier
 from pql.language.catalog import NO_CLOCK, Clock, Evidence, LogicalType
 
 _BIRTH = {"birth", "dob", "born", "birthday", "birthdate", "dateofbirth", "yob", "death", "died"}
-_LOADED = {"loaded", "load", "etl", "ingested", "ingest", "ingestion", "imported", "import", "synced", "sync", "updated",
-           "update", "modified", "changed", "extracted", "refreshed", "dwh", "inserted", "replicated", "fivetran",
-           "airbyte", "batch", "snapshot", "processed", "lastmodified", "lastupdated"}  # fmt: skip
+_LOADED = {"loaded", "load", "etl", "ingested", "ingest", "ingestion", "imported", "import", "synced", "sync",
+           "updated", "update", "modified", "changed", "extracted", "refreshed", "dwh", "inserted", "replicated",
+           "fivetran", "airbyte", "batch", "snapshot", "processed", "lastmodified", "lastupdated"}  # fmt: skip
 _STRONG = {"created", "create", "creation", "ordered", "occurred", "placed", "event", "transaction", "purchased",
            "purchase", "timestamp", "ts", "datetime", "date", "time", "signup", "registered", "registration", "joined",
-           "happened", "booked", "posted", "order", "invoice", "sale", "sold", "visit", "redemption", "logged"}  # fmt: skip
+           "happened", "booked", "posted", "order", "invoice", "sale", "sold", "visit", "redemption",
+           "logged"}  # fmt: skip
 _START = {"start", "started", "starts", "begin", "began", "begins", "from", "opened", "open", "since", "effective"}
 _LATE = {"end", "ended", "ends", "finish", "finished", "closed", "close", "until", "to", "due", "expiry", "expires",
          "expiration", "expired", "shipped", "shipping", "delivered", "delivery", "paid", "payment", "approved",

@@ -91,7 +91,7 @@ def _is_barred(link: Link, barred: set[tuple[str, str, str]]) -> bool:
 
 
 def _is_plausible(profile: Profile, candidate: Candidate) -> bool:
-    """Whether values bear the name out. As of a moment a row without a parent may just be later, so one hit is enough."""
+    """Whether values bear the name out. As of a moment, a row without a parent may just be later: one hit is enough."""
     seen = measure(profile, candidate.child, (candidate.column,), candidate.parent, (candidate.key,))
     if seen.ratio is None or not profile.rows(candidate.parent):
         return True
@@ -152,7 +152,7 @@ def _is_part(profile: Profile, draft: Draft) -> bool:
 
 
 def _best(profile: Profile, draft: Draft, choices: list[Link], settled: str) -> Link | None:
-    """The link to the row that a row belongs to: named as its part, declared, mandatory, and the closest (most values)."""
+    """The link to the row that a row belongs to: mandatory; named as its part, else the closest (most distinct)."""
     own = table_stem(draft.name)
     ranked = []
     for position, link in enumerate(choices):

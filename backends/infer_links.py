@@ -172,9 +172,15 @@ def inferred_links(profile: Profile, draft: Draft, *, taken: set[str], barred: s
         elif seen.ratio >= (GOOD if candidate.score > BARE else 1.0):
             made.append(candidate.link(_named(seen, candidate)))
             taken.add(candidate.column)
-        elif seen.ratio >= LEAST and candidate.score >= SAME - 1:
+        elif seen.ratio >= _least(profile, candidate) and candidate.score >= SAME - 1 and seen.ratio > 0:
             partial.setdefault(candidate.column, candidate.link(_named(seen, candidate)))
     return made + [link for column, link in partial.items() if column not in taken]
+
+
+def _least(profile: Profile, candidate: Candidate) -> float:
+    """The least ratio of a partial link. A parent whose rows have their own clock may just not have come yet."""
+    clock = profile.drafts[candidate.parent].clock
+    return 0.0 if clock is not None and clock.kind == "own" else LEAST
 
 
 def is_too_wide(profile: Profile, draft: Draft, column: str) -> bool:

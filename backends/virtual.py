@@ -28,8 +28,7 @@ from pql.language.catalog import (
 
 _COMPLETE = 0.98  # a table that holds so many of its id's values is complete enough: the rest are orphans
 _NAMED = 0.9  # the same for a table that is named for the id
-_CLOCKED = 0.5  # and for one whose rows have their own clock
-_FEW = 2  # so few missing values are orphans of a table named for the id
+_HALF, _FEW = 0.5, 2  # so few missing values, of a table named for the id, are orphans as long as half are there
 _SUFFIX = re.compile(r"[_\s.-]*(ids?|uuid|guid|pk|fk|sk|key)$", re.IGNORECASE)
 
 
@@ -44,7 +43,10 @@ class _Group:
 
 
 def is_complete(profile: Profile, link: Link) -> bool:
-    """Whether the parent of a link holds its id's values, so that what it lacks are orphans."""
+    """Whether the parent of a link holds its id's values, so that what it lacks are orphans.
+
+    A table named for the id whose rows have their own clock is: what it lacks may come later.
+    """
     parent = profile.drafts[link.parent]
     ratio = link.evidence.ratio
     if ratio is None or ratio == 1.0 or link.evidence.source != "inferred" or len(link.child_columns) > 1:
@@ -57,7 +59,7 @@ def is_complete(profile: Profile, link: Link) -> bool:
         return False
     distinct = profile.counts(link.child, link.child_columns[0]).distinct
     missing = round(distinct * (1 - ratio))
-    return ratio >= _NAMED or (ratio >= _CLOCKED and (has_own or missing <= _FEW))
+    return has_own or ratio >= _NAMED or (ratio >= _HALF and missing <= _FEW)
 
 
 def virtual_tables(
@@ -200,7 +202,8 @@ def _union(profile: Profile, sources: Iterable[tuple[str, str]]) -> int:
 
 
 def _links(table: Table) -> list[Link]:
-    assert table.virtual is not None and table.key is not None
+    if table.virtual is None or table.key is None:
+        return []
     evidence = Evidence("inferred", "a virtual table holds all values", 1.0, 0)
     return [
         Link(child, (column,), table.name, table.key.columns, evidence)
