@@ -26,7 +26,7 @@ def aggregate_sql(aggregate: BoundAggregate, ties: int) -> str:
         return f"{function.lower()}(f.value)"
     if function in ("SUM", "AVG", "STDDEV", "MEDIAN"):
         return _number(aggregate)
-    order = ", ".join(["f.time", *(f"f.tie_{i}" for i in range(ties)), "f.value"])
+    order = ", ".join(["f.time", *(f"f.tie_{i} NULLS LAST" for i in range(ties)), "f.value"])
     present = "FILTER (WHERE f.value IS NOT NULL)"
     if function in ("FIRST", "LAST"):
         return f"{function.lower()}(f.value ORDER BY {order}) {present}"

@@ -54,7 +54,7 @@ def make_examples(labels: LabelTable, plan: Plan, graph: TemporalGraph) -> tuple
     Raises `no_labels`, `too_few_labels`, `no_positive_labels`, `no_negative_labels`, `one_class`.
     """
     rows = node_rows(labels.keys, graph)
-    split = _splits(labels, plan)
+    split = split_of(labels, plan)
     usable = labels.eligible & (split != OUT) & (rows >= 0) & labels.label.is_valid().to_numpy(zero_copy_only=False)
     index = np.flatnonzero(usable)
     index = _cap(index, split, labels, plan)
@@ -93,10 +93,16 @@ def example_hash(keys: pa.Table, anchors: NDArray[np.int64], seed: int) -> NDArr
     return _mix(mixed ^ anchors.view(np.uint64))
 
 
+def split_names(labels: LabelTable, plan: Plan) -> NDArray[np.str_]:
+    """Of each row `train`, `valid`, `test`, or nothing where the anchor only serves as a lag."""
+    names = np.array(["train", "valid", "test", ""])
+    return names[split_of(labels, plan)]
+
+
 # ---------------------------------------------------------------- which rows, in which split
 
 
-def _splits(labels: LabelTable, plan: Plan) -> NDArray[np.int8]:
+def split_of(labels: LabelTable, plan: Plan) -> NDArray[np.int8]:
     """int8[n]: TRAIN, VALID, TEST, or OUT for anchors that only serve as lags."""
     out = np.full(len(labels), OUT, dtype=np.int8)
     split = plan.split

@@ -15,7 +15,7 @@ from pql.backends.duckdb import DuckDBConnection
 from pql.backends.logical import logical_type
 from pql.backends.sql import identifier
 from pql.engine.anchors import to_us
-from pql.engine.plan import Anchor, GraphPlan, ModelPlan, Output, PlannedTable, Plan, Split, Task
+from pql.engine.plan import Anchor, GraphPlan, ModelPlan, Output, Plan, PlannedTable, Split, Task
 from pql.language.bound import BoundQuery
 from pql.language.catalog import NO_CLOCK, Catalog, Clock, Column, Key, Link, LogicalType, Role, Stype, Table, Virtual
 
@@ -77,7 +77,9 @@ class Database:
     def _virtual(self, name: str, virtual: Virtual) -> Table:
         key = self.keys[name]
         source, column = virtual.sources[0]
-        columns = [Column(key[0], logical_type(self.types[source][column], column), Stype.ID, self.types[source][column])]
+        columns = [
+            Column(key[0], logical_type(self.types[source][column], column), Stype.ID, self.types[source][column])
+        ]
         if virtual.enriched_by is not None:
             types = self.types[virtual.enriched_by]
             carried = [c for c in types if c not in self.keys[virtual.enriched_by]]
@@ -104,7 +106,9 @@ def us(n: float) -> int:
     return to_us(day(n))
 
 
-def plan_by_hand(query: BoundQuery, anchors: Sequence[int], *, until: int, kind: str = "anchors", lags: int = 0) -> Plan:
+def plan_by_hand(
+    query: BoundQuery, anchors: Sequence[int], *, until: int, kind: str = "anchors", lags: int = 0
+) -> Plan:
     """A plan with the given anchors (the last one tests, the one before validates), without models."""
     roles = ["train"] * max(0, len(anchors) - 2) + ["valid", "test"]
     split = Split(
@@ -128,7 +132,9 @@ def shop() -> Database:
     """Customers without a clock, orders with one, items that inherit it, products that only describe."""
     return Database(
         tables={
-            "customers": [{"customer_id": c, "region": r} for c, r in [(1, "north"), (2, "south"), (3, "north"), (4, None)]],
+            "customers": [
+                {"customer_id": c, "region": r} for c, r in [(1, "north"), (2, "south"), (3, "north"), (4, None)]
+            ],
             "products": [{"product_id": p, "price": x} for p, x in [("a", 1.5), ("b", float("inf")), ("c", None)]],
             "orders": [
                 {"order_id": 10, "customer_id": 1, "ordered_at": day(0), "amount": 5.0},

@@ -1,0 +1,424 @@
+"""The meaning of labels (LANGUAGE §3), slowly and plainly: loops over rows that are dicts.
+
+It imports nothing of the product but the syntax tree, and shares no idea of how to compute with it. Names are exact.
+NULL is None; truth has three values; times are naive UTC datetimes.
+"""
+
+from __future__ import annotations
+
+import calendar
+import datetime as dt
+import math
+import re
+import statistics
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pql.language import ast
+
+Row = dict[str, Any]
+LinkSpec = tuple[str, tuple[str, ...], str, tuple[str, ...]]  # child, its columns, parent, its columns
+FOREVER = dt.datetime(9999, 1, 1)
+
+
+@dataclass
+class World:
+    """Tables as lists of dicts. clocks: table → its time column, or the parent whose time it inherits.
+
+    virtual: table → (key, sources (table, column), enriching table or None).
+    """
+
+    tables: dict[str, list[Row]]
+    keys: dict[str, tuple[str, ...]]
+    links: list[LinkSpec]
+    clocks: dict[str, str]
+    virtual: dict[str, tuple[str, list[tuple[str, str]], str | None]] = field(default_factory=dict)
+    first_seen: bool = True
+    until: dt.datetime = FOREVER
+
+    def __post_init__(self) -> None:
+        for name, (key, sources, enriched) in self.virtual.items():
+            values = {row[column] for table, column in sources for row in self.tables[table]} - {None}
+            described = {row[self.keys[enriched][0]]: row for row in self.tables[enriched]} if enriched else {}
+            self.tables[name] = [{**described.get(value, {}), key: value} for value in sorted(values)]
+
+    def time(self, table: str, row: Row) -> dt.datetime | None:
+        """When a row became known; None where that isn't known, or where the table has no clock."""
+        if table in self.virtual:
+            key, sources, _ = self.virtual[table]
+            seen = [self.time(t, r) for t, c in sources for r in self.tables[t] if r[c] == row[key]]
+            return min((time for time in seen if time is not None), default=None)
+        clock = self.clocks.get(table)
+        if clock is None:
+            return None
+        if clock in row:
+            return row[clock] if isinstance(row[clock], dt.datetime) else None
+        link = next(link for link in self.links if link[0] == table and link[2] == clock)
+        times = [self.time(clock, parent) for parent in self.parents(link, row)]
+        return min((time for time in times if time is not None), default=None)
+
+    def has_clock(self, table: str) -> bool:
+        return table in self.clocks or table in self.virtual
+
+    def visible(self, table: str) -> list[Row]:
+        if table not in self.clocks:
+            return self.tables[table]
+        times = [(row, self.time(table, row)) for row in self.tables[table]]
+        return [row for row, time in times if time is not None and time <= self.until]
+
+    def parents(self, link: LinkSpec, row: Row) -> list[Row]:
+        """All visible rows a row points to: none, one, or several with the same key."""
+        wanted = [row[column] for column in link[1]]
+        if None in wanted:
+            return []
+        return [p for p in self.visible(link[2]) if [p[column] for column in link[3]] == wanted]
+
+    def parent(self, link: LinkSpec, row: Row) -> tuple[Row, dt.datetime | None] | None:
+        """The row pointed to and its time; of several with the same key the least of every value."""
+        rows = self.parents(link, row)
+        if not rows:
+            return None
+        times = [time for time in (self.time(link[2], parent) for parent in rows) if time is not None]
+        return collapse(rows), min(times, default=None)
+
+    def route(self, table: str, goal: str) -> list[LinkSpec]:
+        """The shortest way up from a table to another."""
+        paths: list[tuple[str, list[LinkSpec]]] = [(table, [])]
+        for here, path in paths:
+            if here == goal:
+                return path
+            if len(path) < 5:
+                paths += [(link[2], [*path, link]) for link in self.links if link[0] == here]
+        raise KeyError(f"no way from {table} to {goal}")
+
+
+def collapse(rows: list[Row]) -> Row:
+    """One row of several: the least non-NULL value of each column."""
+    found = {}
+    for column in rows[0]:
+        values = [clean(row[column]) for row in rows]
+        found[column] = min((value for value in values if value is not None), default=None)
+    return found
+
+
+def clean(value: Any) -> Any:
+    """Non-finite numbers are NULL."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def shift(moment: dt.datetime, n: int, unit: str) -> dt.datetime:
+    """A moment moved by whole units; months and years keep the day, or take the month's last."""
+    if unit in ("months", "years"):
+        month = moment.month - 1 + n * (12 if unit == "years" else 1)
+        year, month = moment.year + month // 12, month % 12 + 1
+        return moment.replace(year=year, month=month, day=min(moment.day, calendar.monthrange(year, month)[1]))
+    return moment + dt.timedelta(**{unit: n})
+
+
+# ---------------------------------------------------------------- the training table
+
+
+@dataclass(frozen=True)
+class Example:
+    key: tuple[Any, ...]
+    anchor: dt.datetime
+    label: Any
+    eligible: bool
+
+
+def training_table(query: ast.Predict, world: World, anchors: Iterable[dt.datetime]) -> list[Example]:
+    """A row per anchor and entity that exists then; label None where it is undefined."""
+    name = query.entities[0]
+    assert name.table is not None
+    table = name.table.text
+    key = world.keys[table]
+    grouped: dict[tuple[Any, ...], list[Row]] = {}
+    for row in world.visible(table):
+        values = tuple(row[column] for column in key)
+        if None not in values:
+            grouped.setdefault(values, []).append(row)
+    examples = []
+    for anchor in anchors:
+        for values, rows in grouped.items():
+            entity = collapse(rows)
+            if not exists(world, query, table, values, rows, anchor):
+                continue
+            asked = Question(world, table, values, entity, anchor)
+            label = asked.value(query.target)
+            if isinstance(label, list) and not label and any(isinstance(t, ast.RankTop) for t in query.tasks):
+                label = None
+            eligible = query.where is None or asked.value(query.where) is True
+            examples.append(Example(values, anchor, label, eligible))
+    return examples
+
+
+def exists(
+    world: World, query: ast.Predict, table: str, key: tuple[Any, ...], rows: list[Row], anchor: dt.datetime
+) -> bool:
+    """The entity's row is known at the anchor; without a clock, it was seen in a linked table by then."""
+    if table in world.clocks or (table in world.virtual and world.first_seen):
+        times = [world.time(table, row) for row in rows]
+        return any(time is not None and time <= anchor for time in times)
+    if not world.first_seen or table in world.virtual:
+        return True
+    links = [link for link in world.links if link[2] == table and world.has_clock(link[0])]
+    if not links:
+        facts = facts_of(world, query.target, table)
+    else:
+        facts = {link[0] for link in links}
+    if not facts:
+        return True
+    for fact in facts:
+        for row in world.visible(fact):
+            time = world.time(fact, row)
+            if time is None:
+                continue
+            for reached, times in belongings(world, fact, row, table):
+                if reached == key and max([time, *times]) <= anchor:
+                    return True
+    return False
+
+
+def facts_of(world: World, node: Any, entity: str) -> set[str]:
+    return {fact_of(world, aggregate, entity) for aggregate in walk(node, ast.Aggregate)}
+
+
+def walk(node: Any, kind: type) -> list[Any]:
+    """All nodes of a kind at or below a node."""
+    found = [node] if isinstance(node, kind) else []
+    for name in getattr(node, "__dataclass_fields__", {}):
+        child = getattr(node, name)
+        for part in child if isinstance(child, tuple) else (child,):
+            found += walk(part, kind)
+    return found
+
+
+def fact_of(world: World, aggregate: ast.Aggregate, entity: str) -> str:
+    """The table whose rows are counted: the clocked one among those named, else a clocked one that leads to them."""
+    named = [node.table.text for node in walk(aggregate.argument, (ast.ColumnName, ast.Star)) if node.table]  # type: ignore[arg-type]
+    for table in named:
+        if table in world.clocks:
+            return table
+    facts = [link[0] for link in world.links if link[2] == named[0] and link[0] in world.clocks]
+    assert len(facts) == 1, f"which rows are meant by {named}?"
+    return facts[0]
+
+
+class Reach:
+    """A row and the rows it points to; remembers the times of all rows it has looked at."""
+
+    def __init__(self, world: World, table: str, row: Row) -> None:
+        self.world, self.table, self.row = world, table, row
+        self.times: list[dt.datetime] = []
+
+    def follow(self, route: list[LinkSpec]) -> Row | None:
+        row: Row | None = self.row
+        for link in route:
+            found = self.world.parent(link, row) if row is not None else None
+            row = found[0] if found else None
+            if found and found[1] is not None:
+                self.times.append(found[1])
+        return row
+
+    def column(self, name: ast.ColumnName) -> Any:
+        assert name.table is not None
+        row = self.follow(self.world.route(self.table, name.table.text))
+        return None if row is None else clean(row[name.column.text])
+
+
+def belongings(world: World, table: str, row: Row, goal: str) -> list[tuple[tuple[Any, ...], list[dt.datetime]]]:
+    """The keys of `goal` that a row belongs to, each with the times of the rows on the way there.
+
+    The way is the shortest one up; if there is none, down to the rows that point here and up from those.
+    """
+    key = world.keys[goal]
+    try:
+        route = world.route(table, goal)
+    except KeyError:
+        found = []
+        for link in world.links:
+            if link[2] != table:
+                continue
+            try:
+                world.route(link[0], goal)
+            except KeyError:
+                continue
+            for child in world.visible(link[0]):
+                if [child[column] for column in link[1]] == [row[column] for column in link[3]]:
+                    time = world.time(link[0], child)
+                    for reached, times in belongings(world, link[0], child, goal):
+                        found.append((reached, times if time is None else [time, *times]))
+        return found
+    if not route:
+        return [(tuple(row[column] for column in key), [])]
+    reach = Reach(world, table, row)
+    before = reach.follow(route[:-1])
+    if before is None:
+        return []
+    last = route[-1]
+    return [(tuple(before[last[1][last[3].index(column)]] for column in key), reach.times)]
+
+
+@dataclass
+class Question:
+    """One entity at one anchor."""
+
+    world: World
+    table: str
+    key: tuple[Any, ...]
+    row: Row
+    anchor: dt.datetime
+
+    def value(self, node: ast.Expression) -> Any:
+        return evaluate(node, self._column, self._aggregate)
+
+    def _column(self, name: ast.ColumnName) -> Any:
+        reach = Reach(self.world, self.table, self.row)
+        value = reach.column(name)
+        return value if all(time <= self.anchor for time in reach.times) else None
+
+    def _aggregate(self, node: ast.Aggregate) -> Any:
+        world = self.world
+        fact = fact_of(world, node, self.table)
+        window = node.window
+        assert window is not None
+        unit = window.unit or "days"
+        low = None if window.start is None else shift(self.anchor, window.start, unit)  # type: ignore[arg-type]
+        high = shift(self.anchor, window.end, unit)  # type: ignore[arg-type]
+        rows = []
+        for row in world.visible(fact):
+            time = world.time(fact, row)
+            if time is None or time > high or (low is not None and time <= low):
+                continue
+            ways = [times for key, times in belongings(world, fact, row, self.table) if key == self.key]
+            if not ways:
+                continue
+            reach = Reach(world, fact, row)
+            passes = node.where is None or evaluate(node.where, reach.column, None) is True
+            star = isinstance(node.argument, ast.Star)
+            value = True if star else evaluate(node.argument, reach.column, None)
+            for name in walk(node.where, ast.ColumnName):
+                reach.column(name)
+            known = min(max([time, *reach.times, *times]) for times in ways)
+            if passes and known <= max(high, self.anchor):
+                tie = [(row[c] is None, row[c]) for c in world.keys.get(fact, ())]
+                rows.append((time, tie, value))
+        return aggregate(node.function, rows)
+
+
+def aggregate(function: str, rows: list[tuple[dt.datetime, list[Any], Any]]) -> Any:
+    """One aggregation over (time, primary key, value)."""
+    rows = [row for row in rows if row[2] is not None]
+    values = [row[2] for row in rows]
+    if function in ("COUNT", "EXISTS", "BOOL"):
+        return len(values) if function == "COUNT" else bool(values)
+    if function == "COUNT_DISTINCT":
+        return len(set(values))
+    if function == "SUM":
+        return math.fsum(values)
+    if function in ("LIST_DISTINCT", "ARRAY_AGG"):
+        return sorted(set(values))
+    if not values or (function == "STDDEV" and len(values) < 2):
+        return None
+    if function in ("FIRST", "LAST"):
+        return sorted(rows)[0 if function == "FIRST" else -1][2]
+    return {
+        "AVG": statistics.fmean,
+        "MIN": min,
+        "MAX": max,
+        "MEDIAN": statistics.median,
+        "STDDEV": statistics.stdev,
+    }[function](values)
+
+
+# ---------------------------------------------------------------- expressions
+
+Column = Callable[[ast.ColumnName], Any]
+
+
+def evaluate(node: Any, column: Column, aggregates: Callable[[ast.Aggregate], Any] | None) -> Any:
+    """The value of an expression; NULL in gives NULL out, but in AND, OR, IS NULL and IN."""
+
+    def of(child: Any) -> Any:
+        return evaluate(child, column, aggregates)
+
+    match node:
+        case ast.Literal(value=value):
+            if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+                return dt.datetime(value.year, value.month, value.day)
+            return value
+        case ast.ColumnName():
+            return column(node)
+        case ast.Aggregate():
+            assert aggregates is not None
+            return aggregates(node)
+        case ast.Not(operand=operand):
+            return negate(of(operand))
+        case ast.And(items=items):
+            truths = [of(item) for item in items]
+            return False if False in truths else (None if None in truths else True)
+        case ast.Or(items=items):
+            truths = [of(item) for item in items]
+            return True if True in truths else (None if None in truths else False)
+        case ast.IsNull(operand=operand, negated=negated):
+            return (of(operand) is None) != negated
+        case ast.Between(operand=operand, low=low, high=high, negated=negated):
+            value, least, most = of(operand), of(low), of(high)
+            above = None if value is None or least is None else value >= least
+            below = None if value is None or most is None else value <= most
+            inside = False if False in (above, below) else (None if None in (above, below) else True)
+            return negate(inside) if negated else inside
+        case ast.InList(operand=operand, items=items, negated=negated):
+            value, listed = of(operand), [of(item) for item in items.items]
+            if value is None:
+                return None
+            found = (
+                True if value in [item for item in listed if item is not None] else (None if None in listed else False)
+            )
+            return negate(found) if negated else found
+    parts = [of(getattr(node, name)) for name in ("left", "right", "operand", "pattern") if hasattr(node, name)]
+    if None in parts:
+        return None
+    match node:
+        case ast.Negate():
+            return -parts[0]
+        case ast.Comparison(op=op):
+            return compare(op, *parts)
+        case ast.Arithmetic(op=op):
+            return clean(calculate(op, float(parts[0]), float(parts[1])))
+        case ast.Match(op=op, negated=negated):
+            return matches(op, *parts) != negated
+    raise TypeError(f"no meaning for {node}")
+
+
+def negate(truth: bool | None) -> bool | None:
+    return None if truth is None else not truth
+
+
+def compare(op: str, left: Any, right: Any) -> bool:
+    return {
+        "=": left == right,
+        "!=": left != right,
+        "<": op == "<" and left < right,
+        "<=": op == "<=" and left <= right,
+        ">": op == ">" and left > right,
+        ">=": op == ">=" and left >= right,
+    }[op]
+
+
+def calculate(op: str, left: float, right: float) -> float | None:
+    if op in "/%" and right == 0:
+        return None
+    if op == "%":
+        return math.fmod(left, right)
+    return {"+": left + right, "-": left - right, "*": left * right, "/": left / (right or 1)}[op]
+
+
+def matches(op: str, text: str, pattern: str) -> bool:
+    if op == "LIKE":
+        wild = {"%": ".*", "_": "."}
+        return re.fullmatch("".join(wild.get(c, re.escape(c)) for c in pattern), text, re.DOTALL) is not None
+    return {"CONTAINS": pattern in text, "STARTS WITH": text.startswith(pattern), "ENDS WITH": text.endswith(pattern)}[
+        op
+    ]

@@ -1,0 +1,115 @@
+"""The label SQL says what the oracle says, on random databases and random queries."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import random
+
+import pytest
+from databases import day, plan_by_hand, us
+from oracle import training_table
+from random_worlds import random_database, random_query, world_of
+
+from pql.engine.anchors import to_datetime
+from pql.engine.history import History, load, needed_tables
+from pql.engine.label_sql import label_statement
+from pql.engine.labels import compute_eligible, compute_labels
+from pql.engine.plan import Plan
+from pql.language.binder import bind
+from pql.language.errors import PqlError
+from pql.language.parser import parse_predict
+
+ANCHORS = tuple(us(d) for d in (0, 10, 20, 30))
+UNTIL = us(60)
+DATABASES, QUERIES = 240, 4
+
+
+def close(one, other) -> bool:
+    """The same value, but for the last bits of sums."""
+    if isinstance(one, float) and isinstance(other, int | float) and not isinstance(other, bool):
+        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
+    return type(one) is type(other) and one == other
+
+
+def by_oracle(text: str, plan: Plan, database) -> dict:
+    world = world_of(database, to_datetime(UNTIL), first_seen=plan.query.options.first_seen)
+    rows = training_table(parse_predict(text), world, [to_datetime(anchor) for anchor in ANCHORS])
+    return {(row.key, row.anchor): (row.label, row.eligible) for row in rows}
+
+
+def by_sql(plan: Plan, history: History) -> dict:
+    table = compute_labels(history, plan)
+    keys = list(zip(*(table.keys.column(name).to_pylist() for name in table.keys.column_names), strict=True))
+    anchors = [to_datetime(int(anchor)) for anchor in table.anchors]
+    rows = zip(table.label.to_pylist(), table.eligible.tolist(), strict=True)
+    return dict(zip(zip(keys, anchors, strict=True), rows, strict=True))
+
+
+def number(value):
+    """What the oracle counts in whole numbers the training table holds as doubles."""
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+@pytest.mark.parametrize("block", range(8))
+def test_label_sql_means_what_the_oracle_means(block: int) -> None:
+    bound = checked = 0
+    for seed in range(block, DATABASES, 8):
+        rng = random.Random(seed)
+        database = random_database(rng)
+        catalog = database.catalog()
+        con = database.connect()
+        with database.snapshot() as snapshot:
+            for _ in range(QUERIES):
+                text = random_query(rng, database)
+                try:
+                    query = bind(parse_predict(text), catalog, text=text)
+                except PqlError as error:
+                    assert error.code in REFUSED, f"{text}\n{error}"
+                    continue
+                bound += 1
+                plan = plan_by_hand(query, ANCHORS, until=UNTIL)
+                history = load(snapshot, catalog, needed_tables(plan), UNTIL)
+                expected, found = by_oracle(text, plan, database), by_sql(plan, history)
+                defined = {place: row for place, row in expected.items() if row[0] is not None}
+                assert set(found) == set(defined), f"seed {seed}: {text}"
+                for place, (label, eligible) in found.items():
+                    wanted, wanted_eligible = defined[place]
+                    wanted = number(wanted) if isinstance(label, float) else wanted
+                    assert close(label, wanted), f"seed {seed}: {text}\n{place}: {label!r}, not {wanted!r}"
+                    assert eligible == wanted_eligible, f"seed {seed}: {text}\n{place}"
+                checked += len(found)
+                same_as_pasted(plan, history, con)
+                eligibles = compute_eligible(history, plan, ANCHORS)
+                assert len(eligibles) == len(expected)
+                assert int(eligibles.eligible.sum()) == sum(eligible for _, eligible in expected.values())
+                history.close()
+        con.close()
+    assert bound > 90
+    assert checked > 300
+
+
+REFUSED: set[str] = set()
+
+
+def same_as_pasted(plan: Plan, history: History, con) -> None:
+    """The statement with literals, in a plain DuckDB, gives the same bytes as with parameters over the history."""
+    statement = label_statement(plan)
+    pasted = con.sql(statement.literal_text()).to_arrow_table()
+    assert pasted.equals(history.query(statement.sql, statement.parameters).cast(pasted.schema))
+
+
+def test_the_oracle_itself_on_a_case_worked_by_hand() -> None:
+    rng = random.Random(0)
+    database = random_database(rng)
+    database.tables["customers"] = [{"customer_id": 1, "region": None, "age": None}]
+    database.clocks.pop("customers", None)
+    times = [day(0), day(10), day(10) + dt.timedelta(microseconds=1), day(20), None]
+    database.tables["orders"] = [
+        {**dict.fromkeys(database.types["orders"]), "order_id": n, "customer_id": 1, "ordered_at": time, "amount": 2.0}
+        for n, time in enumerate(times)
+    ]
+    text = "PREDICT SUM(orders.amount, 0, 10, days) FOR EACH customers.customer_id WHERE COUNT(orders.*, -10, 0) > 1"
+    world = world_of(database, day(60), first_seen=True)
+    rows = training_table(parse_predict(text), world, [day(0) - dt.timedelta(days=1), day(0), day(10), day(20)])
+    assert [(row.label, row.eligible) for row in rows] == [(2.0, False), (4.0, False), (0.0, True)]
