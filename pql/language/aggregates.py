@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from pql.language import ast
-from pql.language.bound import BoundAggregate, BoundWindow, ColumnRef, Constant, Expression, Route
+from pql.language.bound import BoundAggregate, BoundWindow, ColumnRef, Expression, Route
 from pql.language.catalog import LogicalType, Table
 from pql.language.expressions import Place, bind_condition, bind_value, choices
 from pql.language.functions import FUNCTIONS, OTHER_NAMES, Function, result_type
@@ -24,6 +24,7 @@ from pql.language.scope import (
     quoted,
     timestamps,
 )
+from pql.language.tasks import is_constant
 from pql.language.types_of import in_words
 from pql.language.windows import bind_window, check_not_straddling, check_past
 
@@ -63,7 +64,11 @@ def bind_aggregate(scope: Scope, node: ast.Aggregate, place: Place) -> BoundAggr
     )
     if failed or window is None:
         return None
-    if isinstance(argument, Constant):
+    if node.where is not None and is_constant(where):
+        message = "this filter is the same for every row: it would change nothing"
+        scope.fault("constant_condition", message, node.where.span, hint="compare a column, or leave WHERE out")
+        return None
+    if argument is not None and is_constant(argument):
         message = f"{node.function} of a constant says nothing about rows"
         hint = f"name a column, or count rows with COUNT({quoted(fact)}.*, …)"
         scope.fault("constant_condition", message, node.argument.span, hint=hint)
@@ -75,11 +80,19 @@ def bind_aggregate(scope: Scope, node: ast.Aggregate, place: Place) -> BoundAggr
     if function.lists and argument is None:
         scope.fault("wildcard", f"{node.function} needs a column", node.argument.span, hint="name the column to list")
         return None
+    _warn_of_same_time(scope, fact, route)
     scope.touch(fact, node.argument.span)
     scope.touch_route(route, node.argument.span)
     name = "EXISTS" if function.name == "BOOL" else function.name
     kind = result_type(function, None if argument is None else argument.type)
     return BoundAggregate(name, fact, argument, where, window, route, kind, node.span)
+
+
+def _warn_of_same_time(scope: Scope, fact: str, route: Route) -> None:
+    clock = scope.catalog.table(fact).clock
+    if clock.kind == "inherited" and len(route) == 1 and clock.via == route[0].link:
+        parent = route[0].target
+        scope.warnings.append(f"{fact} takes its time from {parent}: no row of it comes after the row it belongs to")
 
 
 def as_foreign_key(scope: Scope, argument: Expression | None) -> Expression | None:
@@ -246,14 +259,15 @@ def _fact(
     table = scope.catalog.table(base)
     star = isinstance(node.argument, ast.Star)
     points_up = any(all(step.up for step in r) for r in to_entity(base, entity, scope.links))
-    looks_further = not star and (not is_clocked(table) or function.name in _OF_VALUES) and not points_up
+    of_values = not is_clocked(table) or function.name in _OF_VALUES
+    looks_further = not star and of_values and not points_up and base != entity
     if looks_further and needs_clock:
         facts = _facts_between(scope, node, base, tables)
         if facts is None:
             return None
         if facts:
             return facts
-    if needs_clock and not is_clocked(table):
+    if needs_clock and not is_clocked(table) and base != entity:
         _refuse_clockless(scope, node, table)
         return None
     return _one_route(scope, node, function, base)

@@ -100,12 +100,14 @@ def _value(scope: Scope, name: str, option: ast.Option) -> Any:
         numbers = (raw,) if isinstance(raw, int) and not isinstance(raw, bool) else raw
         if isinstance(numbers, tuple) and numbers and all(type(n) is int and 1 <= n <= 512 for n in numbers):
             return numbers
-        return _refuse(scope, option, "a list of whole numbers from 1 to 512, one per hop", "(16, 16)")
+        _refuse(scope, option, "a list of whole numbers from 1 to 512, one per hop", "(16, 16)")
+        return None
     low, high = _RANGES[name]
     if type(raw) is int and low <= raw <= high:
         return raw
     closest = min(max(raw, low), high) if type(raw) is int else None
-    return _refuse(scope, option, f"a whole number from {low} to {high}", None if closest is None else str(closest))
+    _refuse(scope, option, f"a whole number from {low} to {high}", None if closest is None else str(closest))
+    return None
 
 
 def _one_of(scope: Scope, option: ast.Option, raw: Any, allowed: tuple[str, ...]) -> str | None:
@@ -113,7 +115,8 @@ def _one_of(scope: Scope, option: ast.Option, raw: Any, allowed: tuple[str, ...]
         return raw.lower()
     near = nearest(str(raw), allowed)
     quoted = f"'{near[0]}'" if near and isinstance(option.value, ast.Literal) else near[0] if near else None
-    return _refuse(scope, option, f"one of {listed(allowed, limit=20)}", quoted, near)
+    _refuse(scope, option, f"one of {listed(allowed, limit=20)}", quoted, near)
+    return None
 
 
 def _budget(scope: Scope, option: ast.Option, raw: Any) -> float | None:
@@ -125,7 +128,8 @@ def _budget(scope: Scope, option: ast.Option, raw: Any) -> float | None:
         seconds = float(found[1]) * _SECONDS.get(unit, 0.0)
         if 0 < seconds <= 86_400:
             return seconds
-    return _refuse(scope, option, "a time from 1 second to 24 hours", "'60 s'")
+    _refuse(scope, option, "a time from 1 second to 24 hours", "'60 s'")
+    return None
 
 
 def _step(scope: Scope, option: ast.Option, raw: Any) -> Duration | None:
@@ -138,7 +142,8 @@ def _step(scope: Scope, option: ast.Option, raw: Any) -> Duration | None:
         )
         if unit in _UNITS:
             return Duration(int(found[1]), unit + "s")
-    return _refuse(scope, option, "a duration of whole units, as in '7 days'", "'7 days'")
+    _refuse(scope, option, "a duration of whole units, as in '7 days'", "'7 days'")
+    return None
 
 
 def _refuse(

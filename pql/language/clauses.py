@@ -211,7 +211,7 @@ def bind_levels(scope: Scope, task: TaskKind | None) -> tuple[float, ...]:
     if task is not None and task not in fits:
         names = " and ".join(kind.value.replace("_", " ") for kind in fits)
         message = f"RETURN {clause.form.upper()} belongs to {names}; this is {task.value.replace('_', ' ')}"
-        edits = scope.replaced(clause.span, "")
+        edits = scope.removed(clause.span)
         scope.fault("clause_conflict", message, clause.span, hint="leave it out", edits=edits)
     levels = tuple(float(level) for level in clause.levels if isinstance(level, int | float))
     bad = [level for level in levels if not 0 < level < 1]

@@ -159,9 +159,9 @@ def _id(scope: Scope, table: Table, keys: tuple[str, ...], node: ast.Expression)
 
 def _part(scope: Scope, table: Table, key: str, node: ast.Expression) -> Scalar:
     if isinstance(node, ast.Negate) and isinstance(node.operand, ast.Literal):
-        value = node.operand.value
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            node = ast.Literal(-value, node.span)
+        number = node.operand.value
+        if isinstance(number, int | float) and not isinstance(number, bool):
+            node = ast.Literal(-number, node.span)
     if isinstance(node, ast.ColumnName) and node.table is None:
         text = "'" + node.column.text.replace("'", "''") + "'"
         message = f"{node.column.text} is no id: a text stands in quotes"
@@ -180,8 +180,8 @@ def _part(scope: Scope, table: Table, key: str, node: ast.Expression) -> Scalar:
         return int(fitted)
     if fits:
         return fitted
-    text = as_text(value, scope.source(node.span), kind) if node.span != ast.NOWHERE else None
-    edits = scope.replaced(node.span, text) if text is not None else ()
+    better = as_text(value, scope.source(node.span), kind) if node.span != ast.NOWHERE else None
+    edits = scope.replaced(node.span, better) if better is not None else ()
     message = f"{table.name}.{key} is {in_words(kind)}, this is {in_words(constant(node).type)}"
-    scope.fault("type_mismatch", message, node.span, hint=f"write {text}" if text else "", edits=edits)
+    scope.fault("type_mismatch", message, node.span, hint=f"write {better}" if better else "", edits=edits)
     return None

@@ -235,7 +235,7 @@ def _comparison(scope: Scope, node: ast.Comparison, place: Place) -> Expression 
         other = node.left if _is_null(node.right) else node.right
         bind_value(scope, other, place)
         form = {"=": "IS NULL", "!=": "IS NOT NULL"}.get(node.op)
-        edits = ()
+        edits: tuple[Edit, ...] = ()
         if form is not None and node.span != ast.NOWHERE:
             edits = scope.replaced(node.span, f"{scope.source(other.span)} {form}")
         message = f"{node.op} NULL is never true"
@@ -262,11 +262,15 @@ def _comparison(scope: Scope, node: ast.Comparison, place: Place) -> Expression 
     if isinstance(right, Constant):
         fitted = _fitted(scope, right, left.type, _described(left))
         return None if fitted is None else Call(op, (left, fitted), LogicalType.BOOLEAN, node.span)
-    if left.type is None or right.type is None or not comparable(left.type, right.type):
+    if not _alike(left, right):
         message = f"{in_words(left.type)} can't be compared with {in_words(right.type)}"
         scope.fault("type_mismatch", message, node.span)
         return None
     return Call(op, (left, right), LogicalType.BOOLEAN, node.span)
+
+
+def _alike(left: Expression, right: Expression) -> bool:
+    return left.type is not None and right.type is not None and comparable(left.type, right.type)
 
 
 def _right_side(scope: Scope, node: ast.Expression, left: Expression | None, place: Place) -> Expression | None:
@@ -319,11 +323,10 @@ def _between(scope: Scope, node: ast.Between, place: Place) -> Expression | None
         end = _right_side(scope, written, operand, place)
         if isinstance(end, Constant) and operand is not None:
             end = _fitted(scope, end, operand.type, _described(operand))
-        elif end is not None and operand is not None and end.type is not None and operand.type is not None:
-            if not comparable(operand.type, end.type):
-                message = f"{in_words(operand.type)} can't be compared with {in_words(end.type)}"
-                scope.fault("type_mismatch", message, written.span)
-                end = None
+        elif end is not None and operand is not None and not _alike(operand, end):
+            message = f"{in_words(operand.type)} can't be compared with {in_words(end.type)}"
+            scope.fault("type_mismatch", message, written.span)
+            end = None
         if end is not None:
             ends.append(end)
     if operand is None or len(ends) < 2:

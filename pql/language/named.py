@@ -80,7 +80,7 @@ def defined_or_read(
         scope.fault("ambiguous_target", message, node.span, hint="write the one you mean", edits=edits, near=shown)
         return None
     able = _examples(scope)
-    near = nearest(name, [*targets, *able])
+    near = nearest(name, targets)
     hint = f"from these tables could be read: {listed(able)}" if able else "write the target as an aggregate"
     message = f"{name} is neither a column, nor a defined target, nor a name that can be read as one"
     edits = scope.replaced(node.span, near[0]) if near else ()

@@ -68,6 +68,13 @@ class Scope:
         """The edit that puts `text` at a place; none where the tree has no places."""
         return () if span == ast.NOWHERE else (Edit(span.start, span.end, text),)
 
+    def removed(self, span: ast.Span) -> tuple[Edit, ...]:
+        """The edit that takes a clause out, with the space before it."""
+        start = span.start
+        while start > 0 and self.text[start - 1].isspace():
+            start -= 1
+        return () if span == ast.NOWHERE else (Edit(start, span.end, ""),)
+
     def appended(self, text: str) -> tuple[Edit, ...]:
         """The edit that adds a clause at the end of the query."""
         end = self.query.span.end

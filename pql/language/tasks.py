@@ -34,7 +34,7 @@ def decide(scope: Scope, target: Expression, *, is_static: bool) -> Task | None:
             f"{shown} can't stand together",
             second,
             hint="keep one",
-            edits=scope.replaced(second, ""),
+            edits=scope.removed(second),
         )
         return None
     clause = clauses[0] if clauses else None
@@ -200,7 +200,7 @@ def _ranked(scope: Scope, clause: ast.RankTop, target: Expression) -> Task | Non
 
 
 def _refuse_rank(scope: Scope, clause: ast.RankTop, target: Expression, k: int) -> None:
-    edits: tuple[Edit, ...] = scope.replaced(clause.span, "")
+    edits: tuple[Edit, ...] = scope.removed(clause.span)
     if target.type is LogicalType.BOOLEAN:
         what, order = "a yes or no", "probability"
     elif target.type is not None and target.type.is_number and not _is_class(target):
@@ -224,7 +224,7 @@ def _classified(scope: Scope, clause: ast.Classify, target: Expression) -> Task 
     if not _is_list(target):
         message = "CLASSIFY gives a yes or no per value of a list; this target has one value"
         hint = "leave it out; AS CLASS makes a number a class"
-        scope.fault("clause_conflict", message, clause.span, hint=hint, edits=scope.replaced(clause.span, ""))
+        scope.fault("clause_conflict", message, clause.span, hint=hint, edits=scope.removed(clause.span))
         return None
     assert isinstance(target, BoundAggregate)
     if not isinstance(target.argument, ColumnRef):
@@ -244,13 +244,13 @@ def _forecast(scope: Scope, clause: ast.Forecast, natural: Task | None, *, is_st
         faulty = True
     if is_static:
         message = "FORECAST repeats the target's window, and a column has none"
-        edits = scope.replaced(clause.span, "")
+        edits = scope.removed(clause.span)
         scope.fault("forecast_needs_window", message, clause.span, hint="aggregate over a window", edits=edits)
         return None
     if natural is None or natural.kind is not TaskKind.REGRESSION:
         what = "a list" if natural is None else natural.kind.value.replace("_", " ")
         message = f"FORECAST needs a number, this target is {what}"
-        edits = scope.replaced(clause.span, "")
+        edits = scope.removed(clause.span)
         scope.fault("forecast_needs_number", message, clause.span, hint="forecast SUM, COUNT, AVG …", edits=edits)
         return None
     if faulty or isinstance(clause.steps, ast.Parameter):
@@ -260,7 +260,7 @@ def _forecast(scope: Scope, clause: ast.Forecast, natural: Task | None, *, is_st
 
 
 def _as_kind(scope: Scope, clause: ast.AsKind, target: Expression, natural: Task) -> Task | None:
-    away = scope.replaced(clause.span, "")
+    away = scope.removed(clause.span)
     same = {TaskKind.MULTICLASS: "class", TaskKind.REGRESSION: "number"}.get(natural.kind)
     if same == clause.kind:
         message = f"AS {clause.kind.upper()} would change nothing ({natural.reason})"

@@ -28,9 +28,10 @@ def bind_window(scope: Scope, node: ast.Aggregate, purpose: str) -> BoundWindow 
         hint = f"add start and end, as in {node.function}(…, {missing})"
         scope.fault("missing_window", message, node.span, hint=hint, edits=edits)
         return None
-    start, end, unit = node.window.start, node.window.end, node.window.unit or "days"
-    if isinstance(start, ast.Parameter) or isinstance(end, ast.Parameter):
+    unit = node.window.unit or "days"
+    if isinstance(node.window.start, ast.Parameter) or isinstance(node.window.end, ast.Parameter):
         return None
+    start, end = node.window.start, node.window.end
     if unit not in UNITS_IN_DAYS:
         scope.fault(
             "unknown_unit", f"there is no unit {unit}", node.window.span, hint="use " + ", ".join(UNITS_IN_DAYS)
