@@ -135,7 +135,10 @@ def _static_split(query: BoundQuery, statistics: Statistics) -> Split:
     oldest, newest = _extent(statistics, (table.name,))
     if table.clock.kind in ("own", "inherited") and oldest is not None and newest is not None:
         prediction = to_us(query.as_of) if query.as_of is not None else newest
-        return row_time_split(prediction=prediction, oldest=oldest, newest=newest)
+        valid_from, test_from = statistics.borders or (None, None)
+        return row_time_split(
+            prediction=prediction, oldest=oldest, newest=newest, valid_from=valid_from, test_from=test_from
+        )
     if query.as_of is not None:
         return hashed_split(prediction=to_us(query.as_of))
     latest = [_newest(statistics, t.name) for t in query.catalog.tables if t.clock.kind != "none"]
