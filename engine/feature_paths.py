@@ -71,15 +71,21 @@ class Path:
 
 
 def enumerate_groups(
-    graph: TemporalGraph, cut: int, masked: frozenset[tuple[str, str]], hops: int, windows: tuple[str, ...]
+    graph: TemporalGraph,
+    cut: int,
+    masked: frozenset[tuple[str, str]],
+    masked_own: frozenset[tuple[str, str]],
+    hops: int,
+    windows: tuple[str, ...],
 ) -> Iterator[Group]:
     """All groups a graph offers within `hops`, the cheapest and most telling first.
 
-    `windows` are the spec's windows as text, widest first. Rows later than `cut` are not looked at.
+    `windows` are the spec's windows as text, widest first. Rows later than `cut` are not looked at. `masked` columns are
+    read nowhere, `masked_own` ones not of the seed's row and of what it points to, but of earlier rows.
     """
     by_child = _edges_by(graph, child=True)
     by_parent = _edges_by(graph, child=False)
-    yield from _own_groups(graph, cut, masked, (), graph.entity)
+    yield from _own_groups(graph, cut, masked | masked_own, (), graph.entity)
     direct = [
         Path((), None, (e,), _label(graph, e, down=True), graph.edges[e].child, False)
         for e in by_parent[graph.entity]
@@ -88,7 +94,7 @@ def enumerate_groups(
     for path in direct:
         yield from _history_groups(graph, cut, masked, path, (), windows)
     for e in by_child[graph.entity]:
-        yield from _own_groups(graph, cut, masked, (e,), graph.edges[e].parent)
+        yield from _own_groups(graph, cut, masked | masked_own, (e,), graph.edges[e].parent)
     if hops < 2:
         return
     for path in direct:
@@ -122,7 +128,7 @@ def enumerate_groups(
         yield from _history_groups(graph, cut, masked, path, (), windows)
     for e in by_child[graph.entity]:
         for f in by_child[graph.edges[e].parent]:
-            yield from _own_groups(graph, cut, masked, (e, f), graph.edges[f].parent)
+            yield from _own_groups(graph, cut, masked | masked_own, (e, f), graph.edges[f].parent)
     for path in direct:
         for e in by_child[path.table]:
             for f in by_child[graph.edges[e].parent]:

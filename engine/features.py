@@ -107,6 +107,7 @@ def fit_features(
     cut: int,
     horizon: int,
     masked: frozenset[tuple[str, str]] = frozenset(),
+    masked_own: frozenset[tuple[str, str]] = frozenset(),
     hops: int = 2,
     lags: int = 0,
     limit: int = MAX_FEATURES,
@@ -114,13 +115,13 @@ def fit_features(
     """Choose features on the rows at or before `cut` (µs).
 
     `horizon` (µs) is the width of the target's window: history is summed over 8, 4, 2, 1 and 1/2 of it, and whole.
-    `masked` columns are not read. At most `limit` features are kept, cheap and near ones first.
+    `masked` columns are not read; `masked_own` columns are read of earlier rows only, not of the seed's own. At most `limit` features are kept, cheap and near ones first.
     """
     horizon = max(int(horizon), 2)
     widths = (8 * horizon, 4 * horizon, 2 * horizon, horizon, horizon // 2)
     chosen: list[Group] = []
     room = limit - len(lag_names(lags))
-    for group in enumerate_groups(graph, cut, masked, hops, tuple(f"-{duration(w)}" for w in widths)):
+    for group in enumerate_groups(graph, cut, masked, masked_own, hops, tuple(f"-{duration(w)}" for w in widths)):
         if len(group.names) <= room:
             chosen.append(group)
             room -= len(group.names)

@@ -20,7 +20,7 @@ from pql.engine.models.base import Fitted, Inputs, Model, Problem
 from pql.engine.models.blend import combine, fit_weights
 from pql.engine.models.boosted import BoostedFitted, spread_over
 from pql.engine.plan import US_PER_DAY, Plan
-from pql.engine.planned_graph import masked_columns
+from pql.engine.planned_graph import columns_read, masked_columns
 from pql.engine.planner import future_windows
 from pql.engine.trained import TrainedModel, class_count, model_called
 from pql.language.errors import PqlError
@@ -183,11 +183,13 @@ def _refit(
 
 
 def _spec(plan: Plan, graph: TemporalGraph, examples: Examples, cut: int) -> FeatureSpec:
+    own = masked_in_own_row(plan)
     return fit_features(
         graph,
         cut=cut,
         horizon=horizon_of(plan, graph, cut),
-        masked=masked_columns(plan.query),
+        masked=masked_columns(plan.query) - own,
+        masked_own=own,
         hops=plan.graph.hops,
         lags=examples.lags.shape[1],
     )
@@ -228,6 +230,17 @@ def horizon_of(plan: Plan, graph: TemporalGraph, cut: int) -> int:
     times = [node.time[(node.time != ALWAYS) & (node.time != NEVER) & (node.time <= cut)] for node in graph.nodes]
     spans = [int(t.max() - t.min()) for t in times if len(t)]
     return max([span // 40 for span in spans] or [0]) or 30 * US_PER_DAY
+
+
+def masked_in_own_row(plan: Plan) -> frozenset[tuple[str, str]]:
+    """Columns of a static target that may be read of other rows: its own table's, where rows are strictly ordered in time.
+
+    A column of a row that the entity points to isn't among them: an earlier row may point to the same one.
+    """
+    if plan.split.kind != "row_time":
+        return frozenset()
+    read = columns_read(plan.query.target)
+    return frozenset((r.table, r.column) for r in read if r.table == plan.query.entity.table) - plan.query.ignoring
 
 
 def _cut(plan: Plan, examples: Examples) -> int:

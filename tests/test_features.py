@@ -304,3 +304,17 @@ def test_segments_search_and_reduce_empty_ranges():
 
 def test_widths_are_written_for_people():
     assert [duration(w) for w in (30 * DAY, DAY // 2, 15 * DAY // 2, 90_000_000)] == ["30d", "12h", "7.5d", "1.5min"]
+
+
+def test_a_static_targets_column_is_read_of_earlier_rows_only():
+    nodes = (
+        node("results", np.array([1, 2, 3]) * DAY, number("position", [4, 8, 100])),
+        node("drivers", [ALWAYS]),
+    )
+    graph = linked(TemporalGraph(nodes, (make_edge(nodes, "driver", 0, 1, [0, 0, 0]),), 0))
+    own = frozenset({("results", "position")})
+    spec = fit_features(graph, cut=9 * DAY, horizon=DAY, masked_own=own)
+    matrix = spec.compute(graph, Seeds(np.arange(3), nodes[0].time - 1))
+    found = dict(zip(matrix.names, matrix.values.T, strict=True))
+    assert "results.position" not in found
+    assert found["AVG(drivers.results.position, -INF, 0)"][1:].tolist() == [4, 6]
