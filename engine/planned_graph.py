@@ -66,19 +66,23 @@ def plan_graph(query: BoundQuery, rows: Mapping[str, int | None]) -> tuple[Graph
     choice = _Choice()
     stand_ins = _stand_ins(query)
     for needed, why in _needed(query):
-        choice.take(stand_ins.get(needed, needed), why)
-    hops = min(MAX_HOPS, max(query.options.hops, _longest_route(query)))
-    distances = _distances(query, hops, stand_ins)
+        name = stand_ins.get(needed, needed)
+        if query.catalog.table(name).is_history or name == query.entity.table:
+            choice.take(name, why)
     named = {stand_ins.get(name, name) for name in query.using or ()}
+    reach = _distances(query, MAX_HOPS, stand_ins)
+    asked = [reach[name] for name in named if name in reach and query.catalog.table(name).is_history]
+    hops = min(MAX_HOPS, max(query.options.hops, _longest_route(query), *asked, 0))
+    distances = {name: distance for name, distance in reach.items() if distance <= hops}
     spare_rows = MAX_ROWS
     for name in sorted(distances, key=lambda n: (distances[n], n not in named, rows.get(n) or 0, n)):
         if name in choice.taken:
             continue
         reason = _unusable(query, query.catalog.table(name), named, stand_ins, rows)
         count = rows.get(name) or 0
-        if reason is None and len(choice.taken) >= MAX_TABLES:
+        if reason is None and name not in named and len(choice.taken) >= MAX_TABLES:
             reason = f"the {MAX_TABLES} nearest tables are taken already; name it in USING to have it"
-        if reason is None and count > spare_rows:
+        if reason is None and name not in named and count > spare_rows:
             reason = f"{count:,} rows are more than the graph takes along; name it in USING to have it"
         if reason is not None:
             choice.leave(name, reason)
@@ -88,6 +92,8 @@ def plan_graph(query: BoundQuery, rows: Mapping[str, int | None]) -> tuple[Graph
     for table in query.catalog.tables:
         if table.name in stand_ins and stand_ins[table.name] != table.name:
             choice.leave(table.name, f"{stand_ins[table.name]} carries its columns")
+        elif not table.is_history:
+            choice.leave(table.name, _clockless(table))
         elif table.name not in distances:
             choice.leave(table.name, f"not within {hops} hops of {query.entity.table} along links")
     links = _links(query.catalog, choice.taken)
@@ -186,10 +192,7 @@ def _unusable(
     if table.name in stand_ins:
         return f"{stand_ins[table.name]} carries its columns"
     if not table.is_history:
-        return (
-            "facts without a clock: when they became known can't be told; "
-            f"NO TIME {table.name} asserts that they may be read at any time"
-        )
+        return _clockless(table)
     if query.using is not None and table.name not in named:
         return "not among the tables of USING"
     if table.virtual is not None and table.virtual.enriched_by is None and table.name not in named:
@@ -197,6 +200,13 @@ def _unusable(
     if rows.get(table.name) == 0:
         return "it has no rows"
     return None
+
+
+def _clockless(table: Table) -> str:
+    return (
+        "facts without a clock: when they became known can't be told; "
+        f"NO TIME {table.name} asserts that they may be read at any time"
+    )
 
 
 def _why(query: BoundQuery, name: str, distance: int, named: set[str]) -> str:
@@ -258,19 +268,31 @@ def _neighbors(neighbors: tuple[int, ...], hops: int) -> tuple[int, ...]:
     return (neighbors + neighbors[-1:] * hops)[:hops]
 
 
+def _inherits_from(catalog: Catalog, table: str, ancestor: str) -> bool:
+    """True if `table` takes its time from `ancestor`, directly or over others."""
+    seen: set[str] = set()
+    while table not in seen:
+        seen.add(table)
+        clock = catalog.table(table).clock
+        if clock.kind != "inherited" or clock.via is None:
+            return False
+        table = clock.via.parent
+        if table == ancestor:
+            return True
+    return False
+
+
 def _warnings(query: BoundQuery, plan: GraphPlan) -> tuple[str, ...]:
     """What EXPLAIN warns about: facts without a clock, and targets born together with their entity."""
     found: list[str] = []
     for table in query.catalog.tables:
-        reachable = any(name == table.name and "clock" in reason for name, reason in plan.left_out)
-        if reachable and not table.is_history:
+        if not table.is_history and table.name in dict(plan.left_out):
             found.append(
                 f"{table.name}: facts without a clock; they are no history and give neither edges nor features"
             )
     entity = query.catalog.table(query.entity.table)
     for fact in dict.fromkeys(aggregate.fact for aggregate in aggregates(query.target)):
-        clock = query.catalog.table(fact).clock
-        if clock.kind == "inherited" and clock.via is not None and clock.via.parent == entity.name:
+        if _inherits_from(query.catalog, fact, entity.name):
             found.append(
                 f"{fact} takes its time from {entity.name}: its rows share the entity's own time, so no window after "
                 "that time ever holds them"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING
 
 from pql.engine.anchors import (
     forecast_windows,
     hashed_split,
+    longest_fit,
     prediction_anchor,
     round_up,
     row_time_split,
@@ -18,7 +19,7 @@ from pql.engine.anchors import (
 from pql.engine.plan import GraphPlan, Output, Plan, Split, Task
 from pql.engine.planned_graph import aggregates, plan_graph
 from pql.engine.planned_model import plan_model
-from pql.language.ast import Literal, Returning
+from pql.language.ast import NOWHERE, Aggregate, Literal, Returning
 from pql.language.bound import BoundQuery, BoundWindow, TaskKind
 from pql.language.errors import PqlError
 from pql.language.options import Options
@@ -125,8 +126,36 @@ def plan_split(query: BoundQuery, statistics: Statistics) -> Split:
             forecast_steps=query.forecast_steps,
         )
     except PqlError as error:
-        fault = replace(error.faults[0], span=query.syntax.target.span)
+        fix = None
+        if error.code == "insufficient_history" and query.options.step is None and not query.evaluate_at:
+            fix = _with_shorter_window(query, windows, oldest, min(prediction, round_up(newest, windows)))
+        fault = replace(error.faults[0], span=query.syntax.target.span, fix=fix)
         raise PqlError.of([fault], query.text) from None
+
+
+def _with_shorter_window(query: BoundQuery, windows: Sequence[BoundWindow], oldest: int, end: int) -> str | None:
+    """The query's text with the longest window that fits, where the target has one window that can be shortened."""
+    found = [node.window for node in _syntax_aggregates(query.syntax.target) if node.window is not None]
+    if len(found) != 1 or len(windows) != 1 or query.forecast_steps != 1 or found[0].span == NOWHERE:
+        return None
+    (window,) = windows
+    longest = longest_fit(window.unit, oldest, end)
+    if longest <= (window.start or 0):
+        return None
+    span = found[0].span
+    return f"{query.text[: span.start]}{window.start}, {longest}, {window.unit}{query.text[span.end :]}"
+
+
+def _syntax_aggregates(node: object) -> Iterator[Aggregate]:
+    """The aggregates of a target as written, outermost only."""
+    if isinstance(node, Aggregate):
+        yield node
+    elif is_dataclass(node):
+        for field in fields(node):
+            yield from _syntax_aggregates(getattr(node, field.name))
+    elif isinstance(node, tuple):
+        for item in node:
+            yield from _syntax_aggregates(item)
 
 
 def _static_split(query: BoundQuery, statistics: Statistics) -> Split:

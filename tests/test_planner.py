@@ -27,6 +27,7 @@ from pql.language.bound import (
 from pql.language.catalog import Catalog, Clock, Column, Key, Link, LogicalType, Role, Stype, Table, Virtual
 from pql.language.errors import PqlError
 from pql.language.options import Options
+from pql.language.parser import parse
 
 INT, FLOAT, TEXT, TIME = LogicalType.INTEGER, LogicalType.FLOAT, LogicalType.STRING, LogicalType.TIMESTAMP
 
@@ -155,6 +156,18 @@ def test_a_table_without_rows_in_time_is_a_coded_error():
     assert caught.value.code == "no_data"
 
 
+@pytest.mark.parametrize("days", [400, 5_000])
+def test_too_long_a_window_is_repaired_by_the_longest_that_fits(days):
+    text = "PREDICT COUNT(orders.*, 0, {}, days) = 0 FOR EACH customers.customer_id"
+    counted = replace(COUNT, window=BoundWindow(0, days))
+    target = Call("=", (counted, Constant(0, INT)), LogicalType.BOOLEAN)
+    with pytest.raises(PqlError) as caught:
+        plan(replace(query(target, syntax=parse(text.format(days))), text=text.format(days)), STATISTICS)
+    assert caught.value.code == "insufficient_history"
+    assert caught.value.fix == text.format(233)
+    assert "longest window that fits ends after 233 days" in str(caught.value)
+
+
 def test_the_graph_holds_what_is_near_and_says_why_the_rest_is_not():
     made = planned()
     assert tables(made) == {"customers", "orders", "products"}
@@ -209,6 +222,24 @@ def test_using_restricts_but_never_below_the_query_itself():
     assert tables(made) == {"customers", "orders", "products"}
     assert "products" not in tables(planned(using=("orders",)))
     assert left_out(planned(using=("orders",)))["products"] == "not among the tables of USING"
+
+
+def test_using_reaches_as_far_as_the_tables_it_names():
+    makers = Table("makers", (column("maker_id"),), Key(("maker_id",)), role=Role.ENTITY)
+    made_by = Link("products", ("maker_id",), "makers", ("maker_id",))
+    catalog = Catalog((*SHOP.tables, makers), (*SHOP.links, made_by))
+    assert "not within 2 hops" in left_out(planned(catalog=catalog))["makers"]
+    made = planned(catalog=catalog, using=("orders", "products", "makers"))
+    assert "makers" in tables(made)
+    assert made.graph.hops == 3
+    assert "makers" not in tables(planned(catalog=catalog))
+
+
+def test_a_condition_on_clockless_facts_does_not_bring_them_into_the_graph():
+    past = replace(COUNT, fact="memberships", window=BoundWindow(-90, 0))
+    made = planned(where=Call(">", (past, Constant(0, INT)), LogicalType.BOOLEAN), using=("orders", "memberships"))
+    assert tables(made) == {"customers", "orders"}
+    assert "without a clock" in left_out(made)["memberships"]
 
 
 def test_always_known_facts_may_be_read():
