@@ -114,7 +114,7 @@ class Gnn:
         PqlError `no_examples` without training examples.
         """
         from pql.engine.nn.hetero import describe
-        from pql.engine.nn.loop import Schedule, computing
+        from pql.engine.nn.loop import computing, schedule_of
         from pql.engine.nn.loop import train as run_training
         from pql.engine.nn.losses import encode_labels, fit_target, loss_of, score_of
         from pql.engine.nn.module import GnnModule, outputs_of
@@ -133,14 +133,7 @@ class Gnn:
         work = plan.budget_seconds * WORK * 64 / max(plan.hidden, 16) / visited
         train = spread_over(train, int(min(plan.max_examples, max(work / MIN_EPOCHS, 512))))
         epochs = max(1, min(plan.epochs, max(MIN_EPOCHS, int(work / len(train)))))
-        schedule = Schedule(
-            epochs=epochs,
-            batch=batch_size(len(train)),
-            rate=3e-3,
-            decay=0.02,
-            patience=max(2, epochs // 4),
-            seed=plan.seed,
-        )
+        schedule = schedule_of(epochs, len(train), plan.seed)
         learn, check = problem.examples.take(train), problem.examples.take(spread_over(valid, VALID_LIMIT))
         target = fit_target(problem.task.kind, learn.labels, problem.classes)
         watched = inputs.take(spread_over(valid, VALID_LIMIT))
@@ -197,11 +190,6 @@ class Gnn:
         module.eval()
         neighbors = tuple(int(k) for k in config["neighbors"])
         return FittedGnn(encoders, scaler, target, module, neighbors, config["rounds"], tuple(config["scores"]))
-
-
-def batch_size(n: int) -> int:
-    """Seeds per step: about a hundred steps per epoch, within 128 to 1,024."""
-    return int(min(1_024, max(128, 2 ** round(np.log2(max(n / 100, 1))))))
 
 
 def typical_age(trees: Any) -> float:

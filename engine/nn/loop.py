@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import cos, pi
+from math import cos, log2, pi
 
 import numpy as np
 import torch
@@ -33,6 +33,15 @@ class Schedule:
     patience: int
     seed: int
     average: float = 0.98  # of the weights, per step: what is evaluated and kept
+
+
+def schedule_of(epochs: int, n: int, seed: int) -> Schedule:
+    """The usual schedule for n examples: batches of 64 to 1,024, about a hundred steps per epoch where n allows it;
+    patience of a quarter of the epochs, and never less than two epochs or a hundred steps.
+    """
+    batch = int(min(1_024, max(64, 2 ** round(log2(max(n / 100, 1))))))
+    patience = max(2, epochs // 4, -(-100 * batch // max(n, 1)))
+    return Schedule(epochs, batch, rate=3e-3, decay=0.02, patience=patience, seed=seed)
 
 
 @dataclass(frozen=True, slots=True)
