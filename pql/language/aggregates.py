@@ -166,6 +166,10 @@ def _argument_tables(scope: Scope, node: ast.Aggregate, function: Function) -> t
             return _only_fact(scope, node.argument)
         table = find_table(scope, node.argument.table)
         return None if table is None else (canonical(scope, table).name,)
+    if _holds_aggregate(node.argument):
+        message = f"{function.name} of an aggregate: an aggregate reads rows, not other aggregates"
+        scope.fault("nested_aggregate", message, node.argument.span, hint="name a column of the rows")
+        return None
     found = [find_column(scope, name) for name in column_names(node.argument)]
     if any(hit is None for hit in found):
         return None
@@ -177,13 +181,21 @@ def _argument_tables(scope: Scope, node: ast.Aggregate, function: Function) -> t
     return names
 
 
+def _holds_aggregate(node: ast.Expression) -> bool:
+    if isinstance(node, ast.Arithmetic):
+        return _holds_aggregate(node.left) or _holds_aggregate(node.right)
+    if isinstance(node, ast.Negate):
+        return _holds_aggregate(node.operand)
+    return isinstance(node, ast.Aggregate)
+
+
 def _only_fact(scope: Scope, star: ast.Star) -> tuple[str, ...] | None:
     """The table of a bare `*`: the only clocked one with a foreign key to the entity."""
     assert scope.entity is not None
     facts = dict.fromkeys(
         link.child
         for link in scope.links
-        if link.parent == scope.entity.name and is_clocked(scope.catalog.table(link.child))
+        if link.parent == scope.entity.name != link.child and is_clocked(scope.catalog.table(link.child))
         if scope.using is None or link.child in scope.using
     )
     if len(facts) == 1:
@@ -290,9 +302,10 @@ def _one_route(scope: Scope, node: ast.Aggregate, function: Function, fact: str)
         return fact, routes[0]
     if not routes:
         message = f"no route of foreign keys leads from {fact} to {entity}"
+        hint = "rows that only share a parent are not the entity's own; LINK a.x -> b.y declares a missing link"
         if fact == entity:
             message = f"{fact} is the entity itself: there is one row of it, not many"
-        hint = "rows that only share a parent are not the entity's own; LINK a.x -> b.y declares a missing link"
+            hint = "aggregate a table that points to it, or name its column without an aggregate"
         scope.fault("no_join_path", message, span, hint=hint)
         return None
     shown = "; ".join(spelled(fact, route) for route in routes)

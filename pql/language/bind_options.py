@@ -75,6 +75,8 @@ def _value(scope: Scope, name: str, option: ast.Option) -> Any:
     raw: Any = None
     if isinstance(node, ast.Literal):
         raw = node.value
+    elif isinstance(node, ast.ListOf) and name in ("budget", "step"):  # 7 days, without quotes
+        raw = " ".join(str(item.value) for item in node.items if isinstance(item, ast.Literal))
     elif isinstance(node, ast.ListOf):
         raw = tuple(item.value if isinstance(item, ast.Literal) else None for item in node.items)
     elif isinstance(node, ast.ColumnName) and node.table is None:

@@ -56,4 +56,63 @@ ARGUMENTS = {
     "misplaced_parameter": "A parameter where only a constant can stand.",
 }
 
-CODES: dict[str, str] = {**TEXT, **SYNTAX, **ARGUMENTS}
+NAMES = {
+    "unknown_table": "A table that is not in the catalog.",
+    "ambiguous_table": "A table's name that fits several tables.",
+    "unknown_column": "A column that its table, or every table, lacks.",
+    "ambiguous_column": "A bare column name that several tables have.",
+    "unknown_aggregation": "A function that is not one of the aggregations.",
+    "unknown_target": "A named target that is neither defined nor can be read as one.",
+    "ambiguous_target": "A named target with several readings.",
+    "unknown_option": "An option of WITH that does not exist.",
+    "bad_option_value": "A value that an option of WITH does not take.",
+    "duplicate_option": "An option of WITH that is set twice.",
+    "unbound_parameter": "A parameter without a value.",
+    "parameter_type": "A parameter whose value is of a kind that cannot stand there.",
+}
+
+ENTITIES = {
+    "entity_not_key": "FOR EACH names a column that is no key, or a table without one.",
+    "entity_id_operator": "Ids after FOR are compared with another operator than = and IN.",
+    "pair_mismatch": "A second entity that the target's column does not point to.",
+    "no_join_path": "No route of foreign keys leads from one table to the other.",
+    "ambiguous_join": "Several equally short routes lead to a table; VIA or IGNORING chooses one.",
+    "using_misses_target": "USING leaves out a table that the query reads.",
+}
+
+WINDOWS = {
+    "missing_window": "An aggregate without a window, or a column with many values per entity.",
+    "window_inverted": "A window that ends before it starts.",
+    "window_empty": "A window that starts where it ends.",
+    "past_target": "A target that lies in the past, wholly or in part.",
+    "future_filter": "A filter that looks into the future.",
+    "assuming_past": "ASSUMING speaks of a past window.",
+    "assuming_static": "ASSUMING of a future beside a target without one, or of something that cannot be set.",
+    "missing_time_column": "An aggregate over a table whose rows have no time.",
+    "time_to_start": "A TIME_TO whose window does not start at the anchor.",
+}
+
+MEANINGS = {
+    "type_mismatch": "Values of types that do not go together.",
+    "null_comparison": "A comparison with NULL, which is never true; IS NULL asks for it.",
+    "wildcard": "A * where one value is needed.",
+    "nested_aggregate": "An aggregate inside an aggregate, or where a single row is described.",
+    "constant_condition": "An expression that reads no data, so that it is the same everywhere.",
+    "event_column_filter": "WHERE names a column of which an entity has many values.",
+    "mixed_static_temporal": "A column that is known and a future window in one expression.",
+    "target_is_key": "A key as the target: of the entity, or of rows that do not exist yet.",
+    "missing_task_clause": "A list without RANK TOP k or CLASSIFY.",
+    "rank_without_top": "RANK without TOP k.",
+    "top_without_rank": "TOP k without RANK.",
+    "top_not_positive": "A number of items below 1.",
+    "rank_on_scalar": "RANK TOP on a target with one value per entity.",
+    "forecast_needs_number": "FORECAST of something else than a number.",
+    "forecast_needs_window": "FORECAST of a column, which has no window.",
+    "forecast_not_positive": "FORECAST of fewer than 1 timeframes.",
+    "quantile_range": "A quantile or an interval outside 0 to 1.",
+    "clause_conflict": "Clauses that cannot stand together, or beside this target.",
+    "no_effect": "A clause that would change nothing.",
+    "not_supported": "A part of the language that is read but not executed yet.",
+}
+
+CODES: dict[str, str] = {**TEXT, **SYNTAX, **ARGUMENTS, **NAMES, **ENTITIES, **WINDOWS, **MEANINGS}

@@ -54,7 +54,7 @@ def numbers_of(scope: Scope, table: Table) -> tuple[Column, ...]:
         column
         for column in table.columns
         if column.type.is_number
-        and column.stype is not Stype.ID
+        and column.stype not in (Stype.ID, Stype.CATEGORY)
         and not is_own_key(table, column.name)
         and foreign_key(scope, table.name, column.name) is None
     )
@@ -74,11 +74,12 @@ def by_synonym(scope: Scope, facts: tuple[Table, ...], name: str) -> list[Measur
     group = next((g for g in (MONEY, PIECES) if singulars(name) & {s for w in g for s in singulars(w)}), None)
     if group is None:
         return []
+    group = (*(word for word in group if word in singulars(name)), *group)
     for word in group:
         hits = [m for fact in facts for m in _holding(scope, fact, fact, word)]
         if hits:
             return [reading for hit in hits for reading in _times_pieces(scope, hit)]
-    if group is not MONEY:
+    if "price" not in group:
         return []
     for word in group:
         hits = []

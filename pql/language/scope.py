@@ -113,7 +113,10 @@ def find_table(scope: Scope, name: ast.Identifier, *, edits: Iterable[Edit] | No
 
 
 def canonical(scope: Scope, table: Table) -> Table:
-    """The table whose rows stand for those of `table`: the virtual one it enriches, unless it is the entity."""
+    """The table whose rows stand for those of `table`: of a virtual one and the one that enriches it, the virtual
+    one, unless the other is the entity."""
+    if scope.entity is not None and scope.entity.enriches == table.name:
+        return scope.entity
     if table.enriches is None or not scope.catalog.has(table.enriches):
         return table
     if scope.entity is not None and scope.entity.name == table.name:
