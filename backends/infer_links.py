@@ -178,9 +178,10 @@ def inferred_links(profile: Profile, draft: Draft, *, taken: set[str], barred: s
 
 
 def _least(profile: Profile, candidate: Candidate) -> float:
-    """The least ratio of a partial link. A parent whose rows have their own clock may just not have come yet."""
+    """The least ratio of a partial link: any, where both sides have one name or the parent's rows may still come."""
     clock = profile.drafts[candidate.parent].clock
-    return 0.0 if clock is not None and clock.kind == "own" else LEAST
+    same = stem(words(candidate.column)) == stem(words(candidate.key)) and len(words(candidate.key)) > 1
+    return 0.0 if same or (clock is not None and clock.kind == "own") else LEAST
 
 
 def is_too_wide(profile: Profile, draft: Draft, column: str) -> bool:
