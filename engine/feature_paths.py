@@ -8,7 +8,7 @@ each fact to a row it points to. Everything here is fitted on rows at or before 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,8 @@ class Group:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Group:
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in value.items()})
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+        return cls(**fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,8 @@ def enumerate_groups(
 ) -> Iterator[Group]:
     """All groups a graph offers within `hops`, the cheapest and most telling first.
 
-    `windows` are the spec's windows as text, widest first. Rows later than `cut` are not looked at. `masked` columns are
-    read nowhere, `masked_own` ones not of the seed's row and of what it points to, but of earlier rows.
+    `windows` are the spec's windows as text, widest first. Rows later than `cut` are not looked at. `masked` columns
+    are read nowhere, `masked_own` ones not of the seed's row and of what it points to, but of earlier rows.
     """
     by_child = _edges_by(graph, child=True)
     by_parent = _edges_by(graph, child=False)
@@ -228,12 +229,12 @@ def _history_groups(
         at = at[graph.nodes[table].time[at] <= cut]
     if not len(at):
         return
-    base = {"base": path.base, "via": path.via, "down": path.down, "join": join, "brief": brief}
+    blank = Group("", table, base=path.base, via=path.via, down=path.down, join=join, brief=brief)
     node = graph.nodes[table]
     if not join:
         repeats = _has_occasions(graph, path.down, cut)
         names = clock_names(label, windows, brief=brief, occasions=repeats)
-        yield Group("clock", table, occasions=repeats, names=names, **base)
+        yield replace(blank, kind="clock", occasions=repeats, names=names)
     for column in node.columns:
         if (node.name, column.name) in masked:
             continue
@@ -244,20 +245,25 @@ def _history_groups(
             if len(values) and values.min() < values.max():
                 centre = float(np.clip(np.median(values), -1e150, 1e150))
                 names = number_names(text, windows, brief=brief)
-                yield Group("number", table, column.name, centre=centre, names=names, **base)
+                yield replace(blank, kind="number", column=column.name, centre=centre, names=names)
         elif column.stype is Stype.CATEGORY:
             vocabulary = _vocabulary(column, column.data[at], TOP_CODES)
             if len(vocabulary) > 1:
                 names = category_names(text, windows, vocabulary, brief=brief)
-                yield Group(
-                    "category", table, column.name, vocabulary=vocabulary, names=names, categorical=names[:1], **base
+                yield replace(
+                    blank,
+                    kind="category",
+                    column=column.name,
+                    vocabulary=vocabulary,
+                    names=names,
+                    categorical=names[:1],
                 )
     if not join:
         for e, edge in enumerate(graph.edges):
             if edge.child == table and edge.link is not None and e not in path.down:
                 target = _label(graph, e, down=False)
                 names = distinct_names(f"{label}.{target}", windows, brief=brief)
-                yield Group("distinct", table, f"{e}", names=names, **base)
+                yield replace(blank, kind="distinct", column=f"{e}", names=names)
 
 
 def _facts(graph: TemporalGraph, down: tuple[int, ...], cut: int) -> NDArray[np.int64]:

@@ -115,7 +115,8 @@ def fit_features(
     """Choose features on the rows at or before `cut` (µs).
 
     `horizon` (µs) is the width of the target's window: history is summed over 8, 4, 2, 1 and 1/2 of it, and whole.
-    `masked` columns are not read; `masked_own` columns are read of earlier rows only, not of the seed's own. At most `limit` features are kept, cheap and near ones first.
+    `masked` columns are not read; `masked_own` ones are read of earlier rows only, not of the seed's own. At most `limit`
+    features are kept, cheap and near ones first.
     """
     horizon = max(int(horizon), 2)
     widths = (8 * horizon, 4 * horizon, 2 * horizon, horizon, horizon // 2)

@@ -233,7 +233,7 @@ def horizon_of(plan: Plan, graph: TemporalGraph, cut: int) -> int:
 
 
 def masked_in_own_row(plan: Plan) -> frozenset[tuple[str, str]]:
-    """Columns of a static target that may be read of other rows: its own table's, where rows are strictly ordered in time.
+    """Columns of a static target that may be read of earlier rows: its own table's, where rows have a time.
 
     A column of a row that the entity points to isn't among them: an earlier row may point to the same one.
     """

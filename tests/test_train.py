@@ -36,7 +36,7 @@ METRIC = {
 KINDS = list(BASELINES)
 
 
-def case(kind: TaskKind = TaskKind.BINARY, seed: int = 0, users: int = 100, **model):
+def case(kind: TaskKind = TaskKind.BINARY, seed: int = 0, users: int = 80, **model):
     """A plan, a graph and examples: anchors every 30 days, the last but one validates, the last tests."""
     graph = linked(shop(seed, users=users, orders=2000))
     made = problem(graph, kind)
@@ -115,7 +115,7 @@ def test_the_same_data_gives_the_same_bits():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_after_the_prediction_anchor_change_no_bit_of_the_predictions(kind):
-    plan, graph, examples, classes = case(kind)
+    plan, graph, examples, classes = case(kind, users=40)
     anchor = plan.split.prediction
     later = linked(without_later(graph, anchor, scramble=1))
     without = linked(without_later(graph, anchor))
@@ -220,7 +220,7 @@ def test_a_stop_in_the_middle_comes_from_another_thread():
 
 def test_the_network_and_the_trees_are_blended_and_named():
     pytest.importorskip("torch")
-    plan, graph, examples, classes = case(members=("boosted", "gnn"), users=60)
+    plan, graph, examples, classes = case(members=("boosted", "gnn"), users=50)
     trained = train(plan, graph, examples, classes, Events())
     assert {"boosted", "gnn"} <= set(dict(trained.blend))
     for member, weight in trained.blend:
