@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pql.engine.plan import US_PER_DAY, Anchor, Split
 from pql.language.bound import BoundWindow
@@ -142,7 +142,9 @@ def temporal_split(
     if train[-1] < _with_history(oldest, width):
         notes.append(f"some training anchors see less than one window ({width}) of history")
     lags = _lag_count(tests[0], width, step, oldest) if with_lags else 0
-    anchors = _with_roles(train, valid, tests, prediction, width, lags, oldest)
+    used = (*train, *valid, *tests, prediction)
+    known_lags = _known_lags(used, windows, width, lags, oldest, complete_until)
+    anchors = _with_roles(train, valid, tests, prediction, known_lags)
     if prediction > complete_until:
         days = (prediction - complete_until) / US_PER_DAY
         notes.append(
@@ -229,27 +231,25 @@ def _lag_count(test: int, width: Duration, step: Duration, oldest: int) -> int:
 
 
 def _with_roles(
-    train: Sequence[int],
-    valid: Sequence[int],
-    tests: Sequence[int],
-    prediction: int,
-    width: Duration,
-    lags: int,
-    oldest: int,
+    train: Sequence[int], valid: Sequence[int], tests: Sequence[int], prediction: int, lags: Iterable[int]
 ) -> tuple[Anchor, ...]:
-    """All anchors ascending, each (time, role) once; a moment that only serves as a lag has the role `lag`.
-
-    Lags from before the day of the oldest fact are left out: what happened in their windows isn't known.
-    """
+    """All anchors ascending, each (time, role) once; a moment that only serves as a lag has the role `lag`."""
     anchors = {Anchor(time, "train") for time in train}
     anchors |= {Anchor(time, "valid") for time in valid}
     anchors |= {Anchor(time, "test") for time in tests}
+    labelled = {anchor.time for anchor in anchors}
     anchors.add(Anchor(prediction, "predict"))
-    labelled = {anchor.time for anchor in anchors if anchor.role != "predict"}
-    needed = {lag for anchor in anchors for lag in lag_anchors(anchor.time, width, lags)}
-    first = oldest // US_PER_DAY * US_PER_DAY
-    anchors |= {Anchor(time, "lag") for time in needed - labelled if time >= first}
+    anchors |= {Anchor(time, "lag") for time in lags if time not in labelled}
     return tuple(sorted(anchors, key=lambda anchor: (anchor.time, anchor.role)))
+
+
+def _known_lags(
+    anchors: Iterable[int], windows: Sequence[BoundWindow], width: Duration, lags: int, oldest: int, complete_until: int
+) -> set[int]:
+    """The lag anchors whose windows lie within the data: from the day of the oldest fact until it is complete."""
+    first = oldest // US_PER_DAY * US_PER_DAY
+    needed = {lag for anchor in anchors for lag in lag_anchors(anchor, width, lags)}
+    return {lag for lag in needed if lag >= first and completes_at(lag, windows) <= complete_until}
 
 
 def _insufficient(

@@ -44,8 +44,8 @@ class Split:
 
     kind: anchors (temporal), row_time (static, entity has its own clock), hashed (static, no clock).
     `lags`: how many earlier windows' targets become features; every train, valid, test and predict anchor `a`
-    has its lag anchors `a - i*width` among `anchors` (any role), save those before the target's oldest fact.
-    `width_text` is the window's width as written.
+    has its lag anchors `a - i*width` among `anchors` (any role), save those whose windows the target's
+    data doesn't fill. `width_text` is the window's width as written.
     `encoder_cut`: the latest time whose rows encoders and statistics may see while choosing (last train anchor).
     """
 

@@ -289,7 +289,7 @@ def level_columns(returning: Returning | None) -> tuple[str, ...]:
 
 def _item_name(query: BoundQuery) -> str | None:
     """The name of the item's own column: the key of the item's table, else the column whose values are the items."""
-    if query.item is None:
+    if query.item is None or query.task not in (TaskKind.RANKING, TaskKind.MULTILABEL):
         return None
     if query.item.table is not None and query.item.key is not None:
         return query.item.key

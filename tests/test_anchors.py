@@ -144,6 +144,7 @@ def test_labels_end_where_the_data_ends_even_if_as_of_is_later():
     assert dates(made.times("test")) == ["2024-11-01"]
     assert made.times("predict") == (day("2026-01-01"),)
     assert any("ends at 2024-12-01" in note for note in made.notes)
+    assert max(made.times("lag")) < day("2024-11-01"), "a window that the data doesn't fill is no lag"
 
 
 @pytest.mark.parametrize("oldest", ["2024-12-01", "2024-11-30", "2024-09-02"])

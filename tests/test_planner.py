@@ -346,6 +346,12 @@ def test_the_columns_of_the_result(made, columns):
     assert plan_output(made).columns == columns
 
 
+def test_a_class_is_a_prediction_and_no_item():
+    output = plan_output(replace(ranking(), task=TaskKind.MULTICLASS, top_k=None))
+    assert output.item_column is None
+    assert output.columns == ("customer_id", "anchor", "prediction", "probability")
+
+
 def test_quantiles_and_intervals_are_columns():
     syntax = replace(SYNTAX, returning=Returning("quantiles", (0.1, 0.5, 0.975)))
     assert plan_output(query(task=TaskKind.REGRESSION, syntax=syntax)).columns[-3:] == ("q10", "q50", "q97_5")
