@@ -583,6 +583,7 @@ MODULES = (
     "clauses",
     "entities",
     "expressions",
+    "joins",
     "named",
     "parameters",
     "scope",

@@ -39,6 +39,7 @@ def bound_task(case: Case) -> str:
     if isinstance(statement, ast.Sql):
         return "sql"
     query = getattr(statement, "query", statement)
+    assert isinstance(query, ast.Predict)
     return bind(query, CATALOGS[case.schema], text=case.query, params=case.params).task.value
 
 

@@ -92,20 +92,23 @@ def _fault_of(query: ast.Predict, text: str, fixed: str, around: _Surroundings, 
     """The error of a corrected text, None if it binds."""
     from pql.language.parser import parse_script  # loads the parser's table, and only to check a repair
 
+    none = PqlError("no_effect", "no repair was found")
     if depth > _DEEPEST_REPAIR or fixed == text:
-        return PqlError("no_repair", "no repair was found")
+        return none
     try:
         before = [getattr(s, "query", s) for s in parse_script(text).statements]
         after = [getattr(s, "query", s) for s in parse_script(fixed).statements]
-        place = before.index(query)
-        corrected = after[place] if len(before) == len(after) else None
-        if not isinstance(corrected, ast.Predict):
-            return PqlError("no_repair", "no repair was found")
+    except PqlError:
+        return none
+    if query not in before or len(before) != len(after):
+        return none
+    corrected = after[before.index(query)]
+    if not isinstance(corrected, ast.Predict):
+        return none
+    try:
         _bind(corrected, fixed, around, depth=depth)
     except PqlError as error:
         return error
-    except ValueError:
-        return PqlError("no_repair", "no repair was found")
     return None
 
 
