@@ -42,7 +42,7 @@ class Database:
         return Catalog(tuple(tables), links)
 
     def connect(self) -> duckdb.DuckDBPyConnection:
-        con = duckdb.connect(":memory:")
+        con = duckdb.connect(":memory:", config={"threads": 1})
         for name, rows in self.tables.items():
             types = self.types[name]
             columns = ", ".join(f"{identifier(c)} {t}" for c, t in types.items())

@@ -19,6 +19,7 @@ from pql.language import ast
 
 Row = dict[str, Any]
 LinkSpec = tuple[str, tuple[str, ...], str, tuple[str, ...]]  # child, its columns, parent, its columns
+OF_VALUES = ("LIST_DISTINCT", "ARRAY_AGG", "COUNT_DISTINCT", "FIRST", "LAST")
 FOREVER = dt.datetime(9999, 1, 1)
 
 
@@ -184,7 +185,7 @@ def facts_of(world: World, node: Any, entity: str) -> set[str]:
     return {fact_of(world, aggregate, entity) for aggregate in walk(node, ast.Aggregate)}
 
 
-def walk(node: Any, kind: type) -> list[Any]:
+def walk(node: Any, kind: Any) -> list[Any]:
     """All nodes of a kind at or below a node."""
     found = [node] if isinstance(node, kind) else []
     for name in getattr(node, "__dataclass_fields__", {}):
@@ -195,14 +196,28 @@ def walk(node: Any, kind: type) -> list[Any]:
 
 
 def fact_of(world: World, aggregate: ast.Aggregate, entity: str) -> str:
-    """The table whose rows are counted: the clocked one among those named, else a clocked one that leads to them."""
-    named = [node.table.text for node in walk(aggregate.argument, (ast.ColumnName, ast.Star)) if node.table]  # type: ignore[arg-type]
+    """The table whose rows are counted: the clocked one named that leads up to the entity.
+
+    Where none does, functions of values read the rows that point both to the named row and to the entity; counts
+    and sums stay with the rows named, if these have a clock.
+    """
+    named = [node.table.text for node in walk(aggregate.argument, (ast.ColumnName, ast.Star))]
     for table in named:
-        if table in world.clocks:
+        if table in world.clocks and leads(world, table, entity):
             return table
-    facts = [link[0] for link in world.links if link[2] == named[0] and link[0] in world.clocks]
+    if named[0] in world.clocks and aggregate.function not in OF_VALUES:
+        return named[0]
+    facts = [t for t in world.clocks if leads(world, t, entity) and any(leads(world, t, n) for n in named)]
     assert len(facts) == 1, f"which rows are meant by {named}?"
     return facts[0]
+
+
+def leads(world: World, table: str, goal: str) -> bool:
+    try:
+        world.route(table, goal)
+    except KeyError:
+        return False
+    return True
 
 
 class Reach:

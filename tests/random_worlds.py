@@ -38,7 +38,11 @@ def random_database(rng: random.Random) -> Database:
         customers.append({**customers[0], "customer_id": None})
     products: list[Row] = []
     for n in range(rng.randint(1, 4)):
-        product = {"product_id": n, "dept": rng.choice(DEPARTMENTS), "price": rng.choice([1.5, 2.25, math.inf, None, 0.0])}
+        product = {
+            "product_id": n,
+            "dept": rng.choice(DEPARTMENTS),
+            "price": rng.choice([1.5, 2.25, math.inf, None, 0.0]),
+        }
         if launched:
             product["launched_at"] = rng.choice([day(0), day(12), day(30), None])
         products.append(product)
@@ -83,7 +87,11 @@ def random_database(rng: random.Random) -> Database:
         clocks["products"] = "launched_at"
     if with_items:
         tables["items"] = [
-            {"order_id": rng.randint(0, 25), "product_id": rng.choice([0, 1, 2, 7, None]), "n": rng.choice([1, 2, 3, None])}
+            {
+                "order_id": rng.randint(0, 25),
+                "product_id": rng.choice([0, 1, 2, 7, None]),
+                "n": rng.choice([1, 2, 3, None]),
+            }
             for _ in range(rng.randint(0, 25))
         ]
         types["items"] = {"order_id": "INTEGER", "product_id": "INTEGER", "n": "INTEGER"}
@@ -123,7 +131,9 @@ def random_query(rng: random.Random, database: Database) -> str:
 
 
 def _window(rng: random.Random) -> str:
-    return rng.choice(["0, 10", "0, 10, days", "5, 15, days", "0, 1, months", "1, 2, months", "0, 2, weeks", "0, 36, hours"])
+    return rng.choice(
+        ["0, 10", "0, 10, days", "5, 15, days", "0, 1, months", "1, 2, months", "0, 2, weeks", "0, 36, hours"]
+    )
 
 
 def _past(rng: random.Random) -> str:
@@ -149,37 +159,45 @@ def _target(rng: random.Random, entity: str, *, items: bool) -> tuple[str, str]:
 
 def _condition(rng: random.Random, entity: str, *, items: bool) -> str:
     window = _window(rng)
-    simple = [
-        lambda: f"{_number(rng, entity, window, items=items)} {rng.choice(['=', '!=', '<', '<=', '>', '>='])} {rng.choice([0, 1, 2.5, -3])}",
-        lambda: f"{rng.choice(['', 'NOT '])}EXISTS({rng.choice(['orders.*', 'orders.amount', 'orders.paid'])}{_filter(rng, 'orders', entity, items=items)}, {window})",
-        lambda: f"{_number(rng, entity, window, items=items)} IS {rng.choice(['', 'NOT '])}NULL",
-        lambda: f"{_number(rng, entity, window, items=items)} {rng.choice(['', 'NOT '])}BETWEEN 0 AND 3",
-        lambda: f"COUNT(orders.*, {window}) {rng.choice(['', 'NOT '])}IN (0, 2, 3)",
-        lambda: f"{_number(rng, entity, window, items=items)} > {_number(rng, entity, _past(rng), items=items)}",
-        lambda: f"LAST(orders.channel, {window}) {rng.choice(['=', '!='])} 'web'",
+    number = _number(rng, entity, window, items=items)
+    rows = rng.choice(["orders.*", "orders.amount", "orders.paid"]) + _filter(rng, "orders", entity, items=items)
+    maybe_not = rng.choice(["", "NOT "])
+    parts = [
+        rng.choice(
+            [
+                f"{number} {rng.choice(['=', '!=', '<', '<=', '>', '>='])} {rng.choice([0, 1, 2.5, -3])}",
+                f"{maybe_not}EXISTS({rows}, {window})",
+                f"{number} IS {maybe_not}NULL",
+                f"{number} {maybe_not}BETWEEN 0 AND 3",
+                f"COUNT(orders.*, {window}) {maybe_not}IN (0, 2, 3)",
+                f"{number} > {_number(rng, entity, _past(rng), items=items)}",
+                f"LAST(orders.channel, {window}) {rng.choice(['=', '!='])} 'web'",
+            ]
+        )
+        for _ in range(rng.choice([1, 1, 2]))
     ]
-    parts = [rng.choice(simple)() for _ in range(rng.choice([1, 1, 2]))]
     return rng.choice([" AND ", " OR "]).join(parts)
 
 
 def _number(rng: random.Random, entity: str, window: str, *, items: bool) -> str:
-    simple = rng.choice(["orders.amount", "orders.qty"])
-    choices = [
-        lambda: f"COUNT(orders.*{_filter(rng, 'orders', entity, items=items)}, {window})",
-        lambda: f"{rng.choice(['SUM', 'AVG', 'MIN', 'MAX', 'MEDIAN', 'STDDEV'])}({simple}{_filter(rng, 'orders', entity, items=items)}, {window})",
-        lambda: f"{rng.choice(['COUNT', 'COUNT_DISTINCT'])}({rng.choice([simple, 'orders.channel'])}{_filter(rng, 'orders', entity, items=items)}, {window})",
-        lambda: f"{rng.choice(['FIRST', 'LAST'])}({simple}, {window})",
-        lambda: f"SUM(orders.amount {rng.choice('+-*/%')} orders.qty, {window})",
-        lambda: f"COUNT(orders.*, {window}) {rng.choice('+-*/%')} SUM(orders.qty, {window})",
+    column = rng.choice(["orders.amount", "orders.qty"])
+    rows = _filter(rng, "orders", entity, items=items)
+    parts = _filter(rng, "items", entity, items=True)
+    of_orders = [
+        f"COUNT(orders.*{rows}, {window})",
+        f"{rng.choice(['SUM', 'AVG', 'MIN', 'MAX', 'MEDIAN', 'STDDEV'])}({column}{rows}, {window})",
+        f"{rng.choice(['COUNT', 'COUNT_DISTINCT'])}({rng.choice([column, 'orders.channel'])}{rows}, {window})",
+        f"{rng.choice(['FIRST', 'LAST'])}({column}, {window})",
+        f"SUM(orders.amount {rng.choice('+-*/%')} orders.qty, {window})",
+        f"COUNT(orders.*, {window}) {rng.choice('+-*/%')} SUM(orders.qty, {window})",
     ]
-    if items:
-        choices += [
-            lambda: f"COUNT(items.*{_filter(rng, 'items', entity, items=True)}, {window})",
-            lambda: f"{rng.choice(['SUM', 'AVG'])}(items.n * products.price{_filter(rng, 'items', entity, items=True)}, {window})",
-        ]
-    if items and entity.startswith("products"):
-        choices = choices[-2:]
-    return rng.choice(choices)()
+    of_items = [
+        f"COUNT(items.*{parts}, {window})",
+        f"{rng.choice(['SUM', 'AVG'])}(items.n * products.price{parts}, {window})",
+    ]
+    if not items:
+        return rng.choice(of_orders)
+    return rng.choice(of_items if entity.startswith("products") else of_orders + of_items)
 
 
 def _filter(rng: random.Random, fact: str, entity: str, *, items: bool) -> str:
