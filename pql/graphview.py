@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from pql.language.catalog import Catalog, Clock, Evidence, Link, Role, Stype, Table
+
+
+@dataclass(frozen=True, slots=True)
+class GraphView:
+    """A catalog that shows itself: `str()` of it is the text of `render_graph`."""
+
+    catalog: Catalog
+
+    def __str__(self) -> str:
+        return render_graph(self.catalog)
 
 
 def render_graph(catalog: Catalog) -> str:

@@ -101,7 +101,7 @@ class _Table:
         """The first rows as text, with name columns beside ids where the database has them."""
         from pql.table import arrow_table_text
 
-        return arrow_table_text(self._display, limit=limit)
+        return arrow_table_text(self._display, limit=limit, total=len(self))
 
     def show(self, limit: int = 20) -> None:
         """Print the first rows."""

@@ -155,26 +155,25 @@ class Session:
 
     def link(self, child: str, parent: str) -> None:
         """Declare that `child` (a `table.column`) points to `parent`."""
-        self._override("link", child, parent)
+        self._override(self._overrides.link(*_dotted(child), *_dotted(parent)))
 
     def unlink(self, child: str, parent: str) -> None:
         """Declare that `child` does not point to `parent`."""
-        self._override("unlink", child, parent)
+        self._override(self._overrides.unlink(*_dotted(child), *_dotted(parent)))
 
     def key(self, column: str) -> None:
         """Declare the primary key of a table."""
-        self._override("key", column)
+        self._override(self._overrides.key(*_dotted(column)))
 
     def time(self, column: str) -> None:
         """Declare the time column of a table."""
-        self._override("time", column)
+        self._override(self._overrides.time(*_dotted(column)))
 
     def no_time(self, table: str) -> None:
         """Declare that the rows of a table are known at all times."""
-        self._override("no_time", table)
+        self._override(self._overrides.no_time(table))
 
-    def _override(self, kind: str, *names: str) -> None:
-        changed = self._overrides.adding(kind, *names)
+    def _override(self, changed: Overrides) -> None:
         with self._backend.snapshot() as snapshot:
             self._catalog(snapshot, None, changed)  # raises where a name is unknown or the types don't fit
         self._overrides = changed
@@ -205,16 +204,17 @@ class Session:
         ).at(text)
 
     def _override_statement(self, statement: ast.LinkOverride | ast.KeyOverride | ast.TimeOverride) -> GraphView:
+        known = self._overrides
         if isinstance(statement, ast.LinkOverride):
-            verb = "unlink" if statement.remove else "link"
-            self._override(verb, _dotted(statement.child), _dotted(statement.parent))
+            change = known.unlink if statement.remove else known.link
+            self._override(change(*_parts(statement.child), *_parts(statement.parent)))
         elif isinstance(statement, ast.KeyOverride):
-            self._override("key", _dotted(statement.column))
+            self._override(known.key(*_parts(statement.column)))
         elif statement.column is not None:
-            self._override("time", _dotted(statement.column))
+            self._override(known.time(*_parts(statement.column)))
         else:
             assert statement.table is not None
-            self._override("no_time", statement.table.text)
+            self._override(known.no_time(statement.table.text))
         return self.graph()
 
     def _create_model(self, statement: ast.CreateModel, text: str, params: Params) -> Report:
@@ -337,8 +337,21 @@ def _query_of(statement: Any) -> ast.Predict:
     return statement if isinstance(statement, ast.Predict) else statement.query
 
 
-def _dotted(name: ast.ColumnName) -> str:
-    return f"{name.table.text}.{name.column.text}" if name.table else name.column.text
+def _dotted(name: str) -> tuple[str, str]:
+    """`table.column`, either part in double quotes if it holds a dot, as two names."""
+    from pql.language.parser import parse
+
+    statement = parse(f"KEY {name}")
+    assert isinstance(statement, ast.KeyOverride)
+    return _parts(statement.column)
+
+
+def _parts(name: ast.ColumnName) -> tuple[str, str]:
+    if name.table is None:
+        raise PqlError(
+            "missing_table", f"{name.column.text} needs its table.", span=name.span, hint="Write table.column."
+        )
+    return name.table.text, name.column.text
 
 
 def _kind(statement: ast.Statement) -> str:

@@ -53,14 +53,15 @@ def text_table(
     return "\n".join([line(heads), rule, *(line(row) for row in cells)])
 
 
-def arrow_table_text(table: pa.Table, *, limit: int = 20, indent: str = "") -> str:
-    """The first `limit` rows of an Arrow table as text, with a line that says how many there are in all."""
+def arrow_table_text(table: pa.Table, *, limit: int = 20, indent: str = "", total: int | None = None) -> str:
+    """The first `limit` rows of an Arrow table as text, with a line that says how many there are in all (`total`)."""
     import pyarrow as pa
 
     head = table.slice(0, limit)
     right = [pa.types.is_integer(f.type) or pa.types.is_floating(f.type) for f in table.schema]
     columns = [column.to_pylist() for column in head.columns]
     text = text_table(table.column_names, list(zip(*columns, strict=True)), right=right, indent=indent)
-    if table.num_rows > limit:
-        text += f"\n{indent}… {table.num_rows:,} rows in all"
+    total = table.num_rows if total is None else total
+    if total > limit:
+        text += f"\n{indent}… {total:,} rows in all"
     return text

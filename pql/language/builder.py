@@ -28,6 +28,7 @@ class Draft:
     """A PREDICT under way: its fields so far, by name."""
 
     fields: dict[str, Any]
+    span: Span
     tasks: list[ast.TaskClause] = field(default_factory=list)
 
 
@@ -46,13 +47,14 @@ class Builder(ExpressionBuilder):
     # ------------------------------------------------------------ PREDICT
 
     def opening(self, c: list[Any], span: Span) -> Draft:
-        draft = Draft({"target": c[1]})
+        draft = Draft({"target": c[1]}, span)
         draft.tasks.extend(self.ranks_in_over)
         self.ranks_in_over.clear()
         return draft
 
     def with_part(self, c: list[Any], span: Span) -> Draft:
         draft, part = c
+        draft.span = span
         if not isinstance(part, Clause):
             self._add_task(draft.tasks, part)
         elif part.name not in draft.fields:
@@ -67,6 +69,7 @@ class Builder(ExpressionBuilder):
     def asked_for(self, c: list[Any], span: Span) -> Draft:
         draft, entities = c
         draft.fields.update(entities)
+        draft.span = span
         return draft  # type: ignore[no-any-return]
 
     def predict(self, c: list[Any], span: Span) -> ast.Predict:
@@ -203,7 +206,7 @@ class Builder(ExpressionBuilder):
         return ast.Evaluate(c[1], (), span)
 
     def evaluate_at(self, c: list[Any], span: Span) -> ast.Evaluate:
-        query = self.predict([c[1]], Span(c[0].end + 1, c[2].start))
+        query = self.predict([c[1]], c[1].span)
         return ast.Evaluate(query, tuple(c[3]), span)
 
     def labels(self, c: list[Any], span: Span) -> ast.Labels:

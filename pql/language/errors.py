@@ -66,6 +66,10 @@ class PqlError(Exception):
             others=rest,
         )
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Copies between processes keep every fault."""
+        return type(self).of, (self.faults, self.text)
+
     @property
     def code(self) -> str:
         return self.faults[0].code

@@ -14,7 +14,11 @@ from pql.language.ast import Identifier, Literal, Parameter
 from pql.language.lexing import RESERVED, UNITS
 
 _PLAIN = re.compile(r"[^\W\d]\w*")
-_QUOTED_WHEN_BARE = RESERVED | {"EACH", "CLASS", "NUMBER", "OF", "MODEL", "DISTINCT"}
+# keywords that a bare name could be taken for, by the place where it stands
+_AFTER_FOR, _AFTER_AS, _AFTER_USING = frozenset({"EACH"}), frozenset({"CLASS", "NUMBER", "OF"}), frozenset({"MODEL"})
+_AFTER_MODEL = frozenset({"RANK", "TOP", "FORECAST", "AT", "CANDIDATES"})
+_IN_CALL = frozenset({"DISTINCT"})
+_ANYWHERE = _AFTER_FOR | _AFTER_AS | _AFTER_USING | _AFTER_MODEL | _IN_CALL
 _OR, _AND, _NOT, _PREDICATE, _SUM, _PRODUCT, _UNARY, _ATOM = range(8)
 
 
@@ -24,14 +28,19 @@ def format(node: ast.Script | ast.Statement | ast.Expression | ast.TaskClause | 
 
 
 def quote_name(text: str) -> str:
-    """`text` as a bare name: in backticks where it would be read as anything else."""
-    return text if _PLAIN.fullmatch(text) and text.upper() not in _QUOTED_WHEN_BARE else _backticked(text)
+    """`text` as a bare name that is read as one in every place: in backticks where it has to be."""
+    return _bare(text, _ANYWHERE)
 
 
 def quote_string(text: str) -> str:
     """`text` as a string in single quotes."""
     escaped = text.replace("\\", "\\\\").replace("'", "''")
     return "'" + escaped.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t") + "'"
+
+
+def _bare(text: str, taken: frozenset[str] = frozenset()) -> str:
+    plain = _PLAIN.fullmatch(text) and text.upper() not in RESERVED and text.upper() not in taken
+    return text if plain else _backticked(text)
 
 
 def _backticked(text: str) -> str:
@@ -76,11 +85,11 @@ class _Printer:
             case Parameter():
                 return self.parameter(node), _ATOM
             case ast.ColumnName(table=None):
-                return quote_name(node.column.text), _ATOM
+                return _bare(node.column.text, _IN_CALL), _ATOM
             case ast.ColumnName(table=Identifier() as table):
                 return self.qualified(table, node.column), _ATOM
             case ast.Star(table=table):
-                return ("*" if table is None else f"{quote_name(table.text)}.*"), _ATOM
+                return ("*" if table is None else f"{_bare(table.text)}.*"), _ATOM
             case ast.ListOf(items=items):
                 return f"({', '.join(self.expression(item, _SUM) for item in items)})", _ATOM
             case ast.Arithmetic(op=op):
@@ -141,14 +150,14 @@ class _Printer:
         return self.parameter(value) if isinstance(value, Parameter) else literal(value)
 
     def qualified(self, table: Identifier, column: Identifier) -> str:
-        return f"{quote_name(table.text)}.{_after_dot(column)}"
+        return f"{_bare(table.text)}.{_after_dot(column)}"
 
     # ------------------------------------------------------------ PREDICT
 
     def predict(self, node: ast.Predict) -> str:
         parts = ["PREDICT " + self.expression(node.target)]
         if node.alias is not None:
-            parts.append("AS " + quote_name(node.alias.text))
+            parts.append("AS " + _bare(node.alias.text, _AFTER_AS))
         parts += [self.task(task) for task in node.tasks]
         parts.append("FOR " + "EACH " * node.each + ", ".join(self.entity(entity) for entity in node.entities))
         if node.ids is not None:
@@ -156,7 +165,7 @@ class _Printer:
         if node.using is not None:
             parts.append("USING " + _names(node.using))
         if node.using_model is not None:
-            parts.append("USING MODEL " + quote_name(node.using_model.text))
+            parts.append("USING MODEL " + _bare(node.using_model.text, _AFTER_MODEL))
         if node.where is not None:
             parts.append("WHERE " + self.expression(node.where))
         if node.assuming is not None:
@@ -197,7 +206,7 @@ class _Printer:
         if node.table is not None and node.column is not None:
             return self.qualified(node.table, node.column)
         name = node.table or node.column
-        return quote_name(name.text) if name is not None else ""
+        return _bare(name.text, _AFTER_FOR) if name is not None else ""
 
     def returning(self, node: ast.Returning) -> str:
         levels = [self.number(level) for level in node.levels]
@@ -206,7 +215,7 @@ class _Printer:
         return " ".join(["RETURN", node.form.upper(), *levels])
 
     def option(self, node: ast.Option) -> str:
-        return f"{quote_name(node.name.text)} = {self.setting(node.value)}"
+        return f"{_bare(node.name.text)} = {self.setting(node.value)}"
 
     def setting(self, node: ast.Expression) -> str:
         if isinstance(node, Literal) and isinstance(node.value, str):
@@ -235,13 +244,13 @@ class _Printer:
             case ast.CheckLeakage(query=query):
                 return f"CHECK LEAKAGE {self.predict(query)}"
             case ast.CreateModel(name=name, query=query, replace=replace):
-                return f"CREATE {'OR REPLACE ' * replace}MODEL {quote_name(name.text)} AS {self.predict(query)}"
+                return f"CREATE {'OR REPLACE ' * replace}MODEL {_bare(name.text)} AS {self.predict(query)}"
             case ast.CreateTable(name=name, query=query):
-                return f"CREATE TABLE {quote_name(name.text)} AS {self.predict(query)}"
+                return f"CREATE TABLE {_bare(name.text)} AS {self.predict(query)}"
             case ast.Copy(query=query, path=path):
                 return f"COPY ({self.predict(query)}) TO {quote_string(path)}"
             case ast.DefineTarget(name=name, target=target, tasks=tasks):
-                made = [f"DEFINE TARGET {quote_name(name.text)} AS {self.expression(target)}"]
+                made = [f"DEFINE TARGET {_bare(name.text)} AS {self.expression(target)}"]
                 return " ".join(made + [self.task(task) for task in tasks])
             case ast.Sql(text=text):
                 return text
@@ -252,15 +261,15 @@ class _Printer:
             case ast.Show(what=what, model=None):
                 return f"SHOW {what.upper()}"
             case ast.Show(what=what, model=Identifier() as model):
-                return f"SHOW {what.upper()} FOR MODEL {quote_name(model.text)}"
+                return f"SHOW {what.upper()} FOR MODEL {_bare(model.text)}"
             case ast.Describe(name=name, is_model=is_model):
-                return f"DESCRIBE {'MODEL ' * is_model}{quote_name(name.text)}"
+                return f"DESCRIBE {'MODEL ' * is_model}{_bare(name.text, _AFTER_USING)}"
             case ast.DropModel(name=name):
-                return f"DROP MODEL {quote_name(name.text)}"
+                return f"DROP MODEL {_bare(name.text)}"
             case ast.DropTarget(name=name):
-                return f"DROP TARGET {quote_name(name.text)}"
+                return f"DROP TARGET {_bare(name.text)}"
             case ast.AlterModel(name=name, version=version):
-                return f"ALTER MODEL {quote_name(name.text)} USE VERSION {version}"
+                return f"ALTER MODEL {_bare(name.text)} USE VERSION {version}"
             case ast.LinkOverride(child=child, parent=parent, remove=remove):
                 return f"{'UN' * remove}LINK {self.expression(child)} -> {self.expression(parent)}"
             case ast.KeyOverride(column=column):
@@ -268,7 +277,7 @@ class _Printer:
             case ast.TimeOverride(column=ast.ColumnName() as column):
                 return f"TIME {self.expression(column)}"
             case ast.TimeOverride(table=Identifier() as table):
-                return f"NO TIME {quote_name(table.text)}"
+                return f"NO TIME {_bare(table.text)}"
         raise TypeError(f"{type(node).__name__} has no text")
 
 
@@ -288,7 +297,7 @@ def literal(value: None | bool | int | float | str | dt.date | dt.datetime) -> s
 
 
 def _names(names: tuple[Identifier, ...]) -> str:
-    return ", ".join(quote_name(name.text) for name in names)
+    return ", ".join(_bare(name.text, _AFTER_USING) for name in names)
 
 
 def _not(negated: bool) -> str:

@@ -20,7 +20,7 @@ from pql.language.mistakes import explain
 
 _SPACE = re.compile(r"(?:[\s\ufeff]+|--[^\n]*|\#[^\n]*|/\*[\s\S]*?\*/)*")
 _SQL_START = re.compile(r"(?:select|with)\b", re.IGNORECASE)
-_SQL_PIECE = re.compile(r"--[^\n]*|/\*[\s\S]*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|;|[^-/'\";]+|[\s\S]")
+_SQL_PIECE = re.compile(r"--[^\n]*|/\*[\s\S]*?\*/|'(?:[^']|'')*+'|\"(?:[^\"]|\"\")*+\"|;|[^-/'\";]+|[\s\S]")
 
 
 class Unreadable(Exception):

@@ -1,0 +1,174 @@
+"""The model of a plan: trained now, or loaded because the same query on the same data was answered before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from pql.engine.folds import Folds, fit_folds, needs_folds
+from pql.engine.plan import Plan
+from pql.engine.rank import TrainedRanker, train_ranking
+from pql.engine.registry import Registry, code_version, content_key
+from pql.engine.targets import make_examples
+from pql.engine.train import TrainedModel, train
+from pql.language.bound import TaskKind
+from pql.language.errors import PqlError
+
+if TYPE_CHECKING:
+    from pql.engine.events import Events
+    from pql.engine.graph import TemporalGraph
+    from pql.engine.history import History
+    from pql.engine.labels import LabelTable
+
+
+@dataclass(frozen=True, slots=True)
+class KeptModel:
+    """A trained model with its name in the registry. `classes`: what class codes mean (multiclass, multilabel)."""
+
+    trained: TrainedModel | TrainedRanker
+    classes: pa.Array | None
+    folds: Folds | None
+    key: str
+    cached: bool
+
+    @property
+    def blend(self) -> TrainedModel:
+        assert isinstance(self.trained, TrainedModel)
+        return self.trained
+
+    @property
+    def ranker(self) -> TrainedRanker:
+        assert isinstance(self.trained, TrainedRanker)
+        return self.trained
+
+    @property
+    def threshold(self) -> float:
+        return self.trained.threshold if isinstance(self.trained, TrainedModel) else 0.5
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The blend's weights by member, noughts included."""
+        return dict(self.trained.blend if isinstance(self.trained, TrainedModel) else self.trained.weights)
+
+
+def model_for(
+    plan: Plan,
+    history: History,
+    labels: LabelTable,
+    graph: TemporalGraph,
+    registry: Registry,
+    events: Events,
+    *,
+    keep: bool,
+) -> KeptModel:
+    """Load the model of this very query and data, or train and keep it.
+
+    `keep` keeps it even with `cache = off`. With USING MODEL the named model answers, whatever data it was trained
+    on, if it was made for the same target, entity and columns (else `model_mismatch`).
+    """
+    folded = needs_folds(labels, plan)
+    if plan.query.using_model is not None:
+        return _named(plan, registry, folded=folded)
+    key = content_key(_parts(plan, history, folded=folded))
+    cache = plan.query.options.cache
+    if cache == "refresh":
+        registry.discard(key)
+    elif cache == "on" or keep:
+        with events.stage("load"):
+            found = registry.get(key)
+        if found is not None:
+            return _restore(found[0], key)
+    examples, classes = make_examples(labels, plan, graph)
+    if plan.task.kind is TaskKind.RANKING:
+        ranker = train_ranking(plan, graph, examples, events)
+        model = KeptModel(ranker, None, None, key, cached=False)
+    else:
+        trained = train(plan, graph, examples, len(classes), events)
+        folds = fit_folds(plan, graph, labels, examples, len(classes), events) if folded else None
+        model = KeptModel(trained, classes.values, folds, key, cached=False)
+    if (cache != "off" or keep) and not events.stopped:
+        with events.stage("keep"):
+            registry.put(key, _state(model), {"signature": signature(plan), "query": plan.query.text})
+    return model
+
+
+def signature(plan: Plan) -> str:
+    """What a model must share with a query to answer it: target, task, entity, items, tables, columns and links."""
+    query = plan.query
+    parts = {
+        "target": repr((query.target, query.task, query.item, query.pair, query.forecast_steps)),
+        "entity": repr(query.entity),
+        "width": plan.split.width_text,
+        "graph": repr((plan.graph.tables, [str(link) for link in plan.graph.links], plan.graph.hops)),
+        "code": code_version(),
+    }
+    return content_key(parts)
+
+
+def _parts(plan: Plan, history: History, *, folded: bool) -> dict[str, str]:
+    """Everything that makes a model: a change in any of it is another model."""
+    query = plan.query
+    options = replace(query.options, cache="on")
+    return {
+        "query": repr((query.target, query.task, query.item, query.entity, query.pair, query.top_k, query.where)),
+        "using": repr((query.using, sorted(query.ignoring), query.forecast_steps, query.evaluate_at)),
+        "options": repr(options),
+        "schema": repr((query.catalog.tables, [str(link) for link in query.catalog.links])),
+        "plan": repr((plan.split, plan.graph, plan.model)),
+        "data": history.fingerprint(),
+        "folds": str(folded),
+        "code": code_version(),
+    }
+
+
+def _named(plan: Plan, registry: Registry, *, folded: bool) -> KeptModel:
+    assert plan.query.using_model is not None
+    version = registry.find(plan.query.using_model)
+    found = registry.get(version.key)
+    if found is None:
+        raise PqlError(
+            "model_corrupt",
+            f"The kept files of the model {version.name!r} are gone.",
+            hint=f"CREATE OR REPLACE MODEL {version.name} AS PREDICT … trains it again.",
+        )
+    state, about = found
+    if about.get("signature") != signature(plan):
+        raise PqlError(
+            "model_mismatch",
+            f"The model {version.name!r} was made for another question: {version.query}",
+            hint="USING MODEL takes the same target, entity, window and tables; leave it out to train a new model.",
+        )
+    model = _restore(state, version.key)
+    if folded and model.folds is None:
+        raise PqlError(
+            "model_mismatch",
+            f"The model {version.name!r} can't score rows whose value it was trained on.",
+            hint="Leave USING MODEL out: the rows are then scored out of fold.",
+        )
+    return model
+
+
+def _state(model: KeptModel) -> dict[str, Any]:
+    return {
+        "kind": "ranking" if isinstance(model.trained, TrainedRanker) else "scores",
+        "trained": model.trained.state(),
+        "classes": model.classes,
+        "folds": model.folds.state() if model.folds is not None else None,
+    }
+
+
+def _restore(state: Mapping[str, Any], key: str) -> KeptModel:
+    try:
+        if state["kind"] == "ranking":
+            return KeptModel(TrainedRanker.restore(state["trained"]), None, None, key, cached=True)
+        folds = Folds.restore(state["folds"]) if state["folds"] is not None else None
+        return KeptModel(TrainedModel.restore(state["trained"]), state["classes"], folds, key, cached=True)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise PqlError(
+            "model_corrupt",
+            f"The stored model {key} doesn't hold what a model needs.",
+            hint="Train it again with WITH (cache = refresh).",
+        ) from error

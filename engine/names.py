@@ -1,0 +1,64 @@
+"""Names beside ids: which column of a table is its rows' name, and the names of the ids in a result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from pql.backends.sql import identifier as quote
+from pql.language.catalog import Catalog, LogicalType, Table
+
+if TYPE_CHECKING:
+    from pql.backends.base import Snapshot
+    from pql.engine.plan import Plan
+
+NAMES = ("name", "title", "label", "full_name", "display_name", "description", "product_type", "product_category")
+
+
+def name_column(table: Table) -> str | None:
+    """The text column that names the rows of a table (`name`, `product_name`, `title`, …), None if there is none."""
+    key = table.key.columns if table.key is not None else ()
+    texts = [c.name for c in table.columns if c.type is LogicalType.STRING and c.name not in key]
+    by_lower = {name.lower(): name for name in texts}
+    for wanted in NAMES:
+        if wanted in by_lower:
+            return by_lower[wanted]
+    endings = [name for lower, name in by_lower.items() if lower.endswith(("_name", "name", "_title"))]
+    return endings[0] if endings else None
+
+
+def name_lookups(snapshot: Snapshot, plan: Plan, table: pa.Table) -> dict[str, tuple[pa.Array, pa.Array, str]]:
+    """Column of the result → (ids, names, the name column's own name), for the entity's key and the item's.
+
+    Only stored tables with a single key have names. The ids looked up are those in `table`.
+    """
+    catalog = plan.query.catalog
+    wanted = []
+    if len(plan.query.entity.keys) == 1:
+        wanted.append((table.column_names[0], plan.query.entity.table, plan.query.entity.keys[0]))
+    item = plan.task.item
+    if item is not None and item.table is not None and item.key is not None and plan.output.item_column is not None:
+        wanted.append((plan.output.item_column, item.table, item.key))
+    found = {}
+    for column, name, key in wanted:
+        if column in table.column_names and (lookup := _lookup(snapshot, catalog, name, key, table.column(column))):
+            found[column] = lookup
+    return found
+
+
+def _lookup(
+    snapshot: Snapshot, catalog: Catalog, name: str, key: str, ids: pa.ChunkedArray
+) -> tuple[pa.Array, pa.Array, str] | None:
+    table = catalog.table(name)
+    title = name_column(table)
+    if title is None or table.virtual is not None:
+        return None
+    rows = snapshot.query(
+        f"SELECT {quote(key)} AS id, min({quote(title)}) AS title FROM {quote(name)} "
+        f"WHERE {quote(key)} IS NOT NULL GROUP BY 1"
+    )
+    known = rows.column("id").combine_chunks()
+    if known.type != ids.type:
+        known = known.cast(ids.type)
+    return known, rows.column("title").combine_chunks().cast(pa.string()), title

@@ -1,0 +1,139 @@
+"""Who is predicted for, and their scores: from a plan's data and its model to the rows of the result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pql.engine.examples import Seeds
+from pql.engine.folds import time_borders
+from pql.engine.labels import LabelTable, compute_eligible
+from pql.engine.output import NOT_ELIGIBLE, OK, UNKNOWN, Asked, Ranked
+from pql.engine.plan import Plan
+from pql.engine.targets import lag_values, node_rows
+from pql.language.bound import TaskKind
+from pql.language.errors import PqlError
+
+if TYPE_CHECKING:
+    from pql.engine.graph import TemporalGraph
+    from pql.engine.history import History
+    from pql.engine.kept import KeptModel
+
+
+def who(history: History, labels: LabelTable, plan: Plan, graph: TemporalGraph) -> tuple[Asked, Seeds]:
+    """The rows of the result and the seeds of those that are scored, in the same order.
+
+    Ids asked for that are unknown or not eligible keep a row with a status. Raises `unknown_entity` if no id asked for
+    is known, `no_entities` if nobody is eligible at the prediction anchor.
+    """
+    if plan.query.is_static:
+        keys, anchors, eligible = labels.keys, labels.anchors, labels.eligible
+        if borders := time_borders(labels, plan):  # rows before every value have nothing to be predicted from
+            eligible = eligible & (anchors >= borders[0])
+        wanted = static_rows(labels, plan)
+        keys, anchors, eligible = keys.take(pa.array(wanted)), anchors[wanted], eligible[wanted]
+    else:
+        found = compute_eligible(history, plan, [plan.split.prediction])
+        keys, anchors, eligible = found.keys, found.anchors, found.eligible
+    rows = node_rows(keys, graph)
+    eligible = eligible & (rows >= 0)
+    if plan.query.ids is None:
+        index = np.flatnonzero(eligible)
+        if not len(index):
+            raise PqlError(
+                "no_entities",
+                f"Nobody in {plan.query.entity.table} can be predicted for at the anchor: {plan.eligibility}.",
+                span=plan.query.syntax.entities[0].span,
+                hint="Loosen WHERE, or choose another moment with AS OF.",
+            )
+        return Asked(keys.take(pa.array(index)), anchors[index]), Seeds(rows[index], anchors[index])
+    return _asked_for(plan, keys, rows, anchors, eligible)
+
+
+def static_rows(labels: LabelTable, plan: Plan) -> NDArray[np.int64]:
+    """Which rows of a static query are scored: those without a value, else (a condition, ids asked for) all of them."""
+    missing = np.array(labels.label.is_null().to_numpy(zero_copy_only=False))
+    everyone = plan.query.ids is not None or plan.task.kind is TaskKind.BINARY or not missing.any()
+    return np.arange(len(labels)) if everyone else np.flatnonzero(missing)
+
+
+def _asked_for(
+    plan: Plan, keys: pa.Table, rows: NDArray[np.int64], anchors: NDArray[np.int64], eligible: NDArray[np.bool_]
+) -> tuple[Asked, Seeds]:
+    assert plan.query.ids is not None
+    names = keys.column_names
+    tuples = [one if isinstance(one, tuple) else (one,) for one in plan.query.ids]
+    columns = [_typed([one[i] for one in tuples], keys.column(name).type, plan) for i, name in enumerate(names)]
+    wanted = pa.table(columns, names=names)
+    from pql.engine.key_index import parent_rows
+
+    place = parent_rows([wanted.column(n) for n in names], [keys.column(n) for n in names]).astype(np.int64)
+    known = place >= 0
+    if not known.any():
+        shown = ", ".join(str(one) for one in plan.query.ids[:5])
+        raise PqlError(
+            "unknown_entity",
+            f"No row of {plan.query.entity.table} has the id {shown}{' …' if len(plan.query.ids) > 5 else ''} "
+            "at the anchor.",
+            span=plan.query.syntax.ids.span if plan.query.syntax.ids is not None else None,
+            hint="Ids are compared with the key's own values; AS OF chooses another moment.",
+        )
+    ok = known & np.where(known, eligible[place], False)
+    status = tuple(OK if o else NOT_ELIGIBLE if k else UNKNOWN for o, k in zip(ok, known, strict=True))
+    at = np.where(known, anchors[place], plan.split.prediction)
+    scored = place[ok]
+    return Asked(wanted, at, status), Seeds(rows[scored], anchors[scored])
+
+
+def _typed(values: list[object], kind: pa.DataType, plan: Plan) -> pa.Array:
+    try:
+        return pa.array(values, kind)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        try:
+            return pa.array([str(value) for value in values]).cast(kind)
+        except pa.ArrowInvalid as error:
+            raise PqlError(
+                "unknown_entity",
+                f"The ids asked for are not of the key's type, {kind}.",
+                span=plan.query.syntax.ids.span if plan.query.syntax.ids is not None else None,
+                hint="Write them as the key has them: numbers without quotes, texts within.",
+            ) from error
+
+
+def score(
+    model: KeptModel, plan: Plan, graph: TemporalGraph, labels: LabelTable, seeds: Seeds
+) -> NDArray[np.float64] | Ranked:
+    """The scores of the seeds; of labelled rows of a static query, out of fold."""
+    if plan.task.kind is TaskKind.RANKING:
+        from pql.engine.rank import predict_ranking
+
+        ranked = predict_ranking(model.ranker, plan, graph, seeds, plan.task.top_k)
+        items = item_values(plan, graph).take(pa.array(ranked.item))
+        return Ranked(ranked.seed, items, ranked.score, ranked.rank.astype(np.int64))
+    from pql.engine.predict import predict
+
+    lags = lag_values(labels, plan, graph, seeds)
+    scores = predict(model.blend, graph, seeds, lags)
+    if model.folds is not None:
+        fold = model.folds.of(labels, plan, graph, seeds)
+        for number, trained in enumerate(model.folds.models):
+            at = np.flatnonzero(fold == number)
+            if len(at):
+                scores[at] = predict(trained, graph, seeds.take(at), lags[at])
+    return scores
+
+
+def item_values(plan: Plan, graph: TemporalGraph) -> pa.Array:
+    """The item of each code: keys of the item's node table, or the values of its column."""
+    item = plan.task.item
+    assert item is not None
+    if item.table is not None and item.key is not None:
+        column = graph.nodes[graph.index(item.table)].keys.column(item.key)
+        return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    values = graph.nodes[graph.index(item.column.table)].column(item.column.column).values
+    assert values is not None
+    return values
+

@@ -1,0 +1,217 @@
+"""The stages of one question, in order: plan, history, labels, graph, model, predictions.
+
+`prepare` makes the plan; `explained`, `label_report`, `assess` and `answer` go as far as they need to. All of it reads
+one snapshot, and nothing later than the plan's prediction anchor.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pql.language import ast
+from pql.language.catalog import Catalog
+from pql.language.errors import PqlError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from pql.backends.base import Snapshot
+    from pql.engine.events import Events
+    from pql.engine.history import History
+    from pql.engine.kept import KeptModel
+    from pql.engine.labels import LabelTable
+    from pql.engine.plan import Plan
+    from pql.engine.registry import Registry
+    from pql.explain import Explanation
+    from pql.result import Evaluation, ModelInfo, Predictions
+
+
+# ---------------------------------------------------------------- plan
+
+
+def prepare(
+    snapshot: Snapshot,
+    query: ast.Predict,
+    text: str,
+    params: Any,
+    as_of: str | dt.datetime | None,
+    evaluate_at: tuple[ast.Expression, ...],
+    infer: Callable[[int | None], Catalog],
+) -> Plan:
+    """Bind and plan a query. The catalog is inferred from rows at or before the anchor only.
+
+    Without AS OF the anchor is known after planning; where some table has rows later than it, the catalog is
+    inferred again without them.
+    """
+    moment = _moment(query, params, as_of)
+    plan = _plan(snapshot, query, text, params, moment, evaluate_at, infer(moment), moment)
+    anchor = plan.split.prediction
+    if moment is None and _has_later_rows(snapshot, plan.query.catalog, anchor):
+        plan = _plan(snapshot, query, text, params, None, evaluate_at, infer(anchor), anchor)
+    return plan
+
+
+def _plan(
+    snapshot: Snapshot,
+    query: ast.Predict,
+    text: str,
+    params: Any,
+    as_of: int | None,
+    evaluate_at: tuple[ast.Expression, ...],
+    catalog: Catalog,
+    until: int | None,
+) -> Plan:
+    from pql.engine.planner import plan as make_plan
+    from pql.engine.statistics import gather, median_gap_days
+    from pql.language.binder import bind, unsupported
+
+    bound = bind(
+        query,
+        catalog,
+        text=text,
+        params=params,
+        as_of=_datetime(as_of),
+        evaluate_at=evaluate_at,
+        median_gap_days=lambda fact, column: median_gap_days(snapshot, catalog, fact, column, until),
+    )
+    if faults := unsupported(query, bound):
+        raise PqlError.of(faults, text)
+    return make_plan(bound, gather(snapshot, bound, until))
+
+
+def _has_later_rows(snapshot: Snapshot, catalog: Catalog, anchor: int) -> bool:
+    from pql.engine.statistics import measure
+
+    clocked = [table.name for table in catalog.tables if table.clock.kind == "own"]
+    spans = measure(snapshot, catalog, clocked).values()
+    return any(span.newest is not None and span.newest > anchor for span in spans)
+
+
+def _moment(query: ast.Predict, params: Any, as_of: str | dt.datetime | None) -> int | None:
+    """AS OF in µs, from the argument or the text."""
+    from pql.engine.anchors import to_us
+    from pql.language.moments import moment_of
+
+    when = moment_of(query, params, as_of)
+    return None if when is None else to_us(when)
+
+
+def _datetime(moment: int | None) -> dt.datetime | None:
+    from pql.engine.anchors import to_datetime
+
+    return None if moment is None else to_datetime(moment)
+
+
+# ---------------------------------------------------------------- data
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    """What a plan reads: its rows, and the training table."""
+
+    history: History
+    labels: LabelTable
+
+
+def _read(snapshot: Snapshot, plan: Plan) -> _Data:
+    from pql.engine.history import load, needed_tables
+    from pql.engine.labels import compute_labels
+
+    history = load(snapshot, plan.query.catalog, needed_tables(plan), plan.split.prediction)
+    return _Data(history, compute_labels(history, plan))
+
+
+def explained(snapshot: Snapshot, plan: Plan, part: str | None) -> Explanation:
+    """The plan as text, with the label SQL and the label counts of every split."""
+    from pql.engine.label_counts import count_labels
+    from pql.engine.label_sql import label_statement
+    from pql.explain import Explanation
+
+    data = _read(snapshot, plan)
+    return Explanation(plan, label_statement(plan).literal_text(), count_labels(data.labels, plan), part)
+
+
+def label_report(snapshot: Snapshot, plan: Plan) -> pa.Table:
+    """The training table: the entity's key, anchor, label, split."""
+    from pql.engine.label_report import label_rows
+
+    return label_rows(_read(snapshot, plan).labels, plan)
+
+
+# ---------------------------------------------------------------- model
+
+
+def assess(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events) -> Evaluation:
+    """Train (or load) the model of a plan and give its metrics beside every baseline."""
+    import pyarrow as pa
+
+    from pql.engine.build import build_graph
+    from pql.engine.kept import model_for
+    from pql.result import Evaluation
+
+    with events.stage("read"):
+        data = _read(snapshot, plan)
+    with events.stage("graph"):
+        graph = build_graph(data.history, plan)
+    model = model_for(plan, data.history, data.labels, graph, registry, events, keep=False)
+    rows = model.trained.metrics.rows
+    table = pa.table(
+        {
+            "model": pa.array([row.model for row in rows], pa.string()),
+            "role": pa.array([row.role for row in rows], pa.string()),
+            "split": pa.array([row.split for row in rows], pa.string()),
+            "metric": pa.array([row.metric for row in rows], pa.string()),
+            "value": pa.array([row.value for row in rows], pa.float64()),
+            "n": pa.array([row.n for row in rows], pa.int64()),
+        }
+    )
+    notes = (*plan.warnings, *model.trained.notes)
+    return Evaluation(table, metrics=model.trained.metrics, plan=plan, model=_info(model, events), notes=notes)
+
+
+# ---------------------------------------------------------------- predictions
+
+
+def answer(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events, *, keep: bool) -> Predictions:
+    """Train (or load) the model of a plan and predict for everyone it asks about."""
+    from pql.engine.build import build_graph
+    from pql.engine.kept import model_for
+    from pql.engine.output import result_table
+    from pql.engine.scoring import score, who
+    from pql.result import Predictions
+
+    with events.stage("read"):
+        data = _read(snapshot, plan)
+    with events.stage("graph"):
+        graph = build_graph(data.history, plan)
+    model = model_for(plan, data.history, data.labels, graph, registry, events, keep=keep)
+    with events.stage("predict"):
+        asked, seeds = who(data.history, data.labels, plan, graph)
+        scores = score(model, plan, graph, data.labels, seeds)
+        table = result_table(plan, asked, scores, classes=model.classes, threshold=model.threshold)
+    return Predictions(
+        table,
+        display=_with_names(snapshot, plan, table),
+        metrics=model.trained.metrics,
+        plan=plan,
+        model=_info(model, events),
+        notes=(*plan.warnings, *model.trained.notes),
+    )
+
+
+def _with_names(snapshot: Snapshot, plan: Plan, table: pa.Table) -> pa.Table:
+    """The first rows of a result with the name columns of entity and items beside their ids, for people to read."""
+    from pql.engine.names import name_lookups
+    from pql.engine.output import with_names
+
+    head = table.slice(0, 1000)
+    return with_names(head, name_lookups(snapshot, plan, head))
+
+
+def _info(model: KeptModel, events: Events) -> ModelInfo:
+    from pql.result import ModelInfo
+
+    return ModelInfo(model.trained.name, model.weights, model.key, model.cached, dict(events.seconds))
