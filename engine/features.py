@@ -115,8 +115,8 @@ def fit_features(
     """Choose features on the rows at or before `cut` (µs).
 
     `horizon` (µs) is the width of the target's window: history is summed over 8, 4, 2, 1 and 1/2 of it, and whole.
-    `masked` columns are not read; `masked_own` ones are read of earlier rows only, not of the seed's own. At most `limit`
-    features are kept, cheap and near ones first.
+    `masked` columns are not read; `masked_own` ones are read of earlier rows only, not of the seed's own.
+    At most `limit` features are kept, cheap and near ones first.
     """
     horizon = max(int(horizon), 2)
     widths = (8 * horizon, 4 * horizon, 2 * horizon, horizon, horizon // 2)
@@ -249,8 +249,8 @@ def _measure(graph: TemporalGraph, history: History, group: Group, rows: NDArray
     if group.kind == "category":
         ranks = _ranks(column, group.vocabulary)
         codes = np.full(len(rows), -1, dtype=np.int64)
-        known = rows >= 0
-        codes[known] = ranks[column.data[rows[known]]]
+        there = np.flatnonzero(rows >= 0)
+        codes[there] = ranks[column.data[rows[there]]]
         return measure_category(history, codes, len(group.vocabulary), brief=group.brief)
     values = np.full(len(rows) + 1, np.nan)
     known = np.flatnonzero(rows >= 0)

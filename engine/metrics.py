@@ -114,7 +114,9 @@ class MetricsTable:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> MetricsTable:
-        rows = tuple(MetricRow(*r[:4], math.nan if r[4] is None else r[4], *r[5:]) for r in value["rows"])
+        rows = tuple(
+            MetricRow(r[0], r[1], r[2], r[3], math.nan if r[4] is None else r[4], r[5], r[6]) for r in value["rows"]
+        )
         return cls(value["metric"], rows, tuple(value["notes"]))
 
 

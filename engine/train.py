@@ -12,7 +12,7 @@ from pql.engine.anchors import completes_at
 from pql.engine.calibrate import Calibration, best_threshold, fit_calibration
 from pql.engine.evaluate import choosing_metric, metrics_table
 from pql.engine.events import Events
-from pql.engine.examples import TEST, TRAIN, VALID, Examples
+from pql.engine.examples import TEST, TRAIN, VALID, Examples, Labels
 from pql.engine.features import FeatureSpec, fit_features
 from pql.engine.graph import ALWAYS, NEVER, TemporalGraph
 from pql.engine.metrics import LOWER_IS_BETTER, measure
@@ -308,7 +308,7 @@ def _simplest(kind: str, problem: Problem, at: Ints, valid: Ints) -> tuple[Model
     return model, model.fit(problem, at, valid)
 
 
-def _labels(examples: Examples, at: Ints) -> NDArray | object:
+def _labels(examples: Examples, at: Ints) -> Labels:
     return examples.labels[at] if isinstance(examples.labels, np.ndarray) else examples.labels.take(at)
 
 
@@ -325,8 +325,8 @@ def _best_rival(
 
 def _beats(kind: str, metric: str, seen: Examples, checked: Ints, left: Floats, right: Floats) -> bool:
     truth = _labels(seen, checked)
-    a = measure(kind, truth, left[checked])[metric]  # type: ignore[arg-type]
-    b = measure(kind, truth, right[checked])[metric]  # type: ignore[arg-type]
+    a = measure(kind, truth, left[checked])[metric]
+    b = measure(kind, truth, right[checked])[metric]
     return a < b if metric in LOWER_IS_BETTER else a > b
 
 

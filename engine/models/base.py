@@ -79,7 +79,8 @@ class Fitted(Protocol):
     `state` gives what an artifact keeps; `Model.restore` takes it back.
     """
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def predict(self, inputs: Inputs) -> NDArray[np.float64]: ...
 
@@ -93,8 +94,11 @@ class Model(Protocol):
     labelled anchors runs that much work and no early stopping.
     """
 
-    name: str
-    tasks: frozenset[str]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def tasks(self) -> frozenset[str]: ...
 
     def fit(
         self,
