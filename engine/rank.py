@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,12 +15,13 @@ from pql.engine.graph import TemporalGraph
 from pql.engine.interactions import Interactions, horizon_of, interactions_of
 from pql.engine.metrics import MetricsTable
 from pql.engine.models.base import State
-from pql.engine.models.ranker import Ranker, RankerCheck, RankerRows, fit_ranker
+from pql.engine.models.ranker import Ranker, RankerCheck, RankerRows, columns_of, fit_ranker
 from pql.engine.pair_history import locate
 from pql.engine.plan import ModelPlan, Plan
-from pql.engine.rank_choice import SIMPLE, Judged, choose_weights, ranking_table
+from pql.engine.rank_choice import BOOSTED, JOINT, RANKERS, SIMPLE, Judged, choose_weights, ranking_table
 from pql.engine.rank_scoring import (
     BATCH,
+    NETWORK_FEATURES,
     Described,
     Moment,
     RankedItems,
@@ -31,14 +32,18 @@ from pql.engine.rank_scoring import (
     moment_at,
     training_rows,
 )
+from pql.engine.rank_towers import NetworkTowers, fit_towers
 from pql.language.errors import PqlError
 
 RANKER_ANCHORS = 4  # the newest training anchors, which the ranker learns from
-MAX_SEEDS = 8_000
+MAX_SEEDS = 6_000  # training examples
+MAX_ROWS = 200_000  # training pairs
 NEGATIVES = 30
-MAX_CHECKED = 2_500  # validation examples, for stopping, blending and metrics
+MAX_CHECKED = 2_500  # validation examples, for weights and metrics
+LOOKED = 1_000  # of those, for early stopping
 MAX_MEASURED = 6_000  # test examples
 FEWEST_EXAMPLES = 20
+NETWORK = {"gnn", "two_tower"}
 _SPLITS = {VALID: "valid", TEST: "test"}
 
 
@@ -58,7 +63,8 @@ class TrainedRanker:
     metrics: MetricsTable
     notes: tuple[str, ...] = ()
     recall: float = float("nan")
-    towers: Towers | None = None
+    towers: NetworkTowers | None = None
+    uses_towers: bool = False
 
     @property
     def importance(self) -> tuple[tuple[str, float], ...]:
@@ -80,8 +86,8 @@ class TrainedRanker:
         }
 
     @classmethod
-    def restore(cls, state: State, towers: Towers | None = None) -> TrainedRanker:
-        """The ranking of a `state` (and its towers, restored), with the same answers bit for bit."""
+    def restore(cls, state: State) -> TrainedRanker:
+        """The ranking of a `state`, with the same answers bit for bit."""
         return cls(
             str(state["name"]),
             int(state["k"]),
@@ -91,7 +97,8 @@ class TrainedRanker:
             MetricsTable.from_json(state["metrics"]),
             tuple(state["notes"]),
             float("nan") if state["recall"] is None else float(state["recall"]),
-            towers,
+            NetworkTowers.restore(state["towers"]) if state["towers"] else None,
+            bool(state["towers"]),
         )
 
 
@@ -106,32 +113,36 @@ class _Block:
     moment: Moment
 
 
-def train_ranking(
-    plan: Plan, graph: TemporalGraph, examples: Examples, events: Events, towers: Towers | None = None
-) -> TrainedRanker:
+def train_ranking(plan: Plan, graph: TemporalGraph, examples: Examples, events: Events) -> TrainedRanker:
     """Train the plan's members, choose their weights on VALID, measure TEST once, refit the ranker if planned.
 
     `examples.labels` are sets of item codes. Raises PqlError `no_examples` without a training example.
     """
     with events.stage("interactions"):
         interactions = interactions_of(plan, graph)
-    return fit_ranking(
-        interactions,
-        horizon_of(plan),
-        examples,
-        plan.model,
-        events,
-        k=plan.task.top_k or 10,
-        graph=graph,
-        towers=towers,
-    )
+    horizon, model = horizon_of(plan), plan.model
+    towers: NetworkTowers | None = None
+    if NETWORK & {model.name, *model.members} and len(examples.where(TRAIN)):
+        with events.stage("gnn"):
+            held = held_anchors(examples)
+            towers = fit_towers(plan, graph, interactions.items, examples, horizon, events, held=held)
+    bound = towers.bind(plan, graph, interactions.items) if towers is not None else None
+    trained = fit_ranking(interactions, horizon, examples, model, events, k=plan.task.top_k or 10, towers=bound)
+    return replace(trained, towers=towers) if trained.uses_towers else trained
 
 
 def predict_ranking(
     trained: TrainedRanker, plan: Plan, graph: TemporalGraph, seeds: Seeds, k: int | None = None
 ) -> RankedItems:
-    """The `k` (else the trained number) best items of every seed, as of its anchor; items are codes as in the labels."""
-    return rank_items(trained, interactions_of(plan, graph), seeds, k or trained.k, graph)
+    """The `k` (else the trained number) best items of every seed, as of its anchor; items are coded like the labels."""
+    interactions = interactions_of(plan, graph)
+    towers = trained.towers.bind(plan, graph, interactions.items) if trained.towers is not None else None
+    return rank_items(trained, interactions, seeds, k or trained.k, towers)
+
+
+def held_anchors(examples: Examples) -> int:
+    """How many of the newest training anchors the ranker learns from; the towers learn from those before."""
+    return min(RANKER_ANCHORS, len(np.unique(examples.seeds.anchors[examples.where(TRAIN)])) // 2)
 
 
 def fit_ranking(
@@ -142,7 +153,6 @@ def fit_ranking(
     events: Events,
     *,
     k: int,
-    graph: TemporalGraph | None = None,
     towers: Towers | None = None,
 ) -> TrainedRanker:
     """`train_ranking` on interactions made by hand."""
@@ -160,16 +170,19 @@ def fit_ranking(
     def blocks(index: NDArray[np.int64]) -> Iterator[_Block]:
         for anchor in np.unique(examples.seeds.anchors[index]).tolist():
             if anchor not in moments:
-                moments[anchor] = moment_at(interactions, anchor, horizon, towers, graph)
+                moments[anchor] = moment_at(interactions, anchor, horizon, towers)
             at = index[examples.seeds.anchors[index] == anchor]
             for start in range(0, len(at), BATCH):
                 yield _block(moments[anchor], examples, at[start : start + BATCH])
 
     wants = _wanted(model, towers)
-    newest = np.unique(examples.seeds.anchors[examples.where(TRAIN)])[-RANKER_ANCHORS:]
+    newest = np.unique(examples.seeds.anchors[examples.where(TRAIN)])[
+        -(RANKER_ANCHORS if towers is None else held_anchors(examples)) :
+    ]
     train = _spread(_at(examples, examples.where(TRAIN), newest), min(MAX_SEEDS, max(500, model.max_examples)))
-    ranker: Ranker | None = None
+    rankers: dict[str, Ranker] = {}
     checked: list[_Block] = []
+    names: tuple[str, ...] = ()
     rows: dict[int, list[RankerRows]] = {}
     if "boosted" in wants:
         with events.stage("pairs", f"{len(train):,} examples of {len(newest)} anchors"):
@@ -179,45 +192,43 @@ def fit_ranking(
         enough = sum(len(r.groups) for part in rows.values() for r in part) >= FEWEST_EXAMPLES
         if enough:
             with events.stage("boosted"):
-                looked = _check(checked, k) if checked else None
-                every = RankerRows.together([r for a in sorted(rows) for r in rows[a]])
-                ranker = fit_ranker(every, names, looked, seed=model.seed, threads=model.threads, events=events)
+                looked = _check(checked[: max(1, LOOKED // BATCH)], k) if checked else None
+                every = RankerRows.together([r for a in sorted(rows) for r in rows[a]]).at_most(MAX_ROWS)
+                rankers = _fit_rankers(every, names, looked, model, events)
             del looked, every
         else:
             notes.append("Too few training examples with a true item among the candidates: a baseline answers.")
             wants = SIMPLE
 
     judged: dict[int, Judged] = {}
-    kept_rows = rows if model.refit and ranker is not None else None
+    kept_rows = rows if model.refit and rankers else None
     with events.stage("evaluate"):
         if len(examples.where(VALID)):
             found = checked or blocks(_spread(examples.where(VALID), MAX_CHECKED))
-            judged[VALID] = _judge(found, ranker, model, kept_rows)
+            judged[VALID] = _judge(found, rankers, model, kept_rows)
         checked = []
         moments.clear()
         if len(examples.where(TEST)):
-            judged[TEST] = _judge(blocks(_spread(examples.where(TEST), MAX_MEASURED)), ranker, model, kept_rows)
+            judged[TEST] = _judge(blocks(_spread(examples.where(TEST), MAX_MEASURED)), rankers, model, kept_rows)
         moments.clear()
-    members = [m for m in wants if m != "boosted" or ranker is not None]
+    members = [*rankers, *(m for m in wants if m != BOOSTED)]
     weights = choose_weights(judged.get(VALID), members, k, notes)
     table = ranking_table({_SPLITS[s]: j for s, j in judged.items()}, weights, k)
     name = "blend" if sum(w > 0 for w in weights.values()) > 1 else max(weights, key=lambda m: weights[m])
-    if ranker is not None and model.refit and not events.stopped and weights.get("boosted", 0) > 0:
+    kept = next((r for n, r in rankers.items() if weights[n] > 0), None)
+    if kept is not None and model.refit and not events.stopped:
         with events.stage("refit"):
-            newest_rows = [r for a in sorted(rows)[-RANKER_ANCHORS - 1 :] for r in rows[a]]
-            ranker = fit_ranker(
-                RankerRows.together(newest_rows),
-                ranker.names,
+            newest_rows = RankerRows.together([r for a in sorted(rows)[-RANKER_ANCHORS - 1 :] for r in rows[a]])
+            kept = fit_ranker(
+                newest_rows.at_most(MAX_ROWS).columns(columns_of(names, kept.names)),
+                kept.names,
                 None,
                 seed=model.seed,
                 threads=model.threads,
                 events=events,
-                objective=ranker.objective,
-                rounds=ranker.rounds,
+                objective=kept.objective,
+                rounds=kept.rounds,
             )
-    recall = judged[VALID].recall if VALID in judged else float("nan")
-    kept = ranker if weights.get("boosted", 0) > 0 else None
-    uses_towers = towers is not None and (weights.get("gnn", 0) > 0 or kept is not None)
     return TrainedRanker(
         name,
         k,
@@ -226,20 +237,21 @@ def fit_ranking(
         kept,
         replace(table, notes=tuple(notes)),
         tuple(notes),
-        recall,
-        towers if uses_towers else None,
+        judged[VALID].recall if VALID in judged else float("nan"),
+        None,
+        weights.get("gnn", 0) > 0 or weights.get(JOINT, 0) > 0,
     )
 
 
 def rank_items(
-    trained: TrainedRanker, interactions: Interactions, seeds: Seeds, k: int, graph: TemporalGraph | None = None
+    trained: TrainedRanker, interactions: Interactions, seeds: Seeds, k: int, towers: Towers | None = None
 ) -> RankedItems:
     """`predict_ranking` on interactions made by hand."""
     n = len(seeds)
     lists, values = np.full((n, k), -1, dtype=np.int64), np.zeros((n, k))
     weights = dict(trained.weights)
     for anchor in np.unique(seeds.anchors).tolist():
-        moment = moment_at(interactions, anchor, trained.horizon, trained.towers, graph)
+        moment = moment_at(interactions, anchor, trained.horizon, towers)
         at = np.flatnonzero(seeds.anchors == anchor)
         rows, place = np.unique(seeds.rows[at], return_inverse=True)
         for start in range(0, len(rows), BATCH):
@@ -247,7 +259,8 @@ def rank_items(
             described = describe(moment, entities)
             scores = dict(described.scores)
             if trained.ranker is not None:
-                scores["boosted"] = trained.ranker.score(described.features.values)
+                ranked_by = next(n for n in RANKERS if weights.get(n))
+                scores[ranked_by] = trained.ranker.score(described.features)
             score = blended(described.candidates.owner, scores, weights)
             found, value = filled_lists(moment.history, entities, described.candidates, score, k)
             mine = np.flatnonzero((place >= start) & (place < start + BATCH))
@@ -285,6 +298,29 @@ def _collect(blocks: Iterable[_Block], rows: dict[int, list[RankerRows]], seed: 
     return names
 
 
+def _fit_rankers(
+    rows: RankerRows, names: tuple[str, ...], check: RankerCheck | None, model: ModelPlan, events: Events
+) -> dict[str, Ranker]:
+    """The ranker by name: without the network's scores and, where there are towers, with them as well."""
+    plain = tuple(name for name in names if name not in NETWORK_FEATURES)
+    objective, rankers = None, {}
+    for name, chosen in {BOOSTED: plain, JOINT: names}.items():
+        if name == JOINT and (plain == names or events.stopped):
+            continue
+        places = columns_of(names, chosen)
+        rankers[name] = fit_ranker(
+            rows.columns(places),
+            chosen,
+            check.columns(places) if check is not None else None,
+            seed=model.seed,
+            threads=model.threads,
+            events=events,
+            objective=objective,
+        )
+        objective = rankers[name].objective
+    return rankers
+
+
 def _check(listed: Sequence[_Block], k: int) -> RankerCheck:
     return RankerCheck(
         np.concatenate([b.described.features.values for b in listed]),
@@ -296,7 +332,7 @@ def _check(listed: Sequence[_Block], k: int) -> RankerCheck:
 
 
 def _judge(
-    blocks: Iterable[_Block], ranker: Ranker | None, model: ModelPlan, rows: dict[int, list[RankerRows]] | None
+    blocks: Iterable[_Block], rankers: Mapping[str, Ranker], model: ModelPlan, rows: dict[int, list[RankerRows]] | None
 ) -> Judged:
     """Score all pairs of a split with every member; with `rows`, keep training pairs for the refit as well."""
     owner, items, met, truths, truth_met, recalls = [], [], [], [], [], []
@@ -305,8 +341,8 @@ def _judge(
     for number, block in enumerate(blocks):
         candidates, history = block.described.candidates, block.moment.history
         members = dict(block.described.scores)
-        if ranker is not None:
-            members["boosted"] = ranker.score(block.described.features.values, model.threads)
+        for name, ranker in rankers.items():
+            members[name] = ranker.score(block.described.features, model.threads)
         for name, values in members.items():
             scores.setdefault(name, []).append(values)
         owner.append(candidates.owner + n)

@@ -12,8 +12,10 @@ from pql.engine.examples import Ragged
 from pql.engine.metrics import MetricRow, MetricsTable
 from pql.engine.models.ranker import top_lists
 from pql.engine.rank_metrics import average_precision, rank_metrics, without_known
-from pql.engine.rank_scoring import blended
+from pql.engine.rank_scoring import blended, graded
 
+BOOSTED, JOINT = "boosted", "boosted + gnn"  # the ranker without and with the network's scores as features
+RANKERS = (BOOSTED, JOINT)
 SIMPLE = ("repeat", "popularity")  # baselines, which may also take part in a blend
 SHARES = (0.15, 0.3, 0.45)
 LEAST_GAIN = 1.005  # a mixture must be better than what is simpler by half a percent
@@ -45,9 +47,9 @@ class Judged:
         new = ~self.met
         return top_lists(self.owner[new], self.items[new], score[new], self.n, k)
 
-    def quality(self, mixture: Mapping[str, float], k: int) -> float:
-        """MAP@k of a mixture of members."""
-        precision = average_precision(self.lists(blended(self.owner, self.scores, mixture), k), self.truth, k)
+    def quality(self, score: NDArray[np.float64], k: int) -> float:
+        """MAP@k of the lists by `score`."""
+        precision = average_precision(self.lists(score, k), self.truth, k)
         known = ~np.isnan(precision)
         return float(precision[known].mean()) if known.any() else 0.0
 
@@ -55,27 +57,44 @@ class Judged:
 def choose_weights(judged: Judged | None, members: Sequence[str], k: int, notes: list[str]) -> dict[str, float]:
     """The weights of `members` (sum 1) that do best on validation; the first member alone without validation examples.
 
-    Begins with the best single member and mixes in another where that gains at least half a percent of MAP.
+    Begins with the best single member and mixes in another where that gains at least half a percent of MAP. Of the two
+    rankers only one is used; with the network's scores only where they gain as much.
     """
     weights = dict.fromkeys(members, 0.0)
     if judged is None or len(members) == 1:
         weights[members[0]] = 1.0
         return weights
-    alone = {m: judged.quality({m: 1.0}, k) for m in members}
-    best = max(members, key=lambda m: alone[m])
-    chosen, value = {best: 1.0}, alone[best]
-    for other in (m for m in members if m not in (best, "popularity")):
-        kept = chosen
+    grades = {m: graded(judged.owner, judged.scores[m]) for m in members}
+    alone = {m: judged.quality(grades[m], k) for m in members}
+    best = members[0]
+    for member in members[1:]:
+        if alone[member] > alone[best] * (LEAST_GAIN if member in RANKERS and best in RANKERS else 1.0):
+            best = member
+    chosen, value, score = {best: 1.0}, alone[best], grades[best]
+    for other in members:
+        if other == best or other == "popularity" or (other in RANKERS and best in RANKERS):
+            continue
+        kept, base = chosen, score
         for share in SHARES:
-            mixture = {**{m: w * (1 - share) for m, w in kept.items()}, other: share}
-            tried = judged.quality(mixture, k)
+            mixed = (1 - share) * base + share * grades[other]
+            tried = judged.quality(mixed, k)
             if tried > value * LEAST_GAIN:
-                chosen, value = mixture, tried
+                chosen, value, score = {**{m: w * (1 - share) for m, w in kept.items()}, other: share}, tried, mixed
     weights.update(chosen)
-    for member in members:
-        if not weights[member] and member not in SIMPLE:
-            notes.append(f"{member} has weight nought on validation: it adds nothing to the blend.")
+    notes.extend(_remarks(weights, alone))
     return weights
+
+
+def _remarks(weights: Mapping[str, float], alone: Mapping[str, float]) -> Iterator[str]:
+    """What validation says about the members that add nothing, and about the network as a feature."""
+    if JOINT in weights and BOOSTED in weights:
+        gain = alone[JOINT] - alone[BOOSTED]
+        verdict = "so it is used" if weights[JOINT] else "too little to be used"
+        yield f"The network's scores as features change the ranker's MAP on validation by {gain:+.4f}: {verdict}."
+    for member, weight in weights.items():
+        rival = (member == BOOSTED and weights.get(JOINT)) or member == JOINT
+        if not weight and member not in SIMPLE and not rival:
+            yield f"{member} has weight nought on validation: it adds nothing to the blend."
 
 
 def ranking_table(judged: Mapping[str, Judged], weights: Mapping[str, float], k: int) -> MetricsTable:
@@ -86,8 +105,9 @@ def ranking_table(judged: Mapping[str, Judged], weights: Mapping[str, float], k:
 def _rows(split: str, judged: Judged, weights: Mapping[str, float], k: int) -> Iterator[MetricRow]:
     used = {m: w for m, w in weights.items() if w > 0}
     single = next(iter(used)) if len(used) == 1 else None
+    listed: list[tuple[str, str, NDArray[np.float64], float | None]]
     listed = [] if single else [("blend", "model", blended(judged.owner, judged.scores, used), None)]
-    for name in ("boosted", "gnn", *SIMPLE):
+    for name in (*RANKERS, "gnn", *SIMPLE):
         if name in judged.scores and (name in weights or name in SIMPLE):
             role = "model" if name == single else "baseline" if name in SIMPLE and not used.get(name) else "member"
             weight = weights.get(name) if role == "member" else None

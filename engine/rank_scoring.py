@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from pql.engine.candidates import Candidates, Limits, best_of, candidates_at
 from pql.engine.examples import Seeds
-from pql.engine.graph import TemporalGraph
 from pql.engine.interactions import Interactions
-from pql.engine.models.base import State
 from pql.engine.models.popularity import popularity_scores
 from pql.engine.models.ranker import RankerRows, top_lists
 from pql.engine.models.repeat import repeat_scores
@@ -24,16 +22,15 @@ from pql.engine.together import Together, together_at
 BATCH = 1_000  # entities described at a time
 NEAR_BASIS = 5_000  # items compared by embedding: the most popular ones
 NEAREST = 50
+NETWORK_FEATURES = ("network score", "network rank")
 
 
 class Towers(Protocol):
     """Embeddings of the network: the nearer an item to an entity (inner product), the likelier."""
 
-    def embed_entities(self, graph: TemporalGraph, seeds: Seeds) -> NDArray[np.float32]: ...
+    def embed_entities(self, seeds: Seeds) -> NDArray[np.float32]: ...
 
-    def embed_items(self, graph: TemporalGraph, anchor: int) -> NDArray[np.float32]: ...
-
-    def state(self) -> State: ...
+    def embed_items(self, anchor: int) -> NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,6 @@ class Moment:
     history: History
     together: Together
     towers: Towers | None = None
-    graph: TemporalGraph | None = None
     items: NDArray[np.float32] | None = None
 
 
@@ -75,26 +71,19 @@ class RankedItems:
         return len(self.offsets) - 1
 
 
-def moment_at(
-    interactions: Interactions,
-    anchor: int,
-    horizon: int,
-    towers: Towers | None = None,
-    graph: TemporalGraph | None = None,
-) -> Moment:
+def moment_at(interactions: Interactions, anchor: int, horizon: int, towers: Towers | None = None) -> Moment:
     """All that is known at `anchor` and is the same for every entity."""
     history = history_at(interactions, anchor, horizon)
-    items = towers.embed_items(graph, anchor) if towers is not None and graph is not None else None
-    return Moment(history, together_at(history), towers, graph, items)
+    return Moment(history, together_at(history), towers, None if towers is None else towers.embed_items(anchor))
 
 
 def describe(moment: Moment, entities: NDArray[np.int64], limits: Limits | None = None) -> Described:
     """Candidates, features and simple scores of `entities` (rows, int64[n], n small: one batch)."""
     history = moment.history
     vectors, nearest = None, None
-    if moment.towers is not None and moment.graph is not None and moment.items is not None:
+    if moment.towers is not None and moment.items is not None:
         seeds = Seeds(entities, np.full(len(entities), history.anchor, dtype=np.int64))
-        vectors = moment.towers.embed_entities(moment.graph, seeds)
+        vectors = moment.towers.embed_entities(seeds)
         nearest = _nearest(history, vectors, moment.items)
     candidates = candidates_at(history, entities, moment.together, limits, nearest)
     entity = entities[candidates.owner]
@@ -105,7 +94,8 @@ def describe(moment: Moment, entities: NDArray[np.int64], limits: Limits | None 
     }
     if vectors is not None and moment.items is not None:
         near = np.einsum("cd,cd->c", vectors[candidates.owner], moment.items[candidates.items]).astype(np.float32)
-        extra = (("network", near), ("network rank", rank_within(candidates.owner, near).astype(np.float32)))
+        place = rank_within(candidates.owner, near).astype(np.float32)
+        extra = tuple(zip(NETWORK_FEATURES, (near, place), strict=True))
         scores["gnn"] = near.astype(np.float64)
     _, met = history.find(entity, candidates.items)
     return Described(candidates, pair_features(history, entities, candidates, extra), met, scores)
@@ -133,14 +123,19 @@ def rank_within(owner: NDArray[np.int64], score: NDArray) -> NDArray[np.float64]
     return place - np.searchsorted(owner, owner)
 
 
+def graded(owner: NDArray[np.int64], score: NDArray) -> NDArray[np.float64]:
+    """float64[c] in (0, 1]: 5 / (5 + place) within the owner, so that members of any scale mix."""
+    return 5.0 / (5.0 + rank_within(owner, score))
+
+
 def blended(
     owner: NDArray[np.int64], scores: Mapping[str, NDArray[np.float64]], weights: Mapping[str, float]
 ) -> NDArray[np.float64]:
-    """float64[c] in (0, 1]: the weighted mean of every member's 5 / (5 + place), so that members of any scale mix."""
+    """float64[c] in (0, 1]: the weighted mean of the members' grades."""
     total = np.zeros(len(owner))
     for name, weight in sorted(weights.items()):
         if weight > 0:
-            total += weight * 5.0 / (5.0 + rank_within(owner, scores[name]))
+            total += weight * graded(owner, scores[name])
     return total
 
 
@@ -156,11 +151,10 @@ def filled_lists(
     at, found = locate(
         (candidates.owner * width + candidates.items)[order], (np.arange(n)[:, None] * width + lists).ravel()
     )
-    values = np.zeros(n * k)
-    usable = found & (lists.ravel() >= 0)
+    values = np.zeros((n, k))
+    usable = (found & (lists.ravel() >= 0)).reshape(n, k)
     if len(order):
-        values[usable] = score[order][at[usable]]
-    values = values.reshape(n, k)
+        values[usable] = score[order][at.reshape(n, k)[usable]]
     short = np.flatnonzero((lists < 0).any(axis=1))
     if len(short):
         popular = popular_order(history)[: 2 * k]

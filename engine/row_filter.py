@@ -106,7 +106,7 @@ def _compare(op: str, values: NDArray, null: NDArray[np.bool_], constant: Scalar
     if values.dtype == object:
         if not isinstance(constant, str):
             raise _CannotTell
-        distinct = {v for v in values[~null]}
+        distinct = set(values[~null])
         if not all(isinstance(v, str) for v in distinct):
             raise _CannotTell
         passing = {v for v in distinct if _holds(op, v, constant)}

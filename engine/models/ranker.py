@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pql.engine.candidates import best_of
 from pql.engine.events import Events
 from pql.engine.examples import Ragged
 from pql.engine.models.base import State
+from pql.engine.pair_features import PairFeatures
 from pql.engine.rank_metrics import average_precision
+from pql.language.errors import PqlError
 
 OBJECTIVES = ("lambdarank", "binary")
-MAX_ROUNDS = 120
+MAX_ROUNDS = 100
 _EVERY = 10
-_PATIENCE = 3  # looks without a gain
+_PATIENCE = 2  # looks without a gain
 _DEFAULT_ROUNDS = 60
 
 
@@ -33,6 +34,10 @@ class RankerRows:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def columns(self, places: NDArray[np.int64]) -> RankerRows:
+        """The same pairs with some of the features."""
+        return RankerRows(self.values[:, places], self.labels, self.groups)
+
     @staticmethod
     def together(parts: list[RankerRows]) -> RankerRows:
         return RankerRows(
@@ -40,6 +45,16 @@ class RankerRows:
             np.concatenate([p.labels for p in parts]),
             np.concatenate([p.groups for p in parts]),
         )
+
+    def at_most(self, rows: int) -> RankerRows:
+        """These pairs, or those of evenly spread examples, about `rows` of them."""
+        if len(self) <= rows:
+            return self
+        starts = np.concatenate([[0], np.cumsum(self.groups)])
+        kept = np.linspace(0, len(self.groups) - 1, max(1, len(self.groups) * rows // len(self))).astype(np.int64)
+        sizes = self.groups[kept]
+        index = np.repeat(starts[kept] - np.concatenate([[0], np.cumsum(sizes)[:-1]]), sizes) + np.arange(sizes.sum())
+        return RankerRows(self.values[index], self.labels[index], sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +66,10 @@ class RankerCheck:
     items: NDArray[np.int64]
     truth: Ragged
     k: int
+
+    def columns(self, places: NDArray[np.int64]) -> RankerCheck:
+        """The same candidates with some of the features."""
+        return RankerCheck(self.values[:, places], self.owner, self.items, self.truth, self.k)
 
     def map(self, score: NDArray[np.float64]) -> float:
         """MAP@k of the candidates ordered by `score`; 0 if no example has a true item."""
@@ -69,15 +88,15 @@ class Ranker:
     names: tuple[str, ...]
     text: str
     importance: tuple[tuple[str, float], ...]
-    name: str = "boosted"
 
-    def score(self, values: NDArray[np.float32], threads: int = 1) -> NDArray[np.float64]:
+    def score(self, features: PairFeatures, threads: int = 1) -> NDArray[np.float64]:
         """float64[c], higher is better; only comparable within one example."""
-        if not len(values):
+        if not len(features.values):
             return np.zeros(0)
         from lightgbm import Booster
 
         booster = Booster(model_str=self.text)
+        values = features.values[:, columns_of(features.names, self.names)]
         return np.asarray(booster.predict(values, raw_score=True, num_threads=threads), dtype=np.float64)
 
     def state(self) -> State:
@@ -99,6 +118,18 @@ class Ranker:
             str(state["text"]),
             tuple((name, float(share)) for name, share in state["importance"]),
         )
+
+
+def columns_of(names: tuple[str, ...], wanted: tuple[str, ...]) -> NDArray[np.int64]:
+    """int64[len(wanted)]: where each wanted feature stands. PqlError `model_mismatch` if one is missing."""
+    missing = set(wanted) - set(names)
+    if missing:
+        raise PqlError(
+            "model_mismatch",
+            f"The data has no {', '.join(sorted(missing))}, which the ranker was trained on.",
+            hint="Train again, e.g. by CREATE OR REPLACE MODEL.",
+        )
+    return np.array([names.index(name) for name in wanted], dtype=np.int64)
 
 
 def fit_ranker(
@@ -128,11 +159,17 @@ def fit_ranker(
 def top_lists(
     owner: NDArray[np.int64], items: NDArray[np.int64], score: NDArray[np.float64], n: int, k: int
 ) -> NDArray[np.int64]:
-    """int64[n, k]: the k best items of every owner, best first, ties by item; -1 where there are fewer."""
-    index = best_of(owner, items, score, n, k)
-    chosen = owner[index]
+    """int64[n, k]: the k best items of every owner, best first, ties by place; -1 where there are fewer. Owners ascend."""
+    sizes = np.bincount(owner, minlength=n)
+    width = max(k, int(sizes.max(initial=0)))
+    first = np.cumsum(sizes) - sizes
+    place = np.arange(len(owner)) - first[owner]
+    badness = np.full((n, width), np.inf)
+    badness[owner, place] = -score
+    order = np.argsort(badness, axis=1, kind="stable")[:, :k]
+    here = order < sizes[:, None]
     lists = np.full((n, k), -1, dtype=np.int64)
-    lists[chosen, np.arange(len(index)) - np.searchsorted(chosen, chosen)] = items[index]
+    lists[here] = items[(first[:, None] + order)[here]]
     return lists
 
 
