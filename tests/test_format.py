@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+import strategies
 from hypothesis import given, settings
 
-import strategies
 from pql.language import ast
 from pql.language.errors import PqlError
 from pql.language.format import format, quote_name, quote_string
@@ -116,6 +116,12 @@ def test_quoting():
         "x", "Größe", "`where`", "`model`", "`a``b`", "`1`",
     ]  # fmt: skip
     assert quote_string("it's a \\ and\na line") == "'it''s a \\\\ and\\na line'"
+
+
+def test_a_tree_of_the_greatest_depth_has_a_text():
+    for text in ("NOT " * 200 + "x", "x" + " + 1" * 200, "(x - " * 100 + "1" + ")" * 100, "-(" * 100 + "x" + ")" * 100):
+        query = parse(f"PREDICT {text} FOR EACH t")
+        assert parse(format(query)) == query
 
 
 def test_what_is_no_tree_is_refused():

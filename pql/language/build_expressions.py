@@ -12,7 +12,7 @@ from typing import Any
 from pql.language import ast
 from pql.language.ast import Identifier, Literal, Parameter, Span
 from pql.language.errors import Fault, PqlError
-from pql.language.lexing import MAX_VALUES, Token, unescape
+from pql.language.lexing import MAX_VALUES, Token, empty_name, unescape
 
 _SECONDS = {
     "seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400, "weeks": 604_800, "months": 2_629_746,
@@ -56,7 +56,7 @@ class ExpressionBuilder:
 
     def name(self, c: list[Any], span: Span) -> Identifier:
         if not c[0].value:
-            raise PqlError("empty_name", "a name has at least one character", span=span)
+            raise empty_name(span)
         return Identifier(c[0].value, span, self.text[span.start] in '`"')
 
     def literal(self, c: list[Any], span: Span) -> Literal:

@@ -147,7 +147,9 @@ class Lexer:
         if kind == "decimal":
             value = float(text)
             if value in (float("inf"), float("-inf")):
-                raise _invalid(Span(start, end), f"{shortened(text)} is too large for a decimal number", "")
+                raise _invalid(
+                    Span(start, end), f"{shortened(text)} is too large for a decimal number", "decimals go to 1.8e308"
+                )
             return self._made("DECIMAL", value, start, end)
         if kind == "date":
             return self._made("DATE", _date(match, Span(start, end)), start, end)
@@ -158,7 +160,7 @@ class Lexer:
         if kind in ("dq", "backtick"):
             name = text[1:-1].replace(text[0] * 2, text[0])
             if kind == "backtick" and not name:
-                raise PqlError("empty_name", "a name has at least one character", span=Span(start, end))
+                raise empty_name(Span(start, end))
             return self._made("DQ" if kind == "dq" else "IDENT", name, start, end)
         if kind == "parameter":
             if text[0] == "?":  # ?3 is the third value, whatever its place
@@ -290,6 +292,11 @@ def date_from_text(text: str, span: Span) -> dt.date | dt.datetime:
     if match is None or match["date"] is None:
         raise _invalid(span, f"{shortened(text)!r} is not a date", "write 2017-10-31 or 2017-10-31 18:30:00")
     return _date(match, span)
+
+
+def empty_name(span: Span) -> PqlError:
+    """The error for a quoted name without characters."""
+    return PqlError("empty_name", "a name has at least one character", span=span, hint="a text is quoted with '…'")
 
 
 def _invalid(span: Span, message: str, hint: str) -> PqlError:
