@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pyarrow as pa
 import pytest
 from worlds import ANCHOR, shop, with_another_future, without_future
@@ -51,9 +53,6 @@ def test_the_future_changes_nothing(task: str, model: str, tmp_path, monkeypatch
 def test_the_inferred_catalog_does_not_see_the_future(seed: int) -> None:
     from pql.backends.connect import open_backend
     from pql.backends.infer import infer_catalog
-
-    until = int(ANCHOR.replace(tzinfo=None).timestamp())  # read as UTC below
-    import datetime as dt
 
     until = int((ANCHOR - dt.datetime(1970, 1, 1)).total_seconds() * 1_000_000)
     world = shop(seed)
