@@ -50,7 +50,8 @@ def tastes(seed=0, users=150, *, by_value=False, epochs=15):
         task(TaskKind.RANKING), plan(epochs=epochs), inputs, Examples(seeds, labels, split, nothing), 0,
         int(anchors[-2]), frozenset(), 2, (8, 8), Events(),
     )  # fmt: skip
-    items = Items(pa.array([f"i{k}" for k in range(ITEMS)]), born, None if by_value else 2)
+    names = pa.array([f"i{k}" for k in range(ITEMS)])
+    items = Items(names, born, None, (2, np.arange(ITEMS))) if by_value else Items(names, born, 2)
     return p, items, likes
 
 
@@ -64,7 +65,7 @@ def fit(p, items, **more):
 def scores(towers, p, items, anchor):
     index = np.flatnonzero(p.inputs.seeds.anchors == anchor)
     vectors = towers.embed_items(p.inputs.graph, items, np.arange(len(items)), anchor)
-    return towers.embed_entities(p.inputs.take(index)) @ vectors.T
+    return towers.embed_entities(p.inputs.take(index), items) @ vectors.T
 
 
 @pytest.mark.parametrize("by_value", [False, True])
@@ -79,7 +80,7 @@ def _pair(towers, p, items):
     anchor = int(p.inputs.seeds.anchors.max())
     index = np.flatnonzero(p.inputs.seeds.anchors == anchor)
     vectors = towers.embed_items(p.inputs.graph, items, np.arange(len(items)), anchor)
-    return towers.embed_entities(p.inputs.take(index)), vectors
+    return towers.embed_entities(p.inputs.take(index), items), vectors
 
 
 def test_an_item_never_met_in_training_is_placed_by_its_columns():

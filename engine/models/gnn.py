@@ -32,15 +32,21 @@ def spread_over(index: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
     return index[np.linspace(0, len(index) - 1, limit).astype(np.int64)]
 
 
-def chunks_by_anchor(anchors: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
-    """Positions in chunks of at most `size`. Where anchors are few, a chunk holds one anchor only, so that what is
-    known later than an anchor cannot even change the shape of the batch its seeds are computed in.
-    """
+def chunks_of_one_anchor(anchors: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
+    """Positions in chunks of at most `size`, each of one anchor, anchors ascending."""
     order = np.argsort(anchors, kind="stable")
-    ordered = anchors[order]
-    borders = np.flatnonzero(np.diff(ordered)) + 1
-    groups = np.split(order, borders) if len(borders) < 64 + len(order) // 64 else [order]
+    groups = np.split(order, np.flatnonzero(np.diff(anchors[order])) + 1) if len(order) else []
     return [group[i : i + size] for group in groups for i in range(0, len(group), size)]
+
+
+def chunks_by_anchor(anchors: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
+    """Positions in chunks of at most `size`, in the order of their anchors. Where anchors are few, a chunk holds one
+    anchor only, so that what is known later cannot even change the shape of the batch its seeds are computed in.
+    """
+    if len(np.unique(anchors)) < 64 + len(anchors) // 64:
+        return chunks_of_one_anchor(anchors, size)
+    order = np.argsort(anchors, kind="stable")
+    return [order[i : i + size] for i in range(0, len(order), size)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from pql.engine.encode import Encoders, TableReader, bind_readers, fit_encoders
 from pql.engine.examples import Ragged
 from pql.engine.graph import TemporalGraph
 from pql.engine.models.base import Inputs, Problem, State
-from pql.engine.models.gnn import PREDICT_BATCH, PROBE, chunks_by_anchor, spread_over, typical_age
+from pql.engine.models.gnn import PREDICT_BATCH, PROBE, chunks_of_one_anchor, spread_over, typical_age
 from pql.engine.nn.heads import Head
 from pql.engine.nn.hetero import (
     TIME_FEATURES,
@@ -37,11 +37,12 @@ from pql.engine.nn.hetero import (
 )
 from pql.engine.nn.loop import computing, schedule_of, train
 from pql.engine.nn.seed_features import FeatureScaler, fit_features
-from pql.engine.sample import elapsed, history_end, sample
+from pql.engine.sample import Block, Sample, elapsed, history_end, sample
 from pql.language.errors import PqlError
 
 SHARPNESS = 4.0  # scales an entity's vector, so that few steps already move the logits
 WIDTH = 32  # of the vectors, without the item's bias
+FORGET = 0.25  # share of the items whose own vector a training step does without
 MIN_ANSWERS = 3  # times an item must have been the answer in training for a vector of its own
 MAX_OWN = 50_000
 NEGATIVES = 1_024  # items drawn per batch where there are too many for all
@@ -56,12 +57,14 @@ class Items:
     """The items to be ranked, by code 0 … n - 1.
 
     `names`: Arrow array of n, what tells items apart for good (key values or plain values). `birth` int64[n]: when an
-    item is first known (NEVER: at no anchor). `table`: the node table whose rows they are, None for plain values.
+    item is first known (NEVER: at no anchor). `table`: the node table whose rows they are, None for plain values; then
+    `holder` may tell the node table that holds the values and the item code of each of its rows (-1: none).
     """
 
     names: pa.Array
     birth: NDArray[np.int64]
     table: int | None = None
+    holder: tuple[int, NDArray[np.int64]] | None = None
 
     def __len__(self) -> int:
         return len(self.birth)
@@ -72,6 +75,17 @@ class Items:
             return names.cast(pa.string())
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             return pa.array([None if v is None else str(v) for v in names.to_pylist()], pa.string())
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """The items met in the seeds' trees: `items` int64[m] codes, those of seed i at `offsets[i]:offsets[i + 1]`,
+    `ages` float32[m, 1] in days.
+    """
+
+    items: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    ages: NDArray[np.float32]
 
 
 class ItemTower(nn.Module):
@@ -93,6 +107,8 @@ class ItemTower(nn.Module):
         parts = [self.clock(ages), history]
         if self.columns is not None and columns is not None:
             parts.append(self.columns(columns))
+        if self.training:  # now and then an item is a stranger, so that its columns learn to speak for it
+            own = torch.where(torch.rand(len(own)) < FORGET, 0, own)
         known = (own > 0).to(history.dtype).unsqueeze(1)
         return self.out(F.relu(self.mix(torch.cat(parts, dim=1)))) + self.own(own) * known
 
@@ -105,12 +121,32 @@ class TowerModule(nn.Module):
         self.network = HeteroNetwork(spec)
         self.head = Head(spec.hidden, features, WIDTH, dropout=0.1)
         self.items = ItemTower(spec, table, own, history)
+        self.clock = TimeEncoding(spec.unit)
+        self.recall = nn.Linear(TIME_FEATURES, 1)
+        self.gain = nn.Parameter(torch.ones(2))
+        self.turn = nn.Linear(WIDTH, WIDTH, bias=False)
         with torch.no_grad():
             self.head.out.weight.mul_(5.0)
+            self.turn.weight.copy_(torch.eye(WIDTH))
 
-    def entities(self, root: Tensor, features: Tensor) -> Tensor:
-        vectors = SHARPNESS * self.head(root, features)
-        return torch.cat([vectors, vectors.new_ones(len(vectors), 1)], dim=1)
+    def entities(self, root: Tensor, features: Tensor, met: Met, items: Tensor, place: Tensor) -> Tensor:
+        """float32[n, WIDTH + 1]: the seed's own vector plus those of the items it has met, the recent ones more.
+
+        `items` [u, WIDTH + 1] holds the vectors of the items met, `place` int64[m] where each of `met` is in them.
+        """
+        vectors = self.head(root, features)
+        if len(place):
+            weight = torch.exp(self.recall(self.clock(torch.from_numpy(met.ages)))[:, 0].clamp(-8, 8))
+            offsets = torch.from_numpy(met.offsets)
+            total = weighted_sum(items[:, :WIDTH].contiguous(), place, offsets, weight)
+            mass = weighted_sum(items.new_ones(len(items), 1), place, offsets, weight) + 1e-3
+            vectors = vectors + self.turn(self.gain[0] * total / mass + self.gain[1] * total / mass.sqrt())
+        return torch.cat([SHARPNESS * vectors, vectors.new_ones(len(vectors), 1)], dim=1)
+
+
+def weighted_sum(values: Tensor, index: Tensor, offsets: Tensor, weight: Tensor) -> Tensor:
+    """The weighted sum of values[index] over each run offsets[i]:offsets[i + 1]."""
+    return F.embedding_bag(index, values, offsets, mode="sum", include_last_offset=True, per_sample_weights=weight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +171,27 @@ class ItemView:
         ages = elapsed(np.full(len(codes), anchor), self.items.birth[codes])[:, None]
         history = item_history(self.graph, self.items.table, codes, anchor, self.horizon)
         return columns, torch.from_numpy(ages), torch.from_numpy(history), torch.from_numpy(self.own[codes])
+
+    def met(self, trees: Sample) -> Met:
+        """The items in sampled trees, of the first two hops."""
+        table, codes = (self.items.table, None) if self.items.holder is None else self.items.holder
+        blocks = [b for b in trees.blocks[1:] if b.table == table and b.depth <= 2]
+        seeds = np.concatenate([b.seeds for b in blocks]) if blocks else np.zeros(0, np.int64)
+        rows = np.concatenate([b.rows for b in blocks]) if blocks else np.zeros(0, np.int64)
+        times = [b.times if b.depth == 1 else _when(trees, b) for b in blocks]
+        when = np.concatenate(times) if blocks else np.zeros(0, np.int64)
+        order = np.argsort(seeds, kind="stable")
+        seeds, rows, when = seeds[order], rows[order], when[order]
+        items = rows if codes is None else codes[rows].astype(np.int64)
+        known = np.flatnonzero(items >= 0)
+        seeds, items, when = seeds[known], items[known], when[known]
+        offsets = np.searchsorted(seeds, np.arange(len(trees) + 1))
+        return Met(items, offsets, elapsed(trees.anchors[seeds], when)[:, None])
+
+
+def _when(trees: Sample, block: Block) -> NDArray[np.int64]:
+    """When an item of the second hop was met: the time of the row of the first hop that led to it."""
+    return trees.blocks[block.source].times[block.parents]
 
 
 def item_history(
@@ -170,18 +227,22 @@ class FittedTowers:
     rounds: int
     scores: tuple[float, ...] = ()
 
-    def embed_entities(self, inputs: Inputs) -> NDArray[np.float32]:
+    def embed_entities(self, inputs: Inputs, items: Items) -> NDArray[np.float32]:
         """float32[n, d]: the vectors of the seeds; their dot products with item vectors rank the items."""
+        view = self.view(inputs.graph, items)
         readers = bind_readers(self.encoders, inputs.graph)
         features = self.scaler.encode(inputs.features, inputs.lags)
         out = np.zeros((len(inputs), WIDTH + 1), np.float32)
         self.module.eval()
         with computing(0), torch.no_grad():
-            for index in chunks_by_anchor(inputs.seeds.anchors, PREDICT_BATCH):
+            for index in chunks_of_one_anchor(inputs.seeds.anchors, PREDICT_BATCH):
                 seeds = inputs.seeds.take(index)
                 trees = sample(inputs.graph, seeds.rows, seeds.anchors, self.neighbors)
-                root = self.module.network(collate(trees, readers))
-                out[index] = self.module.entities(root, torch.from_numpy(features[index])).numpy()
+                root, met = self.module.network(collate(trees, readers)), view.met(trees)
+                codes, place = np.unique(met.items, return_inverse=True)
+                vectors = self.module.items(*view.read(codes, int(seeds.anchors[0])))
+                joined = torch.from_numpy(features[index])
+                out[index] = self.module.entities(root, joined, met, vectors, torch.from_numpy(place)).numpy()
         return np.nan_to_num(out)
 
     def embed_items(
@@ -341,9 +402,14 @@ def fit_two_tower(
             anchor = int(batch.anchors[0])
             codes, chance = drawing.draw(anchor, np.unique(part.values))
             chances = np.ones(len(codes)) if chance == 1.0 else 1 - (1 - chance) * _unseen(share[codes], len(index))
-            root = module.network(collate(sample(graph, batch.rows, batch.anchors, neighbors), readers))
-            vectors = module.entities(root, torch.from_numpy(features[index]))
-            logits = vectors @ module.items(*view.read(codes, anchor)).T
+            trees = sample(graph, batch.rows, batch.anchors, neighbors)
+            root = module.network(collate(trees, readers))
+            met = view.met(trees)
+            together = np.union1d(codes, met.items)
+            items_now = module.items(*view.read(together, anchor))
+            place = torch.from_numpy(np.searchsorted(together, met.items))
+            vectors = module.entities(root, torch.from_numpy(features[index]), met, items_now, place)
+            logits = vectors @ items_now[torch.from_numpy(np.searchsorted(together, codes))].T
             return softmax_loss(logits, part, codes, chances.astype(np.float32))
 
         def evaluate() -> float:
@@ -370,7 +436,7 @@ def _unseen(share: NDArray[np.float64], batch: int) -> NDArray[np.float64]:
 
 def softmax_score(fitted: FittedTowers, inputs: Inputs, items: Items, positives: Ragged) -> float:
     """The mean cross-entropy of the answers over all items born at each seed's anchor; smaller is better."""
-    entities = fitted.embed_entities(inputs)
+    entities = fitted.embed_entities(inputs, items)
     total, n = 0.0, 0
     for anchor in np.unique(inputs.seeds.anchors).tolist():
         born = np.flatnonzero(items.birth <= anchor)
