@@ -12,7 +12,8 @@ from pql.engine.events import Events
 from pql.engine.examples import TRAIN, VALID, Examples, Ragged, Seeds
 from pql.engine.graph import ALWAYS, TemporalGraph
 from pql.engine.models.base import FeatureMatrix, Inputs, Problem
-from pql.engine.nn.towers import Items, fit_two_tower, item_history, nearest, restore_towers
+from pql.engine.nn.items import Items, item_history, item_names
+from pql.engine.nn.towers import fit_two_tower, nearest, restore_towers
 from pql.language.bound import TaskKind
 from pql.language.catalog import Stype
 from pql.language.errors import PqlError
@@ -150,3 +151,9 @@ def test_nearest_is_best_first_and_ties_go_to_the_lower_position():
     places, found = nearest(np.ones((2, 1), np.float32), np.array([[1], [3], [3], [2]], np.float32), 9)
     assert places.tolist() == [[1, 2, 3, 0]] * 2
     assert found[0].tolist() == [3, 3, 2, 1]
+
+
+def test_items_are_named_by_their_key():
+    keys = pa.table({"a": [1, 2], "b": ["x", "y"]})
+    assert item_names(keys.select(["a"])).to_pylist() == [1, 2]
+    assert item_names(keys).to_pylist() == ["1\x1fx", "2\x1fy"]

@@ -7,7 +7,6 @@ were often enough the answer in training. Items are told apart by name, so a mod
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +18,7 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pql.engine.encode import Encoders, TableReader, bind_readers, fit_encoders
+from pql.engine.encode import Encoders, bind_readers, fit_encoders
 from pql.engine.examples import Ragged
 from pql.engine.graph import TemporalGraph
 from pql.engine.models.base import Inputs, Problem, State
@@ -35,9 +34,10 @@ from pql.engine.nn.hetero import (
     collate,
     describe,
 )
+from pql.engine.nn.items import Items, ItemView, Met, history_width
 from pql.engine.nn.loop import computing, schedule_of, train
 from pql.engine.nn.seed_features import FeatureScaler, fit_features
-from pql.engine.sample import Block, Sample, elapsed, history_end, sample
+from pql.engine.sample import sample
 from pql.language.errors import PqlError
 
 SHARPNESS = 4.0  # scales an entity's vector, so that few steps already move the logits
@@ -47,45 +47,8 @@ MIN_ANSWERS = 3  # times an item must have been the answer in training for a vec
 MAX_OWN = 50_000
 NEGATIVES = 1_024  # items drawn per batch where there are too many for all
 ALL_ITEMS = 2_048  # up to so many items the softmax is over all of them
-WINDOWS = (1, 3, 12)  # recent windows an item's meetings are counted in, in units of the horizon
 VALID_LIMIT = 2_000
 MAX_WORK = 240_000  # examples seen, all epochs together
-
-
-@dataclass(frozen=True, slots=True)
-class Items:
-    """The items to be ranked, by code 0 … n - 1.
-
-    `names`: Arrow array of n, what tells items apart for good (key values or plain values). `birth` int64[n]: when an
-    item is first known (NEVER: at no anchor). `table`: the node table whose rows they are, None for plain values; then
-    `holder` may tell the node table that holds the values and the item code of each of its rows (-1: none).
-    """
-
-    names: pa.Array
-    birth: NDArray[np.int64]
-    table: int | None = None
-    holder: tuple[int, NDArray[np.int64]] | None = None
-
-    def __len__(self) -> int:
-        return len(self.birth)
-
-    def strings(self) -> pa.Array:
-        names = self.names.combine_chunks() if isinstance(self.names, pa.ChunkedArray) else self.names
-        try:
-            return names.cast(pa.string())
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            return pa.array([None if v is None else str(v) for v in names.to_pylist()], pa.string())
-
-
-@dataclass(frozen=True, slots=True)
-class Met:
-    """The items met in the seeds' trees: `items` int64[m] codes, those of seed i at `offsets[i]:offsets[i + 1]`,
-    `ages` float32[m, 1] in days.
-    """
-
-    items: NDArray[np.int64]
-    offsets: NDArray[np.int64]
-    ages: NDArray[np.float32]
 
 
 class ItemTower(nn.Module):
@@ -147,70 +110,6 @@ class TowerModule(nn.Module):
 def weighted_sum(values: Tensor, index: Tensor, offsets: Tensor, weight: Tensor) -> Tensor:
     """The weighted sum of values[index] over each run offsets[i]:offsets[i + 1]."""
     return F.embedding_bag(index, values, offsets, mode="sum", include_last_offset=True, per_sample_weights=weight)
-
-
-@dataclass(frozen=True, slots=True)
-class ItemView:
-    """The items of one graph as the item tower reads them."""
-
-    graph: TemporalGraph
-    items: Items
-    reader: TableReader | None
-    own: NDArray[np.int64]
-    horizon: int
-
-    def read(self, codes: NDArray[np.int64], anchor: int) -> tuple[TableInput | None, Tensor, Tensor, Tensor]:
-        """The inputs of `ItemTower.forward` for these items at this anchor."""
-        columns = None
-        if self.reader is not None:
-            columns = TableInput(
-                torch.from_numpy(self.reader.numbers(codes)),
-                torch.from_numpy(self.reader.categories(codes)),
-                tuple((torch.from_numpy(i), torch.from_numpy(o)) for i, o in self.reader.texts(codes)),
-            )
-        ages = elapsed(np.full(len(codes), anchor), self.items.birth[codes])[:, None]
-        history = item_history(self.graph, self.items.table, codes, anchor, self.horizon)
-        return columns, torch.from_numpy(ages), torch.from_numpy(history), torch.from_numpy(self.own[codes])
-
-    def met(self, trees: Sample) -> Met:
-        """The items in sampled trees, of the first two hops."""
-        table, codes = (self.items.table, None) if self.items.holder is None else self.items.holder
-        blocks = [b for b in trees.blocks[1:] if b.table == table and b.depth <= 2]
-        seeds = np.concatenate([b.seeds for b in blocks]) if blocks else np.zeros(0, np.int64)
-        rows = np.concatenate([b.rows for b in blocks]) if blocks else np.zeros(0, np.int64)
-        times = [b.times if b.depth == 1 else _when(trees, b) for b in blocks]
-        when = np.concatenate(times) if blocks else np.zeros(0, np.int64)
-        order = np.argsort(seeds, kind="stable")
-        seeds, rows, when = seeds[order], rows[order], when[order]
-        items = rows if codes is None else codes[rows].astype(np.int64)
-        known = np.flatnonzero(items >= 0)
-        seeds, items, when = seeds[known], items[known], when[known]
-        offsets = np.searchsorted(seeds, np.arange(len(trees) + 1))
-        return Met(items, offsets, elapsed(trees.anchors[seeds], when)[:, None])
-
-
-def _when(trees: Sample, block: Block) -> NDArray[np.int64]:
-    """When an item of the second hop was met: the time of the row of the first hop that led to it."""
-    return trees.blocks[block.source].times[block.parents]
-
-
-def item_history(
-    graph: TemporalGraph, table: int | None, codes: NDArray[np.int64], anchor: int, horizon: int
-) -> NDArray[np.float32]:
-    """float32[m, f]: for each link to the items' table, log1p of the rows known at the anchor, in all and lately."""
-    out = [np.zeros((len(codes), 0), np.float32)]
-    for edge in graph.edges:
-        if edge.parent == table:
-            at = np.full(len(codes), anchor)
-            end = history_end(edge, codes, at)
-            starts = [edge.indptr[codes], *(history_end(edge, codes, at - w * horizon) for w in WINDOWS)]
-            out.append(np.log1p(np.stack([end - start for start in starts], axis=1)).astype(np.float32) / 4)
-    return np.concatenate(out, axis=1)
-
-
-def history_width(graph: TemporalGraph, table: int | None) -> int:
-    """The number of columns of `item_history`."""
-    return (1 + len(WINDOWS)) * sum(edge.parent == table for edge in graph.edges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -468,12 +367,3 @@ def nearest(
         places[i : i + block] = np.take_along_axis(some, order, axis=1)
         scores[i : i + block] = np.take_along_axis(found, order, axis=1)
     return places, scores
-
-
-def item_names(tables: Sequence[pa.Table], table: int) -> pa.Array:
-    """What tells the rows of a node table apart: its key columns, joined where there are several."""
-    keys = tables[table]
-    columns = [keys.column(i).combine_chunks() for i in range(keys.num_columns)]
-    if len(columns) == 1:
-        return columns[0]
-    return pc.binary_join_element_wise(*(column.cast(pa.string()) for column in columns), "\x1f")
