@@ -12,11 +12,11 @@ CLAUSES = RESERVED - {"WHERE", "WITH", "AND", "OR", "NOT", "IN", "IS", "BETWEEN"
 ARITHMETIC = frozenset({"PLUS", "MINUS", "STAR", "SLASH", "PERCENT"})
 NAMES = frozenset({"IDENT", "DQ"})
 _CONSTANTS = frozenset({"INT", "DECIMAL", "STRING", "DATE", "TRUE", "FALSE", "NULL"})
+_PARTS = frozenset({"WHERE", "USING", "RETURN", "VIA"})
 _SPOKEN = {
     "IDENT": "a name", "INT": "a whole number", "DECIMAL": "a number", "STRING": "a text in quotes", "DATE": "a date",
-    "UNIT": "a unit such as days", "EQ": "a comparison", "LPAR": "(", "RPAR": ")", "LSQB": "[", "RSQB": "]",
-    "COMMA": "a comma", "DOT": "a dot", "ARROW": "->", "$END": "the end", "BARE_TOP": "",
-    "DQ": "", "PARAMETER": "", "COMPARE": "", "SEMI": "",
+    "UNIT": "a unit such as days", "EQ": "a comparison", "LPAR": "'('", "RPAR": "')'", "LSQB": "'['", "RSQB": "']'",
+    "COMMA": "a comma", "DOT": "a dot", "ARROW": "->", "$END": "the end",
 }  # fmt: skip
 
 
@@ -130,18 +130,24 @@ def keywords(terminals: frozenset[str]) -> list[str]:
 
 def expectation(expected: frozenset[str]) -> str:
     """What can come next, for a sentence."""
-    spoken: list[str] = []
-    rest = expected
     if {"IDENT", "INT", "LSQB"} <= expected:
         return "a word, a constant or a list"
+    spoken: list[str] = []
+    rest = expected
     if {"IDENT", "LPAR", "INT", "STRING"} <= expected:
         spoken.append("a column, a constant or an aggregate")
         rest = rest - _CONSTANTS - ARITHMETIC - {"IDENT", "LPAR", "NOT"}
+    if rest >= _CONSTANTS:
+        spoken.append("a constant")
+        rest = rest - _CONSTANTS
     if rest >= ARITHMETIC:
-        rest = rest - ARITHMETIC
         spoken.append("an operator")
-    spoken += [_SPOKEN[name] for name in _SPOKEN if name in rest and _SPOKEN[name]]
+        rest = rest - ARITHMETIC
+    clauses: list[str] = []
+    if rest >= _PARTS:
+        clauses = ["FOR EACH …"] * ("FOR" in rest) + ["a clause such as WHERE, USING or RETURN"]
+        rest = rest & {"AND", "$END", "COMMA", "EQ"}
+    spoken = [*clauses, *spoken]
+    spoken += [phrase for name, phrase in _SPOKEN.items() if name in rest]
     spoken += keywords(rest)
-    if len(spoken) > 9:
-        spoken = [*spoken[:8], "…"]
     return ", ".join(spoken)

@@ -242,24 +242,33 @@ def _unclosed(m: Mistake) -> Finding | None:
 def _nothing_after(m: Mistake) -> Finding | None:
     last, clause = m.before(1), m.clause()
     after = m.text[m.tokens[-1].start : m.tokens[-1].end].upper()
+    after = after if after.isalpha() else f"'{after}'"
     if last == "PREDICT" and m.found != "PREDICT":
         hint = "for example COUNT(orders.*, 0, 30, days), or a column: customers.segment"
         return Finding("missing_target", "PREDICT does not say what to predict", hint)
     if m.wants_name and clause in ("FOR", "EACH", "FROM") and last != "DOT" and not m.brackets:
         hint = "name the entity's table or key: FOR EACH customers.customer_id"
-        return Finding("missing_entity", f"{after} is not followed by a table or its key", hint)
+        return Finding("missing_entity", f"a table or its key is missing after {after}", hint)
     if m.wants_expression:
         fixes = [m.replaced("", m.tokens[-1].start, m.tokens[-1].end)] if last == "COMMA" else []
-        message = f"after {after} something is missing before {m.shown}"
-        return Finding("missing_expression", message, f"expected {expectation(m.expected)}", fixes)
+        hint = f"expected {expectation(m.expected)}"
+        return Finding("missing_expression", f"after {after} something is missing before {m.shown}", hint, fixes)
     if m.wants_name and last != "RPAR" and not m.expected & {"COMMA", "$END", "LSQB", "AS"}:
-        return Finding(
-            "missing_name", f"after {after} a name is missing before {m.shown}", "names with blanks go in backticks"
-        )
-    if m.at_end and "FOR" in m.expected and not m.brackets and any(t.type == "PREDICT" for t in m.tokens):
-        return Finding(
-            "missing_for", "the query does not say for whom", "add FOR EACH and the entity's key: FOR EACH table.key"
-        )
+        hint = "reserved words and names with blanks go in backticks"
+        return Finding("missing_name", f"a name is missing between {after} and {m.shown}", hint)
+    if "FOR" in m.expected and not m.brackets and any(token.type == "PREDICT" for token in m.tokens):
+        return _no_for(m)
+    return None
+
+
+def _no_for(m: Mistake) -> Finding | None:
+    if m.at_end:
+        hint = "add FOR EACH and the entity's key: FOR EACH table.key"
+        return Finding("missing_for", "the query does not say for whom", hint)
+    later = re.search(r"(?i)\bfor\b", m.text[m.token.start :])
+    if m.found in NAMES and m.word != "EACH" and not later and not _near(m.word, keywords(m.expected)):
+        fixes = [m.inserted(" FOR EACH")]
+        return Finding("missing_for", f"FOR is missing before {m.shown}", "write FOR EACH", fixes)
     return None
 
 
@@ -282,6 +291,8 @@ def _missing_word(m: Mistake) -> Finding | None:
         single = "FOR"
     elif "PREDICT" in m.expected and not m.at_end:
         single = "PREDICT"
+    elif m.expected == {"FOLLOWING", "PRECEDING"}:
+        single = "FOLLOWING"
     if single:
         fixes = [m.inserted(f" {single}"), m.inserted(f" {single} MODEL"), m.replaced(f" {single}")]
         return Finding("missing_word", f"{single} is missing before {m.shown}", f"write {single}", fixes)
@@ -313,11 +324,17 @@ def _misspelt(m: Mistake) -> Finding | None:
     return None
 
 
-def _anything(m: Mistake) -> Finding | None:
-    hint = f"expected {expectation(m.expected)}" if m.expected else ""
-    if m.at_end or (m.found == "RPAR" and m.before(1) in ("EQ", "COMMA")):
-        return Finding("incomplete", f"the text breaks off before {m.shown}", hint)
+def _anything(m: Mistake) -> Finding:
+    hint = f"expected {expectation(m.expected)}" if m.expected else "take it away"
+    if m.at_end:
+        return Finding("incomplete", "the text ends too early", hint)
     fixes = [m.replaced("->")] if "ARROW" in m.expected else []
+    if m.expected == {"DOT"}:
+        hint = "a column is written table.column"
+    elif m.before(1) == "IN":
+        hint = "IN is followed by a list: IN ('a', 'b')"
+    elif m.found == "IDENT" and m.expected == {"STRING", "DQ"}:
+        fixes = [m.replaced(f"'{m.text[m.token.start : m.token.end]}'")]
     return Finding("syntax", f"{m.shown} can't stand here", hint, fixes)
 
 
