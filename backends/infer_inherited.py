@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pql.backends.infer_clocks import set_no_clock
 from pql.backends.infer_keys import PARTLY, decide_key, key_candidates
-from pql.backends.infer_links import GOOD, SUFFIX, Candidate, candidates_of, declared_links, measure, name_match
+from pql.backends.infer_links import GOOD, SAME, SUFFIX, Candidate, candidates_of, declared_links, measure, name_match
 from pql.backends.names import table_stem
 from pql.backends.profile import Draft, Profile
 from pql.backends.sql import identifier
@@ -75,7 +75,7 @@ def _choices(profile: Profile, draft: Draft, forced: list[Link], barred: set[tup
     made += [link for link in declared if profile.drafts[link.parent].has_clock and link.parent != draft.name]
     keys = {name: [(d.key_column, d.key_score)] for name, d in profile.drafts.items() if d.key_column is not None}
     for candidate in candidates_of(profile, draft, keys=keys):
-        if candidate.column in taken or candidate.parent == draft.name or candidate.score < SUFFIX:
+        if candidate.column in taken or candidate.parent == draft.name or candidate.score < SAME - 1:
             continue
         link = candidate.link(Evidence("inferred"))
         if _is_barred(link, barred):
@@ -91,11 +91,13 @@ def _is_barred(link: Link, barred: set[tuple[str, str, str]]) -> bool:
 
 
 def _is_plausible(profile: Profile, candidate: Candidate) -> bool:
-    """Whether values bear the name out. As of a moment, a row without a parent may just be later: one hit is enough."""
+    """Whether values bear the name out. As of a moment they can't speak: a row without a parent may just be later."""
+    if profile.as_of is not None:
+        return True
     seen = measure(profile, candidate.child, (candidate.column,), candidate.parent, (candidate.key,))
     if seen.ratio is None or not profile.rows(candidate.parent):
         return True
-    return seen.ratio >= GOOD if profile.as_of is None else seen.ratio > 0
+    return seen.ratio >= GOOD
 
 
 def _belongs(profile: Profile, link: Link, *, or_null: bool = False) -> str:
