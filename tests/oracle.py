@@ -37,6 +37,7 @@ class World:
     virtual: dict[str, tuple[str, list[tuple[str, str]], str | None]] = field(default_factory=dict)
     first_seen: bool = True
     until: dt.datetime = FOREVER
+    seen_before: dict[Any, Any] = field(default_factory=dict)  # answers already worked out
 
     def __post_init__(self) -> None:
         for name, (key, sources, enriched) in self.virtual.items():
@@ -46,6 +47,12 @@ class World:
 
     def time(self, table: str, row: Row) -> dt.datetime | None:
         """When a row became known; None where that isn't known, or where the table has no clock."""
+        place = ("time", table, id(row))
+        if place not in self.seen_before:
+            self.seen_before[place] = self._time(table, row)
+        return self.seen_before[place]
+
+    def _time(self, table: str, row: Row) -> dt.datetime | None:
         if table in self.virtual:
             key, sources, _ = self.virtual[table]
             seen = [self.time(t, r) for t, c in sources for r in self.tables[t] if r[c] == row[key]]
@@ -65,8 +72,10 @@ class World:
     def visible(self, table: str) -> list[Row]:
         if table not in self.clocks:
             return self.tables[table]
-        times = [(row, self.time(table, row)) for row in self.tables[table]]
-        return [row for row, time in times if time is not None and time <= self.until]
+        if ("visible", table) not in self.seen_before:
+            times = [(row, self.time(table, row)) for row in self.tables[table]]
+            self.seen_before["visible", table] = [row for row, time in times if time is not None and time <= self.until]
+        return self.seen_before["visible", table]
 
     def parents(self, link: LinkSpec, row: Row) -> list[Row]:
         """All visible rows a row points to: none, one, or several with the same key."""
@@ -77,11 +86,12 @@ class World:
 
     def parent(self, link: LinkSpec, row: Row) -> tuple[Row, dt.datetime | None] | None:
         """The row pointed to and its time; of several with the same key the least of every value."""
-        rows = self.parents(link, row)
-        if not rows:
-            return None
-        times = [time for time in (self.time(link[2], parent) for parent in rows) if time is not None]
-        return collapse(rows), min(times, default=None)
+        place = (link, *(row[column] for column in link[1]))
+        if place not in self.seen_before:
+            rows = self.parents(link, row)
+            times = [time for time in (self.time(link[2], parent) for parent in rows) if time is not None]
+            self.seen_before[place] = (collapse(rows), min(times, default=None)) if rows else None
+        return self.seen_before[place]
 
     def route(self, table: str, goal: str) -> list[LinkSpec]:
         """The shortest way up from a table to another."""
@@ -140,9 +150,10 @@ def training_table(query: ast.Predict, world: World, anchors: Iterable[dt.dateti
         if None not in values:
             grouped.setdefault(values, []).append(row)
     examples = []
+    collapsed = {values: collapse(rows) for values, rows in grouped.items()}
     for anchor in anchors:
         for values, rows in grouped.items():
-            entity = collapse(rows)
+            entity = collapsed[values]
             if not exists(world, query, table, values, rows, anchor):
                 continue
             asked = Question(world, table, values, entity, anchor)

@@ -47,7 +47,7 @@ def random_database(rng: random.Random) -> Database:
             product["launched_at"] = rng.choice([day(0), day(12), day(30), None])
         products.append(product)
     orders: list[Row] = []
-    for n in range(rng.randint(0, 25)):
+    for n in range(rng.randint(0, rng.choice([10, 25, 60]))):
         row = {
             "order_id": rng.choice([n, n, n, None]) if not with_items else n,
             "customer_id": rng.choice([customer_id(rng.randint(0, 5)), customer_id(rng.randint(0, 2)), None]),
