@@ -44,7 +44,7 @@ def infer_catalog(snapshot: Snapshot, *, overrides: Overrides = Overrides(), as_
     virtual, more = virtual_tables(
         profile,
         links,
-        barred={(table, column) for table, off in barred.items() for column, _, _ in off},
+        barred={(table, column): parent for table, off in barred.items() for column, parent, _ in off},
         forced=to_virtual,
     )
     unknown = set(to_virtual) - {table.name for table in virtual}

@@ -63,11 +63,13 @@ def is_complete(profile: Profile, link: Link) -> bool:
 
 
 def virtual_tables(
-    profile: Profile, links: list[Link], *, barred: set[tuple[str, str]], forced: dict[str, list[tuple[str, str]]]
+    profile: Profile, links: list[Link], *, barred: dict[tuple[str, str], str], forced: dict[str, list[tuple[str, str]]]
 ) -> tuple[list[Table], list[Link]]:
     """The tables that aren't stored, without the columns of the tables that enrich them, and the links to them.
 
-    `barred`: (table, column) that the user has unlinked. `forced`: carriers that the user links, by virtual table.
+    `barred`: (table, column) that the user has unlinked, from which parent; such a column carries no entity, unless
+    that parent is incomplete, so that what it describes is an entity anyway.
+    `forced`: carriers that the user links, by virtual table.
     """
     groups = _groups(profile, links, barred)
     for name, carriers in forced.items():
@@ -87,7 +89,7 @@ def virtual_tables(
     return tables, made
 
 
-def _groups(profile: Profile, links: list[Link], barred: set[tuple[str, str]]) -> list[_Group]:
+def _groups(profile: Profile, links: list[Link], barred: dict[tuple[str, str], str]) -> list[_Group]:
     order = {name: i for i, name in enumerate(profile.drafts)}
     incomplete: dict[str, _Group] = {}
     for link in links:
@@ -100,6 +102,9 @@ def _groups(profile: Profile, links: list[Link], barred: set[tuple[str, str]]) -
         linked.update(carriers)
         if link.parent in incomplete and link.child != link.parent and len(carriers) == 1:
             incomplete[link.parent].sources.append(carriers[0])
+    for carrier, parent in barred.items():
+        if parent in incomplete and carrier not in linked:
+            incomplete[parent].sources.append(carrier)
     groups = list(incomplete.values())
     loose = [
         (name, column)
@@ -107,7 +112,8 @@ def _groups(profile: Profile, links: list[Link], barred: set[tuple[str, str]]) -
         for column in draft.types
         if is_entity_id(column)
         and profile.joinable(name, column)
-        and (name, column) not in linked | barred
+        and (name, column) not in linked
+        and (name, column) not in barred
         and column != draft.key_column
     ]
     groups += _loose_groups(loose)

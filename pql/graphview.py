@@ -97,7 +97,7 @@ def _link_line(link: Link) -> str:
     return _aligned([_link_cells(link)])[0]
 
 
-def _link_cells(link: Link) -> tuple[str, str, str, str]:
+def _link_cells(link: Link) -> tuple[str, ...]:
     evidence = link.evidence
     ratio = f"{percent(evidence.ratio)} found" if evidence.ratio is not None else "no values"
     orphans = f"{evidence.orphans:,} orphans" if evidence.orphans else "no orphans"
@@ -110,7 +110,7 @@ def percent(ratio: float) -> str:
 
 
 def _column_lines(table: Table) -> list[str]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for column in table.columns:
         counts = [] if column.distinct is None else [f"{column.distinct:,} distinct"]
         counts += [f"{column.nulls:,} NULL"] if column.nulls else []

@@ -257,6 +257,14 @@ class TestVirtualTables:
         ]
         assert partial.evidence.ratio == 3 / 40
 
+    def test_unlinking_the_describing_table_leaves_the_entity(self) -> None:
+        said = Overrides().unlink("transactions", "household_id", "demographics", "household_id")
+        said = said.unlink("transactions", "store_id", "store", "store_id")
+        catalog = infer(self.retail(), overrides=said)
+        assert "transactions.household_id -> demographics.household_id" not in links(catalog)
+        assert "transactions.household_id -> household.household_id" in links(catalog)
+        assert not catalog.has("store")
+
     def test_an_id_without_a_table_is_an_entity(self) -> None:
         store = infer(self.retail()).table("store")
         assert (store.rows, store.role, store.clock.kind) == (3, Role.ENTITY, "seen")
