@@ -29,8 +29,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """The candidates of n entities: `items` int64[c] ascending within each entity, `owner` int64[c] its position (0…n-1),
-    `source` uint8[c] an OR of the source flags, `together` float32[c] the item–item score (NaN outside its basis)."""
+    """The candidates of n entities: `items` int64[c] ascending within each entity, `owner` int64[c] its position.
+
+    `source` uint8[c]: an OR of the source flags. `together` float32[c]: the item–item score (NaN outside its basis).
+    """
 
     n: int
     owner: NDArray[np.int64]
@@ -58,7 +60,7 @@ def candidates_at(
     limits: Limits | None = None,
     nearest: NDArray[np.int64] | None = None,
 ) -> Candidates:
-    """The candidates of `entities` (rows, int64[n]); `nearest` int64[n, q] are items near in an embedding (-1 for none)."""
+    """The candidates of `entities` (rows, int64[n]); `nearest` int64[n, q]: items near by embedding (-1: none)."""
     limits = limits or Limits()
     n, n_items = len(entities), history.n_items
     if not n or not n_items:
@@ -139,9 +141,9 @@ def _together(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The best items of the item–item model, positive scores only."""
     n, b = score.shape
-    if not b:
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     limit = min(limit, b)
+    if not limit:
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     threshold = -np.partition(-score, limit - 1, axis=1)[:, limit - 1 : limit]
     owner, place = np.nonzero((score >= threshold) & (score > 0))
     index = best_of(owner, place, score[owner, place], n, limit)

@@ -154,14 +154,17 @@ def follow(graph: TemporalGraph, table: int, route: Route) -> tuple[NDArray[np.i
 def _items(graph: TemporalGraph, fact: int, item: Item) -> tuple[NDArray[np.int32], ItemTable, NDArray[np.int64]]:
     """The item code of every fact row, the items, and when the way to the item is known."""
     rows, known = follow(graph, fact, item.column.route)
-    holder = graph.nodes[graph.index(item.column.table)]
-    if item.table is None:
-        column = holder.column(item.column.column)
+    try:
+        holder = graph.nodes[graph.index(item.column.table)]
+        column = holder.column(item.column.column) if item.table is None else None
+        table = graph.index(item.table) if item.table is not None else -1
+    except KeyError as error:
+        raise PqlError("not_supported", f"The graph doesn't hold {error.args[0]}, whose values are ranked.") from None
+    if column is not None:
         if column.values is None:
             raise PqlError("not_supported", f"{item.column.table}.{column.name} has too many distinct values to rank")
         codes = column.data[rows] if len(column.data) else np.full(len(rows), -1)
         return np.where(rows >= 0, codes, -1).astype(np.int32), _value_items(holder, column), known
-    table = graph.index(item.table)
     if item.column.table != item.table:
         edge = next(
             (
@@ -193,7 +196,7 @@ def _row_items(table: NodeTable) -> ItemTable:
 
 
 def _value_items(table: NodeTable, column: NodeColumn) -> ItemTable:
-    """The distinct values of a column as items, born when first seen, with the categories of the row that showed them."""
+    """The distinct values of a column as items, born when first seen, with the categories of their first row."""
     n = len(column.values) if column.values is not None else 0
     order = np.lexsort((np.arange(len(table)), table.time))
     order = order[column.data[order] >= 0]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pql.engine.candidates import SOURCES, Candidates
-from pql.engine.pair_history import MULTIPLES, History, locate
+from pql.engine.pair_history import MULTIPLES, History, locate, picked
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ def pair_features(
 ) -> PairFeatures:
     """Describe every candidate of `entities` (rows, int64[n]); `scores` are further columns, one value per candidate.
 
-    Times are in horizons, so that one model serves every anchor; counts of items are shares of the entities then active.
+    Times are in horizons, so that one model serves every anchor; counts of items are shares of the active entities.
     """
     entity, item = entities[candidates.owner], candidates.items
     columns: dict[str, NDArray] = {}
@@ -51,12 +51,10 @@ def pair_features(
 
 def _pair(columns: dict[str, NDArray], history: History, entity: NDArray, item: NDArray) -> None:
     at, found = history.find(entity, item)
-    if not len(history.key):
-        return
     anchor, horizon = history.anchor, history.horizon
 
     def of_pair(values: NDArray) -> NDArray[np.float32]:
-        return np.where(found, values[at], 0).astype(np.float32)
+        return np.where(found, picked(values, at), 0).astype(np.float32)
 
     def in_horizons(span: NDArray[np.int64], ok: NDArray[np.bool_]) -> NDArray[np.float32]:
         return np.where(ok, span / horizon, np.nan).astype(np.float32)
@@ -65,13 +63,13 @@ def _pair(columns: dict[str, NDArray], history: History, entity: NDArray, item: 
     for multiple, window in zip(MULTIPLES, history.windows, strict=True):
         columns[f"times in {multiple}h"] = of_pair(window)
     columns["times, decayed"] = of_pair(history.decayed)
-    last, first = history.last[at], history.first[at]
+    last, first = picked(history.last, at), picked(history.first, at)
     recency = in_horizons(anchor - last, found)
     columns["recency"] = recency
     columns["since first"] = in_horizons(anchor - first, found)
     several = found & (last > first)
     with np.errstate(divide="ignore", invalid="ignore"):
-        gap = np.where(several, (last - first) / np.maximum(1, history.count[at] - 1) / horizon, np.nan)
+        gap = np.where(several, (last - first) / np.maximum(1, picked(history.count, at) - 1) / horizon, np.nan)
         columns["mean gap"] = gap.astype(np.float32)
         columns["recency / gap"] = (recency / gap).astype(np.float32)
     mine = np.maximum(1, history.entity_count[entity])
@@ -134,11 +132,14 @@ def _category(
     starts = np.flatnonzero(new)
     mine = codes[item].astype(np.int64)
     at, found = locate(keys[starts], np.where(mine >= 0, entity * max(1, n_codes) + mine, -1))
-    if not len(starts):
-        return
-    times = np.add.reduceat(history.count[inside].astype(np.int64), starts)[at]
-    recent = np.add.reduceat(history.windows[-1][inside].astype(np.int64), starts)[at]
-    last = np.maximum.reduceat(history.last[inside], starts)[at]
+
+    def of_category(reduce: np.ufunc, values: NDArray) -> NDArray[np.int64]:
+        rows = values[inside].astype(np.int64)
+        return picked(reduce.reduceat(rows, starts) if len(starts) else rows, at)
+
+    times = of_category(np.add, history.count)
+    recent = of_category(np.add, history.windows[-1])
+    last = of_category(np.maximum, history.last)
     columns[f"{name}: share of mine"] = np.where(found, times / np.maximum(1, history.entity_count[entity]), 0)
     columns[f"{name}: share of mine in 4h"] = np.where(
         found, recent / np.maximum(1, history.entity_windows[-1][entity]), 0
@@ -147,17 +148,16 @@ def _category(
     known = (codes >= 0) & history.known
     total = np.bincount(codes[known], weights=history.item_windows[-1][known], minlength=n_codes)
     with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(known, history.item_windows[-1] / total[codes], np.nan)
+        share = np.where(known, history.item_windows[-1] / picked(total, codes), np.nan)
     columns[f"{name}: item's share"] = share[item]
-    pair_share = history.count[at] if not len(history.key) else _own_share(history, entity, item, times, found)
-    columns[f"{name}: item's share of mine"] = pair_share
+    columns[f"{name}: item's share of mine"] = _own_share(history, entity, item, times, found)
 
 
 def _own_share(
     history: History, entity: NDArray, item: NDArray, times: NDArray[np.int64], found: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     at, bought = history.find(entity, item)
-    return np.where(found & bought, history.count[at] / np.maximum(1, times), np.where(found, 0.0, np.nan))
+    return np.where(found & bought, picked(history.count, at) / np.maximum(1, times), np.where(found, 0.0, np.nan))
 
 
 def _number(

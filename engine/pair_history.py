@@ -20,8 +20,8 @@ MULTIPLES = (1, 2, 4)  # the windows before the anchor, in horizons
 class History:
     """The past of one anchor. E entities, I items, p distinct (entity, item) pairs sorted by `key` = entity * I + item.
 
-    Windows are the 1, 2 and 4 horizons before the anchor. `decayed` is the pair's number of interactions, each weighted by
-    1 / (1 + age / horizon). Times are µs; arrays of entities or items without a past hold 0 counts and `anchor` as time.
+    Windows are the 1, 2 and 4 horizons before the anchor. `decayed` is the pair's number of interactions, each
+    weighing 1 / (1 + age / horizon). Times are µs; entities or items without a past have 0 counts and `anchor` as time.
     """
 
     anchor: int
@@ -73,6 +73,11 @@ def locate(sorted_keys: NDArray[np.int64], wanted: NDArray[np.int64]) -> tuple[N
     return at, found
 
 
+def picked(values: NDArray, at: NDArray[np.int64]) -> NDArray:
+    """`values[at]`, or noughts where there are no values at all."""
+    return values[at] if len(values) else np.zeros(len(at), dtype=values.dtype)
+
+
 def history_at(interactions: Interactions, anchor: int, horizon: int) -> History:
     """The past of `anchor` (inclusive), with windows in multiples of `horizon` µs."""
     n_entities, n_items = interactions.n_entities, interactions.n_items
@@ -84,7 +89,7 @@ def history_at(interactions: Interactions, anchor: int, horizon: int) -> History
     new = np.ones(len(keys), dtype=bool)
     new[1:] = keys[1:] != keys[:-1]
     starts = np.flatnonzero(new)
-    ends = np.append(starts[1:], len(keys))
+    ends = np.append(starts, len(keys))[1:]
     pair_entity, pair_item = entity[starts], item[starts]
     recent = [time > anchor - m * horizon for m in MULTIPLES]
     age = (anchor - time) / horizon
@@ -141,7 +146,7 @@ def history_at(interactions: Interactions, anchor: int, horizon: int) -> History
 
 
 def popular_order(history: History) -> NDArray[np.int64]:
-    """All items known at the anchor, most distinct entities in the last horizon first, then in 4, then ever, then index."""
+    """All items known at the anchor: by distinct entities in the last horizon, then in 4, then ever, then index."""
     ranked = np.lexsort(
         (
             np.arange(history.n_items),

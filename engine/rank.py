@@ -49,10 +49,12 @@ _SPLITS = {VALID: "valid", TEST: "test"}
 
 @dataclass(frozen=True, slots=True)
 class TrainedRanker:
-    """What answers a ranking. `weights`: (member, weight), sum 1, noughts included: boosted, gnn, repeat, popularity.
+    """What answers a ranking. `weights`: (member, weight), sum 1, noughts included.
 
-    `k`: the list's length it was chosen by. `horizon`: µs, the unit of its windows. `recall`: share of the validation truth
-    among the candidates.
+    Members: boosted, boosted + gnn (the ranker with the network's scores as features), gnn, repeat, popularity.
+
+    `k`: the list's length it was chosen by. `horizon`: µs, the unit of its windows. `recall`: share of the validation
+    truth among the candidates. `uses_towers`: whether the answer needs the network.
     """
 
     name: str

@@ -25,8 +25,8 @@ LEAST_GAIN = 1.005  # a mixture must be better than what is simpler by half a pe
 class Judged:
     """All pairs of one split with every member's score; `owner` int64[c] counts over its n examples.
 
-    `met` bool[c]: the pair is in the entity's history; `truth_met`: likewise per value of `truth`. `recall`: the mean share
-    of the truth among the candidates.
+    `met` bool[c]: the pair is in the entity's history; `truth_met`: likewise per value of `truth`. `recall`: the mean
+    share of the truth among the candidates.
     """
 
     n: int
@@ -98,7 +98,7 @@ def _remarks(weights: Mapping[str, float], alone: Mapping[str, float]) -> Iterat
 
 
 def ranking_table(judged: Mapping[str, Judged], weights: Mapping[str, float], k: int) -> MetricsTable:
-    """Every member, baseline and the blend on every split: MAP, recall, NDCG at k and MRR, over all and over new items."""
+    """Every member, baseline and the blend on every split: MAP, recall, NDCG and MRR, over all and over new items."""
     return MetricsTable(f"map@{k}", tuple(r for split, part in judged.items() for r in _rows(split, part, weights, k)))
 
 

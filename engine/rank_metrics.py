@@ -1,4 +1,4 @@
-"""Metrics of ranked lists: MAP, recall, NDCG at k and the reciprocal rank, over all items or only those new to the entity."""
+"""Metrics of ranked lists: MAP, recall, NDCG at k and MRR, over all items or only those new to the entity."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class RankMetrics:
 
 
 def hits(ranked: NDArray[np.int64], truth: Ragged) -> NDArray[np.bool_]:
-    """bool[n, k]: which of the ranked items (int64[n, k], -1 where the list ends) are among the example's true items."""
+    """bool[n, k]: which of the ranked items (int64[n, k], -1 where a list ends) are among the example's true ones."""
     n = len(truth)
     width = int(max(ranked.max(initial=0), truth.values.max(initial=0))) + 2
     owner = np.repeat(np.arange(n, dtype=np.int64), np.diff(truth.offsets))
@@ -54,7 +54,7 @@ def average_precision(ranked: NDArray[np.int64], truth: Ragged, k: int) -> NDArr
 
 
 def rank_metrics(ranked: NDArray[np.int64], truth: Ragged, k: int) -> RankMetrics:
-    """The metrics of n ranked lists (int64[n, >=k] distinct items best first, -1 where a list ends) against the truth."""
+    """The metrics of n ranked lists (int64[n, ≥ k], distinct items best first, -1 where a list ends)."""
     size = np.diff(truth.offsets)
     counted = np.flatnonzero(size > 0)
     if not len(counted):

@@ -1,4 +1,4 @@
-"""The network's two towers in a ranking: trained on the older anchors, so that the ranker meets honest scores of theirs."""
+"""The network's two towers in a ranking, trained on the older anchors so that the ranker meets honest scores of theirs."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class BoundTowers:
         """float32[n, d]: the vectors of the seeds."""
         lags = np.zeros((len(seeds), 0), dtype=np.float32)
         inputs = Inputs(self.graph, seeds, self.towers.spec.compute(self.graph, seeds, lags), lags)
-        return self.towers.fitted.embed_entities(inputs)
+        return self.towers.fitted.embed_entities(inputs, self.items)
 
     def embed_items(self, anchor: int) -> NDArray[np.float32]:
         """float32[I, d]: the vectors of all items; nought for those unknown at the anchor."""

@@ -25,7 +25,7 @@ _DEFAULT_ROUNDS = 60
 
 @dataclass(frozen=True, slots=True)
 class RankerRows:
-    """Training pairs: `values` float32[r, f], `labels` int8[r] (1: in the truth), `groups` int64[g] rows per example."""
+    """Training pairs: `values` float32[r, f], `labels` int8[r] (1: true), `groups` int64[g] rows per example."""
 
     values: NDArray[np.float32]
     labels: NDArray[np.int8]
@@ -143,7 +143,7 @@ def fit_ranker(
     objective: str | None = None,
     rounds: int | None = None,
 ) -> Ranker:
-    """Fit on `rows`. With `check`, stop each objective on its MAP and keep the better; else `objective` for `rounds`."""
+    """Fit on `rows`. With `check`, stop each objective on its MAP, keep the better; else `objective` for `rounds`."""
     objectives = (objective,) if objective else OBJECTIVES if check is not None else OBJECTIVES[:1]
     best: tuple[float, Ranker] | None = None
     for which in objectives:
@@ -159,7 +159,7 @@ def fit_ranker(
 def top_lists(
     owner: NDArray[np.int64], items: NDArray[np.int64], score: NDArray[np.float64], n: int, k: int
 ) -> NDArray[np.int64]:
-    """int64[n, k]: the k best items of every owner, best first, ties by place; -1 where there are fewer. Owners ascend."""
+    """int64[n, k]: the k best items of every owner, best first, ties by place; -1 where fewer. Owners ascend."""
     sizes = np.bincount(owner, minlength=n)
     width = max(k, int(sizes.max(initial=0)))
     first = np.cumsum(sizes) - sizes
