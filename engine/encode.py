@@ -131,7 +131,7 @@ def _count(column: NodeColumn) -> int:
 
 
 def _strings(column: NodeColumn) -> pa.Array:
-    values = column.values
+    values = pa.array([], pa.string()) if column.values is None else column.values
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
     if isinstance(values, pa.DictionaryArray):

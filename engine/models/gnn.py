@@ -203,4 +203,4 @@ def typical_age(trees: Any) -> float:
     ages = [elapsed(trees.anchors[block.seeds], block.times) for block in trees.blocks if block.depth == 1]
     days = np.concatenate(ages) if ages else np.zeros(0, np.float32)
     days = days[np.isfinite(days)]
-    return float(max(np.median(days), 1 / 86_400)) if len(days) else 30.0
+    return max(float(np.median(days)), 1 / 86_400) if len(days) else 30.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -212,14 +212,16 @@ class TableEncoding(nn.Module):
         self.project = nn.Linear(1 if self.constant else width, hidden)
         with torch.no_grad():
             for embedding in (*self.embeddings.values(), *self.texts.values()):
-                embedding.weight.mul_(0.5)
+                cast(nn.Embedding, embedding).weight.mul_(0.5)
 
     def forward(self, rows: TableInput) -> Tensor:
         if self.constant:
             return F.relu(self.project(rows.numbers.new_ones(len(rows), 1)))
         parts = [rows.numbers]
         parts += [self.embeddings[f"c{j}"](rows.categories[:, j]) for j in range(len(self.embeddings))]
-        parts += [self.texts[f"x{j}"](ids, offsets) for j, (ids, offsets) in enumerate(rows.texts)]
+        parts += [
+            cast(nn.EmbeddingBag, self.texts[f"x{j}"])(ids, offsets) for j, (ids, offsets) in enumerate(rows.texts)
+        ]
         return F.relu(self.project(torch.cat(parts, dim=1)))
 
 
@@ -293,6 +295,10 @@ class HeteroNetwork(nn.Module):
         )
         self.layers = nn.ModuleList(Layer(spec) for _ in range(spec.layers))
 
+    def rounds(self) -> list[Layer]:
+        """The layers, first to last."""
+        return [cast(Layer, layer) for layer in self.layers]
+
     def embed(self, batch: Batch) -> list[Nodes]:
         """The state of every block before the first layer."""
         rows = {table: self.tables[f"t{table}"](value) for table, value in batch.tables.items()}
@@ -301,13 +307,13 @@ class HeteroNetwork(nn.Module):
             name = f"t{block.table}"
             timed = name in self.ages
             time = self.clock(block.ages) if timed else None
-            weight = self.ages[name].weight if timed else None
+            weight = cast(nn.Linear, self.ages[name]).weight if timed else None
             out.append(Nodes(rows[block.table], block.inverse, time, weight))
         return out
 
     def forward(self, batch: Batch) -> Tensor:
         nodes = self.embed(batch)
-        for number, layer in enumerate(self.layers, start=1):
+        for number, layer in enumerate(self.rounds(), start=1):
             reach = len(self.layers) - number
             updated = list(nodes)
             for i, block in enumerate(batch.blocks):
@@ -318,7 +324,9 @@ class HeteroNetwork(nn.Module):
                 total = layer.own[name](old)
                 for j, child in enumerate(batch.blocks):
                     if child.source == i:
-                        total = total + nodes[j].message(layer.neighbor[child.relation].weight, child.offsets)
+                        total = total + nodes[j].message(
+                            cast(nn.Linear, layer.neighbor[child.relation]).weight, child.offsets
+                        )
                         total = total + layer.count[child.relation](child.counts)
                 updated[i] = Nodes(old, block.inverse, None, None, old + F.relu(layer.norm[name](total)))
             nodes = updated

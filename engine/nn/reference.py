@@ -68,7 +68,8 @@ def to_hetero_data(graph: TemporalGraph, trees: Sample) -> HeteroData:
 
 def _layout(trees: Sample) -> tuple[list[int], dict[int, int]]:
     """Where each block's nodes begin among the nodes of its table, and how many each table has."""
-    start, size = [], {}
+    start: list[int] = []
+    size: dict[int, int] = {}
     for block in trees.blocks:
         start.append(size.get(block.table, 0))
         size[block.table] = start[-1] + len(block)
@@ -86,7 +87,7 @@ def reference_forward(network: HeteroNetwork, graph: TemporalGraph, trees: Sampl
         graph.nodes[t].name: torch.cat([first[i].value() for i, b in enumerate(trees.blocks) if b.table == t])
         for t in tables
     }
-    for layer in network.layers:
+    for layer in network.rounds():
         convolutions = {}
         for relation in data.edge_types:
             edge, down = _edge_of(graph, relation)
@@ -112,7 +113,7 @@ def _edge_of(graph: TemporalGraph, relation: Relation) -> tuple[int, bool]:
 
 def _counts(layer: Any, batch: Batch, start: list[int], size: dict[int, int], hidden: int) -> dict[int, Tensor]:
     """What the counts of known neighbours add to each node of each table."""
-    kind = layer.own["t0"].weight.dtype
+    kind = batch.blocks[0].counts.dtype
     out = {table: torch.zeros(n, hidden, dtype=kind) for table, n in size.items()}
     for block in batch.blocks[1:]:
         table = batch.blocks[block.source].table
