@@ -1,4 +1,4 @@
-"""The network's two towers in a ranking, trained on the older anchors so that the ranker meets honest scores of theirs."""
+"""The network's two towers in a ranking, trained on older anchors than the ranker, which so meets honest scores."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from pql.engine.planned_graph import masked_columns
 from pql.language.errors import PqlError
 
 if TYPE_CHECKING:
-    from pql.engine.nn.towers import FittedTowers, Items
+    from pql.engine.nn.items import Items
+    from pql.engine.nn.towers import FittedTowers
 
 FEWEST_ANCHORS = 2  # of training, for the towers beside those the ranker learns from
 MAX_EXAMPLES = 20_000
@@ -73,16 +74,18 @@ class BoundTowers:
 
 def tower_items(plan: Plan, graph: TemporalGraph, items: ItemTable) -> Items:
     """The plan's items as the towers tell them apart: by key, or by value."""
-    from pql.engine.nn.towers import Items, item_names
+    from pql.engine.nn.items import Items, item_names
 
     item = plan.task.item
     if item is None:
         raise PqlError("not_supported", "this target has no items to rank")
     if item.table is not None:
         table = graph.index(item.table)
-        return Items(item_names([node.keys for node in graph.nodes], table), items.birth, table)
-    values = graph.nodes[graph.index(item.column.table)].column(item.column.column).values
-    return Items(pa.array([], pa.string()) if values is None else values, items.birth)
+        return Items(item_names(graph.nodes[table].keys), items.birth, table)
+    holder = graph.index(item.column.table)
+    column = graph.nodes[holder].column(item.column.column)
+    names = pa.array([], pa.string()) if column.values is None else column.values
+    return Items(names, items.birth, None, (holder, column.data.astype(np.int64)))
 
 
 def fit_towers(

@@ -17,7 +17,7 @@ def model(**changes):
 
 
 def events_of(seed=0, entities=120, items=40, groups=4, rows=4000, days=160):
-    """(entity, item, time) arrays: half of the interactions repeat an earlier one, the rest are of the entity's group."""
+    """(entity, item, time) arrays: half of the rows repeat an earlier one, the rest are of the entity's group."""
     rng = np.random.default_rng(seed)
     time = np.sort(rng.integers(0, days * DAY, rows))
     entity = rng.integers(0, entities - 5, rows)
