@@ -18,8 +18,10 @@ MOST_ROUNDS = 800
 PATIENCE = 30
 FEWEST_ROWS = 20  # below it a constant is fitted
 MOST_LABELS = 64  # labels of a multilabel task that get trees of their own; rarer ones get their rate
-RACE_ROWS = 12_000  # rows on which the losses of a regression are compared
+RACE_ROWS = 8_000  # rows on which the ways to fit a regression are compared
 REGRESSION_OBJECTIVES = ("l1", "l2", "log")
+LAG_DECAY = 0.7  # of the weight of each earlier window in the start of a regression
+START_GAIN = 0.005  # share of the error that a start from the lags must save on validation
 
 Floats = NDArray[np.float64]
 
@@ -30,7 +32,8 @@ class BoostedFitted:
 
     `trees`: one text (binary, regression, multiclass) or one per label ("" where the label has only its rate).
     `base`: what is predicted where there are no trees (the rate, the median, or one number per class).
-    `objective`: l1, l2 or log (regression), else the task's own. `rounds`: how many rounds a refit shall run.
+    `objective`: l1, l2 or log (regression), else the task's own. `from_lags`: the trees correct the weighted mean of
+    the entity's earlier targets instead of a constant. `rounds`: how many rounds a refit shall run.
     """
 
     kind: str
@@ -40,13 +43,14 @@ class BoostedFitted:
     names: tuple[str, ...]
     rounds: int
     importance: Floats
+    from_lags: bool = False
     name: str = "boosted"
     _boosters: list[Any] = field(default_factory=list, repr=False, compare=False)
 
     @property
     def again(self) -> BoostedModel:
         """The model with the choices of this fit, for the refit."""
-        return BoostedModel(self.objective)
+        return BoostedModel(self.objective, self.from_lags)
 
     def predict(self, inputs: Inputs) -> Floats:
         """float64[n], or float64[n, classes] for multiclass and multilabel; never NaN."""
@@ -61,6 +65,9 @@ class BoostedFitted:
                     scores[:, i] = booster.predict(matrix, num_threads=1)
             return scores
         raw = np.asarray(self._load()[0].predict(matrix, num_threads=1), dtype=np.float64)
+        if self.from_lags:
+            start = lag_start(inputs.lags, self.base[0])
+            raw = raw + (to_log(start) if self.objective == "log" else start)
         if self.objective == "log":
             raw = from_log(raw)
         if self.kind == "multiclass":
@@ -69,16 +76,21 @@ class BoostedFitted:
         return np.nan_to_num(raw, nan=float(self.base[0]), posinf=1e30, neginf=-1e30)
 
     def contributions(self, inputs: Inputs) -> Floats:
-        """What each feature adds to each seed's raw score (SHAP values), float64[n, f + 1]; last the mean.
+        """What each feature adds to each seed's raw score (SHAP values), float64[n, f + 1]; last what all start from.
 
-        Only for binary and regression; raises PqlError `not_supported` otherwise.
+        The raw score is the log-odds (binary), or the value or its logarithm by `objective`. Only for binary and
+        regression; raises PqlError `not_supported` otherwise.
         """
         if self.kind not in ("binary", "regression", "forecast"):
             raise PqlError("not_supported", f"Contributions of features aren't computed for {self.kind} targets.")
         if not any(self.trees):
             return np.tile(np.append(np.zeros(len(self.names)), self.base[0]), (len(inputs), 1))
         matrix = _matrix(inputs.features, self.names)
-        return np.asarray(self._load()[0].predict(matrix, pred_contrib=True, num_threads=1), dtype=np.float64)
+        parts = np.asarray(self._load()[0].predict(matrix, pred_contrib=True, num_threads=1), dtype=np.float64)
+        if self.from_lags:
+            start = lag_start(inputs.lags, self.base[0])
+            parts[:, -1] += to_log(start) if self.objective == "log" else start
+        return parts
 
     def state(self) -> State:
         return {
@@ -89,6 +101,7 @@ class BoostedFitted:
             "names": list(self.names),
             "rounds": self.rounds,
             "importance": self.importance,
+            "from_lags": self.from_lags,
         }
 
     def _load(self) -> list[Any]:
@@ -101,9 +114,10 @@ class BoostedFitted:
 
 @dataclass(frozen=True, slots=True)
 class BoostedModel:
-    """LightGBM on the features. `objective` fixes the regression's loss; None lets validation choose."""
+    """LightGBM on the features. `objective` and `from_lags` fix a regression; None lets validation choose."""
 
     objective: str | None = None
+    from_lags: bool | None = None
     name: str = "boosted"
     tasks: frozenset[str] = frozenset({"binary", "regression", "multiclass", "multilabel", "forecast"})
 
@@ -123,18 +137,27 @@ class BoostedModel:
             return _fit_classes(data, rounds)
         if kind == "binary":
             return _fit_one(data, kind, "binary", rounds)
-        if self.objective in REGRESSION_OBJECTIVES or problem.task.metric != "mae" or not len(data.valid):
-            objective = self.objective if self.objective in REGRESSION_OBJECTIVES else None
-            return _fit_one(data, kind, objective or ("l1" if problem.task.metric == "mae" else "l2"), rounds)
+        usual = "l1" if problem.task.metric == "mae" else "l2"
+        if self.objective is not None or not len(data.valid):
+            return _fit_one(data, kind, self.objective or usual, rounds, from_lags=bool(self.from_lags))
         is_small = len(train) <= RACE_ROWS
         race = data if is_small else _Data(problem, spread_over(train, RACE_ROWS), spread_over(valid, RACE_ROWS))
         if not is_small:
-            race.params["learning_rate"] = 0.15
-        tried = [_fit_one(race, kind, objective, rounds) for objective in _objectives(race)]
+            race.params["learning_rate"] = 0.2
         inputs, truth = problem.inputs.take(race.valid), np.asarray(problem.examples.labels)[race.valid]
-        errors = [float(np.mean(np.abs(f.predict(inputs) - truth))) for f in tried]
-        best = tried[int(np.argmin(errors))]
-        return best if is_small else _fit_one(data, kind, best.objective, rounds)
+        starts = (False, True) if np.isfinite(inputs.lags).any() else (False,)
+        best, least = None, np.inf
+        for from_lags in starts:
+            for objective in _objectives(race):
+                fitted = _fit_one(race, kind, objective, rounds, from_lags=from_lags)
+                miss = np.abs(fitted.predict(inputs) - truth)
+                error = float(np.mean(miss if usual == "l1" else miss**2)) * (1 + START_GAIN * from_lags)
+                if best is None or error < least:
+                    best, least = fitted, error
+        assert best is not None
+        if is_small:
+            return best
+        return _fit_one(data, kind, best.objective, rounds, from_lags=best.from_lags)
 
     def restore(self, state: State) -> BoostedFitted:
         return BoostedFitted(
@@ -145,6 +168,7 @@ class BoostedModel:
             tuple(state["names"]),
             int(state["rounds"]),
             np.asarray(state["importance"], dtype=np.float64),
+            bool(state["from_lags"]),
         )
 
 
@@ -157,11 +181,11 @@ class _Data:
         self.names = features.names
         self.n = len(train)
         self.params = {
-            "learning_rate": 0.08,
+            "learning_rate": float(np.clip(0.05 * (self.n / 20_000), 0.05, 0.09)),
             "num_leaves": 15,
             "min_data_in_leaf": int(np.clip(self.n // 60, 3, 100)),
             "min_sum_hessian_in_leaf": 1e-3,
-            "feature_fraction": 0.5,
+            "feature_fraction": float(np.clip(40 / max(1, len(self.names)), 0.15, 1.0)),
             "bagging_fraction": 0.8,
             "bagging_freq": 1,
             "lambda_l2": 5.0,
@@ -213,12 +237,20 @@ class _Data:
         return train, valid
 
     def boost(
-        self, labels: Floats, rounds: int | None, most: int = MOST_ROUNDS, **params: Any
+        self,
+        labels: Floats,
+        rounds: int | None,
+        most: int = MOST_ROUNDS,
+        start: Floats | None = None,
+        **params: Any,
     ) -> tuple[str, int, Floats]:
         """Train; the model as text, the rounds kept, and each feature's total gain."""
         import lightgbm
 
         train, valid = self.sets(labels)
+        train.set_init_score(None if start is None else start[self.train])
+        if valid is not None:
+            valid.set_init_score(None if start is None else start[self.valid])
         callbacks = [_watch(self.problem.events)]
         if rounds is None and valid is not None:
             callbacks.append(lightgbm.early_stopping(PATIENCE, first_metric_only=True, verbose=False))
@@ -234,7 +266,7 @@ class _Data:
         return text, max(1, best), booster.feature_importance("gain", iteration=best).astype(np.float64)
 
 
-def _fit_one(data: _Data, kind: str, objective: str, rounds: int | None) -> BoostedFitted:
+def _fit_one(data: _Data, kind: str, objective: str, rounds: int | None, *, from_lags: bool = False) -> BoostedFitted:
     labels = np.asarray(data.problem.examples.labels, dtype=np.float64)
     known = labels[data.train]
     center = 0.0 if not len(known) else float(known.mean() if objective in ("binary", "l2") else np.median(known))
@@ -246,10 +278,11 @@ def _fit_one(data: _Data, kind: str, objective: str, rounds: int | None) -> Boos
         params = {"objective": "l2" if objective == "l2" else "l1", "metric": "l1"}
         if data.problem.task.metric != "mae":
             params["metric"] = "l2"
+    start = lag_start(data.problem.inputs.lags, center) if from_lags else np.zeros(len(labels))
     if objective == "log":
-        labels = to_log(labels)
-    text, best, gain = data.boost(labels, rounds, **params)
-    return BoostedFitted(kind, objective, (text,), base, data.names, best, gain)
+        labels, start = to_log(labels), to_log(start)
+    text, best, gain = data.boost(labels, rounds, start=start if from_lags else None, **params)
+    return BoostedFitted(kind, objective, (text,), base, data.names, best, gain, from_lags)
 
 
 def _fit_classes(data: _Data, rounds: int | None) -> BoostedFitted:
@@ -299,6 +332,16 @@ def membership(sets: Labels, classes: int, of: NDArray[np.int64] | None) -> NDAr
     return result
 
 
+def lag_start(lags: NDArray[np.float32], otherwise: float) -> Floats:
+    """The mean of the earlier targets, nearer ones weighing more; `otherwise` where none is known. float64[n]."""
+    total, weight = np.zeros(len(lags)), np.zeros(len(lags))
+    for i in range(lags.shape[1]):
+        known = np.isfinite(lags[:, i])
+        total += np.where(known, lags[:, i], 0.0).astype(np.float64) * LAG_DECAY**i
+        weight += known * LAG_DECAY**i
+    return np.where(weight > 0, total / np.where(weight > 0, weight, 1.0), otherwise)
+
+
 def to_log(values: Floats) -> Floats:
     """Signed log1p: tames heavy tails, keeps zero and sign."""
     return np.sign(values) * np.log1p(np.abs(values))
@@ -318,8 +361,10 @@ def _objectives(data: _Data) -> tuple[str, ...]:
     values = np.abs(np.asarray(data.problem.examples.labels, dtype=np.float64)[data.train])
     if not len(values):
         return ("l1",)
+    if data.problem.task.metric != "mae":
+        return ("l2",)
     heavy = float(values.max()) > 10 * max(float(np.median(values)), float(values.mean()), 1e-12)
-    return REGRESSION_OBJECTIVES if heavy else ("l1", "l2")
+    return ("l1", "log") if heavy else ("l1", "l2")
 
 
 def _matrix(features: FeatureMatrix, names: tuple[str, ...]) -> NDArray[np.float32]:
