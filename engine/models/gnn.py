@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pql.engine.nn.module import GnnModule
     from pql.engine.nn.seed_features import FeatureScaler
 
-WORK = 120_000  # nodes visited per second of budget, all epochs together (hidden 64)
+WORK = 90_000  # nodes visited per second of budget, all epochs together (hidden 64)
 MIN_EPOCHS = 3
 PROBE = 2_000  # seeds sampled to learn the size of a tree
 PREDICT_BATCH = 2_048

@@ -14,7 +14,7 @@ from torch import Tensor
 from pql.engine.examples import Labels, Ragged
 from pql.language.bound import TaskKind
 
-DELTA = 0.2  # where Huber's parabola ends, in standard deviations: near the median, which MAE asks for
+DELTA = 0.1  # where Huber's parabola ends, in standard deviations: near the median, which MAE asks for
 HEAVY = 4.0  # labels are heavy-tailed when the 99th percentile stands this many times further out than the spread
 
 
