@@ -66,13 +66,15 @@ def choose_weights(judged: Judged | None, members: Sequence[str], k: int, notes:
         return weights
     grades = {m: graded(judged.owner, judged.scores[m]) for m in members}
     alone = {m: judged.quality(grades[m], k) for m in members}
-    best = members[0]
-    for member in members[1:]:
-        if alone[member] > alone[best] * (LEAST_GAIN if member in RANKERS and best in RANKERS else 1.0):
-            best = member
+    rankers = [m for m in RANKERS if m in alone]
+    ranker = rankers[0] if rankers else None
+    if len(rankers) > 1 and alone[JOINT] > alone[BOOSTED] * LEAST_GAIN:
+        ranker = JOINT
+    free = [m for m in members if m not in RANKERS or m == ranker]
+    best = max(free, key=lambda m: alone[m])
     chosen, value, score = {best: 1.0}, alone[best], grades[best]
-    for other in members:
-        if other == best or other == "popularity" or (other in RANKERS and best in RANKERS):
+    for other in free:
+        if other in (best, "popularity"):
             continue
         kept, base = chosen, score
         for share in SHARES:

@@ -37,7 +37,7 @@ def test_explain_loads_no_torch() -> None:
         "u = pa.table({'user_id': range(9), 'age': range(9)})\n"
         "str(pql.connect({'orders': t, 'users': u}).explain('PREDICT COUNT(orders.*, 0, 7) FOR EACH users.user_id'))"
     )
-    assert not _loaded(code) & {"torch", "torch_geometric", "lightgbm", "sklearn", "pandas"}
+    assert not _loaded(code) & {"torch", "torch_geometric", "lightgbm", "sklearn", "scipy"}
 
 
 def test_the_engine_is_not_a_top_level_package() -> None:
