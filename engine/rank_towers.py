@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FEWEST_ANCHORS = 2  # of training, for the towers beside those the ranker learns from
 MAX_EXAMPLES = 20_000
+MAX_EPOCHS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ def fit_towers(
     lags = np.zeros((len(some), 0), dtype=np.float32)
     problem = Problem(
         task=plan.task,
-        plan=plan.model,
+        plan=replace(plan.model, epochs=min(plan.model.epochs, MAX_EPOCHS)),
         inputs=Inputs(graph, some.seeds, spec.compute(graph, some.seeds, lags), lags),
         examples=some,
         classes=0,

@@ -191,7 +191,7 @@ def _fit(
         "num_leaves": 31,
         "min_data_in_leaf": max(5, min(50, len(rows) // 200)),
         "max_bin": 63,
-        "feature_fraction": 0.7,
+        "feature_fraction": 0.4,
         "lambda_l2": 1.0,
         "seed": seed,
         "num_threads": threads,
