@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Sized
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,42 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
+@dataclass(slots=True)
+class _Job:
+    """One training: what it works on, and the notes it collects for the user."""
+
+    plan: Plan
+    graph: TemporalGraph
+    examples: Examples
+    classes: int
+    kind: str
+    metric: str
+    events: Events
+    notes: list[str]
+
+
+@dataclass(slots=True)
+class _Contestants:
+    """Fitted models with their scores of the validation and test examples, in parallel."""
+
+    models: list[Model]
+    fitted: list[Fitted]
+    scores: list[Floats]
+
+    def add(self, model: Model, fitted: Fitted, scores: Floats) -> None:
+        self.models.append(model)
+        self.fitted.append(fitted)
+        self.scores.append(scores)
+
+    def move(self, i: int, to: _Contestants) -> str:
+        """Hand contestant `i` to others; its name."""
+        to.add(self.models.pop(i), self.fitted[i], self.scores.pop(i))
+        return self.fitted.pop(i).name
+
+    def names(self) -> list[str]:
+        return [fitted.name for fitted in self.fitted]
+
+
 def train(
     plan: Plan, graph: TemporalGraph, examples: Examples, classes: Sized | int | None, events: Events
 ) -> TrainedModel:
@@ -45,139 +81,152 @@ def train(
     little data the best baseline answers and a note says so. A stop asked for through `events` keeps what is fitted
     so far. Raises PqlError `no_examples` without a training example.
     """
-    kind = plan.task.kind.value
     if not len(examples.where(TRAIN)):
         raise PqlError(
             "no_examples",
             "There is no training example: no entity is eligible at any training anchor, or no label is defined.",
             hint="EXPLAIN shows the anchors and how many examples were dropped; shorten the window or loosen WHERE.",
         )
+    kind = plan.task.kind.value
     notes: list[str] = []
     examples = _within_budget(examples, plan.model.max_examples, notes)
     examples = _with_validation(kind, examples, plan.model.seed, notes)
     metric = choosing_metric(kind, plan.task.metric)
-    cut = _cut(plan, examples)
-    with events.stage("features"):
-        problem = _problem(plan, graph, examples, class_count(classes), cut, None, events)
-    at, valid = examples.where(TRAIN), examples.where(VALID)
-    look = examples.where(VALID, TEST)
-    seen, seen_inputs = examples.take(look), problem.inputs.take(look)
-    checked = seen.where(VALID)
-    limits = _limits(kind, examples, at)
-
-    baselines: list[tuple[Model, Fitted]] = []
-    for name in plan.model.baselines:
-        model = _model(name, kind)
-        if model is not None and name not in plan.model.members:
-            baselines.append((model, model.fit(problem, at, valid)))
-    rivals = [(fitted.name, fitted.predict(seen_inputs)) for _, fitted in baselines]
-
-    members: list[tuple[Model, Fitted]] = []
-    reason = _too_little(kind, examples)
-    if reason:
-        notes.append(f"{reason}: a baseline answers.")
-    for name in plan.model.members if not reason else ():
-        if events.stopped and members:
-            notes.append(f"Stopped before {name} was fitted.")
-            continue
-        model = model_called(name)
-        if kind not in model.tasks:
-            raise PqlError("not_supported", f"The model {name!r} can't answer a {kind} target.")
-        with events.stage(name, f"{len(at):,} examples"):
-            members.append((model, model.fit(problem, at, valid)))
-        if events.stopped:
-            notes.append(f"Stopped while {name} was being fitted; the best so far is kept.")
-    scores = [fitted.predict(seen_inputs) for _, fitted in members]
-
-    if not members:
-        chosen = _best_rival(kind, metric, seen, checked, rivals, plan.model.members)
-        model, fitted = baselines[chosen] if baselines else _simplest(kind, problem, at, valid)
-        members, scores = [(model, fitted)], [fitted.predict(seen_inputs)]
-        baselines = [b for i, b in enumerate(baselines) if i != chosen]
-        rivals = [r for i, r in enumerate(rivals) if i != chosen]
-    weights = fit_weights(kind, [s[checked] for s in scores], _labels(seen, checked))
-    if plan.model.name in ("auto", "blend") and rivals and len(checked):
-        blended = combine(kind, scores, weights)
-        best = _best_rival(kind, metric, seen, checked, rivals, ())
-        if _beats(kind, metric, seen, checked, rivals[best][1], blended):
-            members.append(baselines.pop(best))
-            name, values = rivals.pop(best)
-            scores.append(values)
-            weights = fit_weights(kind, [s[checked] for s in scores], _labels(seen, checked))
-            notes.append(f"The baseline {name} was best on validation, so it takes part in the blend.")
-
-    blended = combine(kind, scores, weights)
-    calibration, threshold = Calibration(), 0.5
-    if kind == "binary":
-        positive = np.asarray(seen.labels)[checked] > 0.5
-        calibration = fit_calibration(blended[checked], positive)
-        threshold = best_threshold(calibration.apply(blended[checked]), positive)
-    names = [fitted.name for _, fitted in members]
-    name = names[0] if len(names) == 1 else "blend"
-    for member, weight in zip(names, weights, strict=True):
-        if weight == 0:
-            notes.append(f"{member} has weight nought on validation: it adds nothing to the blend.")
-    first = TrainedModel(
-        name=name,
-        kind=kind,
-        spec=_spec(plan, graph, examples, cut),
-        members=tuple(fitted for _, fitted in members),
-        weights=weights,
-        calibration=calibration,
-        threshold=threshold,
-        limits=limits,
-        metrics=metrics_table(kind, metric, seen, ()),
-        classes=problem.classes,
-        blend=tuple(zip(names, weights, strict=True)),
-    )
-    final = first.finish(blended)
-    parts = list(zip(names, scores, strict=True)) if len(names) > 1 else []
-    measured = [(name, "model", final), *((n, "member", s) for n, s in parts), *((n, "baseline", s) for n, s in rivals)]
-    thresholds = {name: threshold}
-    if kind == "binary":
-        truth = np.asarray(seen.labels)[checked] > 0.5
-        thresholds |= {n: best_threshold(s[checked], truth) for n, s in (*parts, *rivals)}
-    table = metrics_table(kind, metric, seen, measured, weights=dict(first.blend), thresholds=thresholds, notes=notes)
-    kept = [(pair, weight) for pair, weight in zip(members, weights, strict=True) if weight > 0]
-    first = replace(
-        first,
-        members=tuple(fitted for (_, fitted), _ in kept),
-        weights=tuple(weight for _, weight in kept),
-        metrics=table,
-        notes=tuple(notes),
-        importance=_importance(members),
-    )
+    job = _Job(plan, graph, examples, class_count(classes), kind, metric, events, notes)
+    first, models = _choose(job)
     if not plan.model.refit:
         return first
     if events.stopped:
         return replace(first, notes=(*first.notes, "Stopped before the refit on all labelled anchors."))
-    return _refit(plan, graph, examples, first, [model for (model, _), _ in kept], problem, events)
+    return _refit(job, first, models)
 
 
-def _refit(
-    plan: Plan,
-    graph: TemporalGraph,
-    examples: Examples,
-    first: TrainedModel,
-    models: Sequence[Model],
-    problem: Problem,
-    events: Events,
-) -> TrainedModel:
+def _choose(job: _Job) -> tuple[TrainedModel, list[Model]]:
+    """Fit on TRAIN, choose on VALID, measure on TEST: the model, and how its members were made."""
+    kind, metric, examples = job.kind, job.metric, job.examples
+    cut = _cut(job.plan, examples)
+    with job.events.stage("features"):
+        spec = _spec(job.plan, job.graph, examples, cut)
+        problem = _problem(job, cut, spec)
+    look = examples.where(VALID, TEST)
+    seen, inputs = examples.take(look), problem.inputs.take(look)
+    checked = seen.where(VALID)
+    truth = _labels(seen, checked)
+    rivals = _fit_baselines(job, problem, inputs)
+    members = _fit_members(job, problem, inputs)
+    if not members.fitted:
+        if not rivals.fitted:
+            _fit_simplest(job, problem, inputs, rivals)
+        rivals.move(_best(job, truth, checked, rivals, job.plan.model.members), members)
+    weights = fit_weights(kind, [s[checked] for s in members.scores], truth)
+    if job.plan.model.name in ("auto", "blend") and rivals.fitted and len(checked):
+        best = _best(job, truth, checked, rivals, ())
+        blended = combine(kind, members.scores, weights)[checked]
+        if _beats(kind, metric, truth, rivals.scores[best][checked], blended):
+            name = rivals.move(best, members)
+            weights = fit_weights(kind, [s[checked] for s in members.scores], truth)
+            job.notes.append(f"The baseline {name} was best on validation, so it takes part in the blend.")
+    names = members.names()
+    for name, weight in zip(names, weights, strict=True):
+        if weight == 0:
+            job.notes.append(f"{name} has weight nought on validation: it adds nothing to the blend.")
+    blended = combine(kind, members.scores, weights)
+    calibration, threshold = Calibration(), 0.5
+    if kind == "binary":
+        positive = np.asarray(truth) > 0.5
+        calibration = fit_calibration(blended[checked], positive)
+        threshold = best_threshold(calibration.apply(blended[checked]), positive)
+    kept = [i for i, weight in enumerate(weights) if weight > 0]
+    trained = TrainedModel(
+        name=names[0] if len(names) == 1 else "blend",
+        kind=kind,
+        spec=spec,
+        members=tuple(members.fitted[i] for i in kept),
+        weights=tuple(weights[i] for i in kept),
+        calibration=calibration,
+        threshold=threshold,
+        limits=_limits(kind, examples, examples.where(TRAIN)),
+        metrics=metrics_table(kind, metric, seen, ()),
+        classes=job.classes,
+        notes=tuple(job.notes),
+        blend=tuple(zip(names, weights, strict=True)),
+        importance=_importance(members.fitted),
+    )
+    parts = list(zip(names, members.scores, strict=True)) if len(names) > 1 else []
+    simple = list(zip(rivals.names(), rivals.scores, strict=True))
+    measured = [
+        (trained.name, "model", trained.finish(blended)),
+        *((name, "member", scores) for name, scores in parts),
+        *((name, "baseline", scores) for name, scores in simple),
+    ]
+    thresholds = {trained.name: threshold}
+    if kind == "binary":
+        positive = np.asarray(truth) > 0.5
+        thresholds |= {name: best_threshold(scores[checked], positive) for name, scores in (*parts, *simple)}
+    table = metrics_table(
+        kind, metric, seen, measured, weights=dict(trained.blend), thresholds=thresholds, notes=job.notes
+    )
+    return replace(trained, metrics=table), [members.models[i] for i in kept]
+
+
+def _fit_baselines(job: _Job, problem: Problem, inputs: Inputs) -> _Contestants:
+    """The plan's baselines that answer this kind of task and aren't asked for as the model itself."""
+    found = _Contestants([], [], [])
+    at, valid = job.examples.where(TRAIN), job.examples.where(VALID)
+    for name in job.plan.model.baselines:
+        model = model_called(name)
+        if job.kind in model.tasks and name not in job.plan.model.members:
+            fitted = model.fit(problem, at, valid)
+            found.add(model, fitted, fitted.predict(inputs))
+    return found
+
+
+def _fit_simplest(job: _Job, problem: Problem, inputs: Inputs, rivals: _Contestants) -> None:
+    names = {"binary": "rate", "multiclass": "majority", "multilabel": "popularity"}
+    model = model_called(names.get(job.kind, "global_mean"))
+    fitted = model.fit(problem, job.examples.where(TRAIN), job.examples.where(VALID))
+    rivals.add(model, fitted, fitted.predict(inputs))
+
+
+def _fit_members(job: _Job, problem: Problem, inputs: Inputs) -> _Contestants:
+    """The plan's members; none where there is too little data for any."""
+    found = _Contestants([], [], [])
+    reason = _too_little(job.kind, job.examples)
+    if reason:
+        job.notes.append(f"{reason}: a baseline answers.")
+        return found
+    at, valid = job.examples.where(TRAIN), job.examples.where(VALID)
+    for name in job.plan.model.members:
+        model = model_called(name)
+        if job.kind not in model.tasks:
+            raise PqlError("not_supported", f"The model {name!r} can't answer a {job.kind} target.")
+        if job.events.stopped and found.fitted:
+            job.notes.append(f"Stopped before {name} was fitted.")
+            continue
+        with job.events.stage(name, f"{len(at):,} examples"):
+            fitted = model.fit(problem, at, valid)
+            found.add(model, fitted, fitted.predict(inputs))
+        if job.events.stopped:
+            job.notes.append(f"Stopped while {name} was being fitted; the best so far is kept.")
+    return found
+
+
+def _refit(job: _Job, first: TrainedModel, models: Sequence[Model]) -> TrainedModel:
     """The same members once more on all labelled examples, as long as the first fit found good."""
+    examples = job.examples
     everything = np.arange(len(examples), dtype=np.int64)
-    cut = max(problem.cut, int(examples.seeds.anchors.max()))
+    cut = max(_cut(job.plan, examples), int(examples.seeds.anchors.max()))
     growth = min(MOST_GROWTH, len(examples) / max(1, len(examples.where(TRAIN))))
     members: list[Fitted] = []
-    with events.stage("refit", f"{len(examples):,} examples"):
-        spec = first.spec if cut == problem.cut else _spec(plan, graph, examples, cut)
-        inputs = problem.inputs if spec == first.spec else None
-        again = _problem(plan, graph, examples, first.classes, cut, spec, events, inputs)
+    with job.events.stage("refit", f"{len(examples):,} examples"):
+        spec = _spec(job.plan, job.graph, examples, cut)
+        problem = _problem(job, cut, spec)
         for model, fitted in zip(models, first.members, strict=True):
             rounds = getattr(fitted, "rounds", None)
-            if rounds is not None and isinstance(fitted, BoostedFitted):
-                model, rounds = fitted.again, max(1, round(rounds * growth))
-            members.append(model.fit(again, everything, everything[:0], rounds))
-            if events.stopped:
+            if isinstance(fitted, BoostedFitted):
+                model, rounds = fitted.again, max(1, round(fitted.rounds * growth))
+            members.append(model.fit(problem, everything, everything[:0], rounds))
+            if job.events.stopped:
                 return replace(first, notes=(*first.notes, "Stopped during the refit; the model before it answers."))
     return replace(first, spec=spec, members=tuple(members), limits=_limits(first.kind, examples, everything))
 
@@ -195,30 +244,20 @@ def _spec(plan: Plan, graph: TemporalGraph, examples: Examples, cut: int) -> Fea
     )
 
 
-def _problem(
-    plan: Plan,
-    graph: TemporalGraph,
-    examples: Examples,
-    classes: int,
-    cut: int,
-    spec: FeatureSpec | None,
-    events: Events,
-    inputs: Inputs | None = None,
-) -> Problem:
-    if inputs is None:
-        spec = spec or _spec(plan, graph, examples, cut)
-        inputs = Inputs(graph, examples.seeds, spec.compute(graph, examples.seeds, examples.lags), examples.lags)
+def _problem(job: _Job, cut: int, spec: FeatureSpec) -> Problem:
+    examples = job.examples
+    features = spec.compute(job.graph, examples.seeds, examples.lags)
     return Problem(
-        task=plan.task,
-        plan=plan.model,
-        inputs=inputs,
+        task=job.plan.task,
+        plan=job.plan.model,
+        inputs=Inputs(job.graph, examples.seeds, features, examples.lags),
         examples=examples,
-        classes=classes,
+        classes=job.classes,
         cut=cut,
-        masked=masked_columns(plan.query),
-        hops=plan.graph.hops,
-        neighbors=plan.graph.neighbors,
-        events=events,
+        masked=masked_columns(job.plan.query),
+        hops=job.plan.graph.hops,
+        neighbors=job.plan.graph.neighbors,
+        events=job.events,
     )
 
 
@@ -296,37 +335,22 @@ def _too_little(kind: str, examples: Examples) -> str:
     return ""
 
 
-def _model(name: str, kind: str) -> Model | None:
-    """The baseline of that name where it answers this kind of task, else None."""
-    model = model_called(name)
-    return model if kind in model.tasks else None
-
-
-def _simplest(kind: str, problem: Problem, at: Ints, valid: Ints) -> tuple[Model, Fitted]:
-    names = {"binary": "rate", "multiclass": "majority", "multilabel": "popularity"}
-    model = model_called(names.get(kind, "global_mean"))
-    return model, model.fit(problem, at, valid)
-
-
 def _labels(examples: Examples, at: Ints) -> Labels:
     return examples.labels[at] if isinstance(examples.labels, np.ndarray) else examples.labels.take(at)
 
 
-def _best_rival(
-    kind: str, metric: str, seen: Examples, checked: Ints, rivals: Sequence[tuple[str, Floats]], wanted: Sequence[str]
-) -> int:
-    """The baseline that is best on validation, the earlier one where they tie or nothing can be measured."""
-    best = next((i for i, (name, _) in enumerate(rivals) if name in wanted or name == "entity_mean"), 0)
-    for i, (_, values) in enumerate(rivals):
-        if len(checked) and _beats(kind, metric, seen, checked, values, rivals[best][1]):
+def _best(job: _Job, truth: Labels, checked: Ints, rivals: _Contestants, wanted: Sequence[str]) -> int:
+    """The baseline that is best on validation; else one of `wanted`, the entity's mean, or the first."""
+    names = rivals.names()
+    best = next((i for i, name in enumerate(names) if name in wanted or name == "entity_mean"), 0)
+    for i, scores in enumerate(rivals.scores):
+        if len(checked) and _beats(job.kind, job.metric, truth, scores[checked], rivals.scores[best][checked]):
             best = i
     return best
 
 
-def _beats(kind: str, metric: str, seen: Examples, checked: Ints, left: Floats, right: Floats) -> bool:
-    truth = _labels(seen, checked)
-    a = measure(kind, truth, left[checked])[metric]
-    b = measure(kind, truth, right[checked])[metric]
+def _beats(kind: str, metric: str, truth: Labels, left: Floats, right: Floats) -> bool:
+    a, b = measure(kind, truth, left)[metric], measure(kind, truth, right)[metric]
     return a < b if metric in LOWER_IS_BETTER else a > b
 
 
@@ -340,8 +364,8 @@ def _limits(kind: str, examples: Examples, at: Ints) -> tuple[float, float]:
     return (max(0.0, low - slack) if low >= 0 else low - slack, min(0.0, high + slack) if high <= 0 else high + slack)
 
 
-def _importance(members: Sequence[tuple[Model, Fitted]]) -> tuple[tuple[str, float], ...]:
-    for _, fitted in members:
+def _importance(members: Sequence[Fitted]) -> tuple[tuple[str, float], ...]:
+    for fitted in members:
         if isinstance(fitted, BoostedFitted) and fitted.importance.sum() > 0:
             share = fitted.importance / fitted.importance.sum()
             order = np.argsort(-share, kind="stable")[:50]

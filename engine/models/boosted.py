@@ -203,10 +203,8 @@ class _Data:
     def is_enough(self) -> bool:
         if self.n < FEWEST_ROWS or not self.names:
             return False
-        values = self.problem.inputs.features.values[self.train]
-        low = np.where(np.isnan(values), np.inf, values).min(axis=0)
-        high = np.where(np.isnan(values), -np.inf, values).max(axis=0)
-        return bool((high > low).any() or (np.isnan(values).any(axis=0) & (high >= low)).any())
+        values = self.problem.inputs.features.values
+        return any(_varies(values[self.train, j]) for j in range(values.shape[1]))
 
     def sets(self, labels: Floats) -> tuple[Any, Any | None]:
         """LightGBM datasets of the train and validation rows with these labels (of all examples)."""
@@ -215,14 +213,14 @@ class _Data:
         features = self.problem.inputs.features
         if self._sets is None:
             at = [features.names.index(c) for c in features.categorical]
-            matrix = _matrix(features, self.names)
+            matrix = _matrix(features.take(self.train), self.names)
             train = lightgbm.Dataset(
-                matrix[self.train], labels[self.train], categorical_feature=at, params=self.params, free_raw_data=True
+                matrix, labels[self.train], categorical_feature=at, params=self.params, free_raw_data=True
             ).construct()
             valid = None
             if len(self.valid):
                 valid = lightgbm.Dataset(
-                    matrix[self.valid],
+                    _matrix(features.take(self.valid), self.names),
                     labels[self.valid],
                     reference=train,
                     categorical_feature=at,
@@ -365,6 +363,12 @@ def _objectives(data: _Data) -> tuple[str, ...]:
         return ("l2",)
     heavy = float(values.max()) > 10 * max(float(np.median(values)), float(values.mean()), 1e-12)
     return ("l1", "log") if heavy else ("l1", "l2")
+
+
+def _varies(column: NDArray[np.float32]) -> bool:
+    unknown = np.isnan(column)
+    known = column[~unknown]
+    return len(known) > 0 and bool(unknown.any() or known.min() < known.max())
 
 
 def _matrix(features: FeatureMatrix, names: tuple[str, ...]) -> NDArray[np.float32]:
