@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pql.engine.plan import GraphPlan, PlannedColumn, PlannedTable
 from pql.language.bound import BoundAggregate, BoundQuery, Call, ColumnRef, Expression
 from pql.language.catalog import Catalog, Column, Link, LogicalType, Stype, Table
+from pql.language.options import Options
 
 MAX_TABLES = 16
 MAX_ROWS = 20_000_000  # rows of tables that only came along; the tables of the query itself have no limit
 MAX_HOPS = 4
 CALENDAR = frozenset({"year", "week", "day", "weekno", "dayno", "yearno", "season", "yr"})  # absolute time, as a number
+AMPLE_BUDGET = 120.0  # seconds; from there on the network is as wide as the literature's
 READABLE = frozenset({Stype.NUMBER, Stype.CATEGORY, Stype.TIMESTAMP, Stype.TEXT})
 
 
@@ -107,7 +109,7 @@ def plan_graph(query: BoundQuery, rows: Mapping[str, int | None]) -> tuple[Graph
         tables=tuple(tables),
         links=links,
         hops=hops,
-        neighbors=_neighbors(query.options.neighbors, hops),
+        neighbors=_neighbors(query.options, hops),
         co_occurrence=query.options.co_occurrence,
         left_out=tuple(choice.left_out.items()),
     )
@@ -263,8 +265,9 @@ def _restates_the_clock(table: Table, column: Column) -> bool:
     return table.clock.kind in ("own", "inherited") and column.stype is Stype.NUMBER and name in CALENDAR
 
 
-def _neighbors(neighbors: tuple[int, ...], hops: int) -> tuple[int, ...]:
-    """One number per hop: the given ones, the last repeated where hops are more."""
+def _neighbors(options: Options, hops: int) -> tuple[int, ...]:
+    """One number per hop: the given ones, the last repeated where hops are more; else what the budget pays for."""
+    neighbors = options.neighbors or ((8,) if options.budget_seconds < AMPLE_BUDGET else (16,))
     return (neighbors + neighbors[-1:] * hops)[:hops]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from pql.engine.plan import GraphPlan, ModelPlan, Split
+from pql.engine.planned_graph import AMPLE_BUDGET
 from pql.language.bound import BoundQuery, TaskKind
 
 MAX_EXAMPLES = 200_000
@@ -47,7 +48,7 @@ def plan_model(query: BoundQuery, split: Split, graph: GraphPlan, rows: dict[str
         members=members,
         baselines=baselines(query),
         epochs=epochs,
-        hidden=options.hidden,
+        hidden=options.hidden or (32 if options.budget_seconds < AMPLE_BUDGET else 64),
         layers=options.layers,
         max_examples=_max_examples(query),
         refit=options.refit,

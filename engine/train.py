@@ -219,16 +219,16 @@ def _refit(job: _Job, first: TrainedModel, models: Sequence[Model]) -> TrainedMo
     growth = min(MOST_GROWTH, len(examples) / max(1, len(examples.where(TRAIN))))
     members: list[Fitted] = []
     with job.events.stage("refit", f"{len(examples):,} examples"):
-        spec = _spec(job.plan, job.graph, examples, cut)
-        problem = _problem(job, cut, spec)
+        problem = _problem(job, cut, first.spec)
         for model, fitted in zip(models, first.members, strict=True):
             rounds = getattr(fitted, "rounds", None)
             if isinstance(fitted, BoostedFitted):
-                model, rounds = fitted.again, max(1, round(fitted.rounds * growth))
+                rounds = max(1, round(fitted.rounds * growth))
+            model = getattr(fitted, "again", model)
             members.append(model.fit(problem, everything, everything[:0], rounds))
             if job.events.stopped:
                 return replace(first, notes=(*first.notes, "Stopped during the refit; the model before it answers."))
-    return replace(first, spec=spec, members=tuple(members), limits=_limits(first.kind, examples, everything))
+    return replace(first, members=tuple(members), limits=_limits(first.kind, examples, everything))
 
 
 def _spec(plan: Plan, graph: TemporalGraph, examples: Examples, cut: int) -> FeatureSpec:

@@ -16,6 +16,7 @@ from pql.language.errors import PqlError
 
 MOST_ROUNDS = 800
 PATIENCE = 30
+CELLS_PER_THREAD = 15_000_000
 FEWEST_ROWS = 20  # below it a constant is fitted
 MOST_LABELS = 64  # labels of a multilabel task that get trees of their own; rarer ones get their rate
 RACE_ROWS = 8_000  # rows on which the ways to fit a regression are compared
@@ -112,6 +113,11 @@ class BoostedFitted:
         return self._boosters
 
 
+def worthwhile_threads(most: int, cells: int) -> int:
+    """How many threads pay for a matrix of so many cells: on small ones they cost more in waiting than they gain."""
+    return max(1, min(most, cells // CELLS_PER_THREAD))
+
+
 @dataclass(frozen=True, slots=True)
 class BoostedModel:
     """LightGBM on the features. `objective` and `from_lags` fix a regression; None lets validation choose."""
@@ -193,7 +199,7 @@ class _Data:
             "max_cat_threshold": 16,
             "deterministic": True,
             "force_row_wise": True,
-            "num_threads": max(1, problem.plan.threads),
+            "num_threads": worthwhile_threads(problem.plan.threads, problem.inputs.features.values.size),
             "seed": problem.plan.seed,
             "verbosity": -1,
         }

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 WORK = 90_000  # nodes visited per second of budget, all epochs together (hidden 64)
 MIN_EPOCHS = 3
+REFIT_RATE = 5e-4
 PROBE = 2_000  # seeds sampled to learn the size of a tree
 PREDICT_BATCH = 2_048
 VALID_LIMIT = 20_000
@@ -86,6 +87,11 @@ class FittedGnn:
                 trees = sample(inputs.graph, seeds.rows, seeds.anchors, self.neighbors)
                 out[index] = run(self.module, trees, readers, features[index], roots=roots)
         return out
+
+    @property
+    def again(self) -> ContinuedGnn:
+        """The model that learns on from these weights, once through all examples: the refit."""
+        return ContinuedGnn(self)
 
     def state(self) -> State:
         """JSON under `config`, every weight as an array under its name."""
@@ -173,29 +179,77 @@ class Gnn:
 
     def restore(self, state: State) -> FittedGnn:
         """The fitted model of a `FittedGnn.state`, with the same predictions bit for bit."""
-        import torch
+        return restored(state)
 
-        from pql.engine.nn.hetero import NetworkSpec
-        from pql.engine.nn.losses import Target
-        from pql.engine.nn.module import GnnModule
-        from pql.engine.nn.seed_features import FeatureScaler
 
-        config = state["config"]
-        encoders = Encoders.from_json(config["encoders"])
-        scaler = FeatureScaler.from_json(config["scaler"])
-        target = Target.from_json(config["target"])
-        with torch.random.fork_rng(devices=[]):
-            spec = NetworkSpec.from_json(config["network"])
-            module = GnnModule(spec, scaler.width, target.outputs, dropout=0.1, prior=target.prior)
-        weights = {
-            name.removeprefix("weight."): torch.from_numpy(np.array(value))
-            for name, value in state.items()
-            if name.startswith("weight.")
-        }
-        module.load_state_dict(weights)
-        module.eval()
-        neighbors = tuple(int(k) for k in config["neighbors"])
-        return FittedGnn(encoders, scaler, target, module, neighbors, config["rounds"], tuple(config["scores"]))
+class ContinuedGnn:
+    """The refit of a network: it keeps encoders and scales, and learns on from the weights at a small rate."""
+
+    name = "gnn"
+    tasks = Gnn.tasks
+
+    def __init__(self, start: FittedGnn) -> None:
+        self.start = start
+
+    def fit(
+        self,
+        problem: Problem,
+        train: NDArray[np.int64],
+        valid: NDArray[np.int64],
+        rounds: int | None = None,
+    ) -> FittedGnn:
+        """One epoch over the examples `train`, thinned to the plan's number; `valid` and `rounds` don't matter."""
+        from pql.engine.nn.loop import computing, schedule_of
+        from pql.engine.nn.loop import train as run_training
+        from pql.engine.nn.losses import encode_labels, loss_of
+        from pql.engine.nn.module import outputs_of
+
+        train = spread_over(train, problem.plan.max_examples)
+        learn, known = problem.examples.take(train), problem.inputs.take(train)
+        with computing(problem.plan.seed):
+            fitted = restored(self.start.state())
+            readers = bind_readers(fitted.encoders, problem.inputs.graph)
+            features = fitted.scaler.encode(known.features, known.lags)
+
+            def loss(index: NDArray[np.int64]) -> Any:
+                batch = known.seeds.take(index)
+                drawn = sample(problem.inputs.graph, batch.rows, batch.anchors, fitted.neighbors)
+                out = outputs_of(fitted.module, drawn, readers, features[index])
+                return loss_of(fitted.target, out, encode_labels(fitted.target, learn.labels, index))
+
+            schedule = replace(schedule_of(1, len(train), problem.plan.seed), rate=REFIT_RATE)
+            run_training(fitted.module, schedule, len(train), loss, problem.events, rounds=1)
+        return fitted
+
+    def restore(self, state: State) -> FittedGnn:
+        return restored(state)
+
+
+def restored(state: State) -> FittedGnn:
+    """The fitted model of a `FittedGnn.state`, with the same predictions bit for bit."""
+    import torch
+
+    from pql.engine.nn.hetero import NetworkSpec
+    from pql.engine.nn.losses import Target
+    from pql.engine.nn.module import GnnModule
+    from pql.engine.nn.seed_features import FeatureScaler
+
+    config = state["config"]
+    encoders = Encoders.from_json(config["encoders"])
+    scaler = FeatureScaler.from_json(config["scaler"])
+    target = Target.from_json(config["target"])
+    with torch.random.fork_rng(devices=[]):
+        spec = NetworkSpec.from_json(config["network"])
+        module = GnnModule(spec, scaler.width, target.outputs, dropout=0.1, prior=target.prior)
+    weights = {
+        name.removeprefix("weight."): torch.from_numpy(np.array(value))
+        for name, value in state.items()
+        if name.startswith("weight.")
+    }
+    module.load_state_dict(weights)
+    module.eval()
+    neighbors = tuple(int(k) for k in config["neighbors"])
+    return FittedGnn(encoders, scaler, target, module, neighbors, config["rounds"], tuple(config["scores"]))
 
 
 def typical_age(trees: Any) -> float:

@@ -57,12 +57,11 @@ def bind_options(scope: Scope, options: tuple[ast.Option, ...]) -> Options:
 
 def _matched(scope: Scope, chosen: Options, hops: ast.Option | None, neighbors: ast.Option | None) -> Options:
     """Options with one number of neighbours per hop."""
-    if len(chosen.neighbors) == chosen.hops:
+    if chosen.neighbors is None or len(chosen.neighbors) == chosen.hops:
         return chosen
-    if neighbors is None:
-        return replace(chosen, neighbors=(16,) * chosen.hops)
     if hops is None and len(chosen.neighbors) <= 4:
         return replace(chosen, hops=len(chosen.neighbors))
+    assert neighbors is not None
     message = f"neighbors has {len(chosen.neighbors)} numbers, hops is {chosen.hops}"
     scope.fault("bad_option_value", message, neighbors.span, hint="give one number per hop, at most 4")
     return chosen

@@ -43,8 +43,8 @@ class Options:
     anchors: int | None = None
     step: Duration | None = None
     hops: int = 2
-    neighbors: tuple[int, ...] = (16, 16)
-    hidden: int = 64
+    neighbors: tuple[int, ...] | None = None  # [8, …] within two minutes' budget, else [16, …]
+    hidden: int | None = None  # 32 within two minutes' budget, else 64
     layers: int = 2
     epochs: int = 20
     refit: bool = True
