@@ -8,12 +8,10 @@ import datetime as dt
 from pql.language import ast
 from pql.language.aggregates import bind_aggregate
 from pql.language.bound import BoundAggregate, Call, ColumnRef, Constant, Expression, Item, TaskKind
-from pql.language.catalog import LogicalType
 from pql.language.expressions import Place, bind_condition, bind_value
-from pql.language.parameters import naive_utc
+from pql.language.moments import HINT, as_moment
 from pql.language.scope import Edit, Scope, find_column, find_table, quoted
 from pql.language.tasks import aggregates_in, columns_in, is_constant
-from pql.language.types_of import constant, converted
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -110,24 +108,13 @@ def _is_edit(bound: Expression) -> bool:
 
 def bind_moment(scope: Scope, node: ast.Expression | dt.date | str, what: str) -> dt.datetime | None:
     """A timestamp of AS OF or AT, naive UTC."""
-    literal = node if isinstance(node, ast.Literal) else None
-    if isinstance(node, dt.datetime):
-        return naive_utc(node)
-    if isinstance(node, dt.date | str):
-        literal = ast.Literal(node)
     if isinstance(node, ast.Parameter):
         return None
-    if literal is not None:
-        value = constant(literal).value
-        if value is not None and not isinstance(value, tuple):
-            fits, moment = converted(value, LogicalType.TIMESTAMP)
-            if fits and isinstance(moment, dt.datetime):
-                return moment
-    span = ast.NOWHERE if isinstance(node, dt.date | str) else node.span
-    scope.fault(
-        "invalid_literal", f"{what} needs a date or a timestamp", span, hint="write 2024-12-31 or 2024-12-31 12:00:00"
-    )
-    return None
+    found = as_moment(node.value if isinstance(node, ast.Literal) else node)
+    if found is None:
+        span = ast.NOWHERE if isinstance(node, dt.date | str) else node.span
+        scope.fault("invalid_literal", f"{what} needs a date or a timestamp", span, hint=HINT)
+    return found
 
 
 def bind_as_of(scope: Scope, given: dt.date | str | None) -> dt.datetime | None:

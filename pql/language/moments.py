@@ -1,4 +1,4 @@
-"""Moments in time as people give them: AS OF in the text, as a parameter, or as an argument."""
+"""Moments in time as people give them: in the text, as a parameter, or as an argument. Naive UTC throughout."""
 
 from __future__ import annotations
 
@@ -8,41 +8,39 @@ from typing import Any
 from pql.language import ast
 from pql.language.errors import PqlError
 from pql.language.parameters import fill, naive_utc
+from pql.language.types_of import moment
+
+HINT = "write 2024-12-31 or 2024-12-31 12:00:00"
 
 
-def moment_of(query: ast.Predict, params: Any, argument: str | dt.date | None) -> dt.datetime | None:
-    """The anchor asked for, as a naive UTC datetime: the text's AS OF, else the argument, else None.
-
-    Raises PqlError `invalid_literal` for what is no moment, `clause_conflict` if both are given.
-    """
-    if query.as_of is None:
-        return None if argument is None else as_datetime(argument, None)
-    if argument is not None:
-        raise PqlError(
-            "clause_conflict",
-            "The anchor is given twice: AS OF in the text and the argument as_of.",
-            span=query.as_of.span,
-            hint="Leave one of them out.",
-        )
-    filled, _ = fill(query, params)  # the binder reports the faults
-    when = filled.as_of.when if filled.as_of is not None else None
-    return as_datetime(when.value, when.span) if isinstance(when, ast.Literal) else None
-
-
-def as_datetime(value: Any, span: ast.Span | None) -> dt.datetime:
-    """A date, datetime or ISO text as a naive UTC datetime. Raises PqlError `invalid_literal`."""
-    if isinstance(value, str):
-        try:
-            value = dt.datetime.fromisoformat(value.strip())
-        except ValueError:
-            value = None
+def as_moment(value: object) -> dt.datetime | None:
+    """A date (its midnight), a datetime or the text of one as a naive UTC datetime; None for anything else."""
     if isinstance(value, dt.datetime):
         return naive_utc(value)
     if isinstance(value, dt.date):
         return dt.datetime(value.year, value.month, value.day)
-    raise PqlError(
-        "invalid_literal",
-        "AS OF takes a date or a timestamp.",
-        span=span,
-        hint="Write AS OF 2024-12-01 or AS OF '2024-12-01 18:00:00'.",
-    )
+    return moment(value) if isinstance(value, str) else None
+
+
+def moment_of(query: ast.Predict, params: Any, argument: str | dt.date | None) -> dt.datetime | None:
+    """The anchor asked for before anything is bound: the text's AS OF, else the argument, else None.
+
+    A fault in the text is left to the binder, which reports it with all others. Raises PqlError `invalid_literal` if
+    the argument is no moment, `clause_conflict` if it says another one than the text.
+    """
+    passed = None if argument is None else as_moment(argument)
+    if argument is not None and passed is None:
+        raise PqlError("invalid_literal", "as_of needs a date or a timestamp", hint=HINT)
+    if query.as_of is None:
+        return passed
+    filled, _ = fill(query, params)
+    when = filled.as_of.when if filled.as_of is not None else None
+    written = as_moment(when.value) if isinstance(when, ast.Literal) else None
+    if passed is not None and written is not None and passed != written:
+        raise PqlError(
+            "clause_conflict",
+            f"the query says AS OF {written}, as_of says {passed}",
+            span=query.as_of.span,
+            hint="say it once",
+        )
+    return written or passed
