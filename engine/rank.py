@@ -30,6 +30,7 @@ from pql.engine.rank_scoring import (
     describe,
     filled_lists,
     moment_at,
+    ranker_scores,
     training_rows,
 )
 from pql.engine.rank_towers import NetworkTowers, fit_towers
@@ -186,7 +187,7 @@ def fit_ranking(
     checked: list[_Block] = []
     names: tuple[str, ...] = ()
     rows: dict[int, list[RankerRows]] = {}
-    if "boosted" in wants:
+    if "boosted" in wants and not events.stopped:
         with events.stage("pairs", f"{len(train):,} examples of {len(newest)} anchors"):
             names = _collect(blocks(train), rows, model.seed)
         moments.clear()
@@ -262,7 +263,7 @@ def rank_items(
             scores = dict(described.scores)
             if trained.ranker is not None:
                 ranked_by = next(n for n in RANKERS if weights.get(n))
-                scores[ranked_by] = trained.ranker.score(described.features)
+                scores[ranked_by] = ranker_scores(trained.ranker, described)
             score = blended(described.candidates.owner, scores, weights)
             found, value = filled_lists(moment.history, entities, described.candidates, score, k)
             mine = np.flatnonzero((place >= start) & (place < start + BATCH))
@@ -344,7 +345,7 @@ def _judge(
         candidates, history = block.described.candidates, block.moment.history
         members = dict(block.described.scores)
         for name, ranker in rankers.items():
-            members[name] = ranker.score(block.described.features, model.threads)
+            members[name] = ranker_scores(ranker, block.described, model.threads)
         for name, values in members.items():
             scores.setdefault(name, []).append(values)
         owner.append(candidates.owner + n)

@@ -13,7 +13,7 @@ from pql.engine.candidates import Candidates, Limits, best_of, candidates_at
 from pql.engine.examples import Seeds
 from pql.engine.interactions import Interactions
 from pql.engine.models.popularity import popularity_scores
-from pql.engine.models.ranker import RankerRows, top_lists
+from pql.engine.models.ranker import Ranker, RankerRows, top_lists
 from pql.engine.models.repeat import repeat_scores
 from pql.engine.pair_features import PairFeatures, pair_features
 from pql.engine.pair_history import History, history_at, locate, popular_order
@@ -50,6 +50,7 @@ class Described:
     candidates: Candidates
     features: PairFeatures
     met: NDArray[np.bool_]  # whether the pair is in the entity's history
+    newcomer: NDArray[np.bool_]  # whether the entity has no history at all
     scores: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
@@ -98,7 +99,16 @@ def describe(moment: Moment, entities: NDArray[np.int64], limits: Limits | None 
         extra = tuple(zip(NETWORK_FEATURES, (near, place), strict=True))
         scores["gnn"] = near.astype(np.float64)
     _, met = history.find(entity, candidates.items)
-    return Described(candidates, pair_features(history, entities, candidates, extra), met, scores)
+    newcomer = history.entity_count[entity] == 0
+    return Described(candidates, pair_features(history, entities, candidates, extra), met, newcomer, scores)
+
+
+def ranker_scores(ranker: Ranker, described: Described, threads: int = 1) -> NDArray[np.float64]:
+    """float64[c]: the ranker's scores; of entities without a past, whom it cannot tell apart, the items' popularity."""
+    score = ranker.score(described.features, threads)
+    if set(NETWORK_FEATURES) & set(ranker.names):
+        return score
+    return np.where(described.newcomer, described.scores["popularity"], score)
 
 
 def training_rows(described: Described, labels: NDArray[np.bool_], *, negatives: int, seed: int) -> RankerRows:
