@@ -17,7 +17,7 @@ BOOSTED_EXAMPLES_PER_SECOND = 25_000
 LABEL_ROWS_PER_SECOND = 2_000_000
 RANKED_EXAMPLES_PER_SECOND = 1_500
 
-GNN_SHARE = 0.5  # of the budget, for the network
+GNN_SHARE = 0.35  # of the budget, for the network
 SMALLEST_GNN_BUDGET = 10.0  # seconds; below it `auto` fits the boosted model alone
 
 BASELINES = {
