@@ -33,10 +33,33 @@ class Events:
     def __init__(self, listener: Listener | None = None) -> None:
         self._listener: Listener = listener or Silent()
         self._stopped = threading.Event()
+        self._patient = 0
+        self._interrupts = 0
         self.seconds: dict[str, float] = {}
 
     def stop(self) -> None:
         self._stopped.set()
+
+    def interrupt(self) -> bool:
+        """Stop, as Ctrl-C does. False if what runs doesn't look at `stopped`, or was told before: break it off then."""
+        gently = self._patient > 0 and not self.stopped
+        self._interrupts += 1
+        self.stop()
+        return gently
+
+    @property
+    def insisted(self) -> bool:
+        """True once the user has pressed Ctrl-C again: nothing that is fitted so far is wanted any more."""
+        return self._interrupts > 1
+
+    @contextmanager
+    def patient(self) -> Iterator[None]:
+        """Work in here looks at `stopped` every few milliseconds and keeps what it has."""
+        self._patient += 1
+        try:
+            yield
+        finally:
+            self._patient -= 1
 
     @property
     def stopped(self) -> bool:

@@ -98,7 +98,13 @@ def train(
         return first
     if events.stopped:
         return replace(first, notes=(*first.notes, "Stopped before the refit on all labelled anchors."))
-    return _refit(job, first, models)
+    try:
+        return _refit(job, first, models)
+    except KeyboardInterrupt:
+        if events.insisted:
+            raise
+        events.stop()
+        return replace(first, notes=(*first.notes, "Stopped during the refit; the model before it answers."))
 
 
 def _choose(job: _Job) -> tuple[TrainedModel, list[Model]]:
@@ -200,12 +206,19 @@ def _fit_members(job: _Job, problem: Problem, inputs: Inputs) -> _Contestants:
         model = model_called(name)
         if job.kind not in model.tasks:
             raise PqlError("not_supported", f"The model {name!r} can't answer a {job.kind} target.")
-        if job.events.stopped and found.fitted:
+        if job.events.stopped:
             job.notes.append(f"Stopped before {name} was fitted.")
             continue
-        with job.events.stage(name, f"{len(at):,} examples"):
-            fitted = model.fit(problem, at, valid)
-            found.add(model, fitted, fitted.predict(inputs))
+        try:
+            with job.events.stage(name, f"{len(at):,} examples"):
+                fitted = model.fit(problem, at, valid)
+                found.add(model, fitted, fitted.predict(inputs))
+        except KeyboardInterrupt:
+            if job.events.insisted:
+                raise
+            job.events.stop()
+            job.notes.append(f"Stopped before {name} was fitted.")
+            continue
         if job.events.stopped:
             job.notes.append(f"Stopped while {name} was being fitted; the best so far is kept.")
     return found

@@ -168,8 +168,8 @@ def assess(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events) -
             "n": pa.array([row.n for row in rows], pa.int64()),
         }
     )
-    notes = (*plan.warnings, *model.trained.notes)
-    return Evaluation(table, metrics=model.trained.metrics, plan=plan, model=_info(model, events), notes=notes)
+    info = _info(model, events)
+    return Evaluation(table, metrics=model.trained.metrics, plan=plan, model=info, notes=_notes(plan, model, info))
 
 
 # ---------------------------------------------------------------- predictions
@@ -188,6 +188,7 @@ def answer(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events, *
     with events.stage("graph"):
         graph = build_graph(data.history, plan)
     model = model_for(plan, data.history, data.labels, graph, registry, events, keep=keep)
+    info = _info(model, events)
     with events.stage("predict"):
         asked, seeds = who(data.history, data.labels, plan, graph)
         scores = score(model, plan, graph, data.labels, seeds)
@@ -197,8 +198,8 @@ def answer(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events, *
         display=_with_names(snapshot, plan, table),
         metrics=model.trained.metrics,
         plan=plan,
-        model=_info(model, events),
-        notes=(*plan.warnings, *model.trained.notes),
+        model=info,
+        notes=_notes(plan, model, info),
     )
 
 
@@ -214,4 +215,11 @@ def _with_names(snapshot: Snapshot, plan: Plan, table: pa.Table) -> pa.Table:
 def _info(model: KeptModel, events: Events) -> ModelInfo:
     from pql.result import ModelInfo
 
-    return ModelInfo(model.trained.name, model.weights, model.key, model.cached, dict(events.seconds))
+    return ModelInfo(
+        model.trained.name, model.weights, model.key, model.cached, events.seconds, events.stopped and not model.cached
+    )
+
+
+def _notes(plan: Plan, model: KeptModel, info: ModelInfo) -> tuple[str, ...]:
+    cut_short = ("The training was stopped early: the same query may answer better. The model isn't kept.",)
+    return (*plan.warnings, *model.trained.notes, *(cut_short if info.stopped else ()))

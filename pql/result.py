@@ -23,13 +23,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """Which model answered. `weights` are the blend's, by member; `key` names it in the registry."""
+    """Which model answered. `weights` are the blend's, by member; `key` names it in the registry.
+
+    `stopped`: the user ended the training early, and the model isn't kept.
+    """
 
     name: str
     weights: dict[str, float]
     key: str
     cached: bool
     seconds: dict[str, float] = field(default_factory=dict)
+    stopped: bool = False
 
     def __str__(self) -> str:
         parts = " + ".join(f"{weight:.2f} {name}" for name, weight in self.weights.items() if weight > 0)

@@ -94,7 +94,7 @@ class Session:
                 "not_a_prediction",
                 f"predict() takes a PREDICT query; this is {_kind(statement)}.",
                 span=statement.span,
-                hint="explain(), evaluate(), labels() and sql() take a PREDICT without a verb; run() takes any statement.",
+                hint="explain(), evaluate() and labels() take a PREDICT without a verb; run() takes any statement.",
             ).at(text)
         return self._predict(statement, text, params, as_of)
 
@@ -229,6 +229,13 @@ class Session:
                 hint="CREATE OR REPLACE MODEL makes a new version of it; DROP MODEL removes it.",
             ).at(text)
         result = self._predict(statement.query, text, params, None, keep=True)
+        if result.model.stopped:
+            raise PqlError(
+                "stopped",
+                f"The training was stopped, so there is no model {name!r}.",
+                span=statement.name.span,
+                hint="Run it again; WITH (budget = '10 s') makes it shorter.",
+            ).at(text)
         self._registry.name(name, result.model.key, canonical(statement.query), replace=statement.replace)
         return self._models()
 
@@ -303,7 +310,8 @@ class Session:
                 plan = prepare(snapshot, query, text, params, as_of, evaluate_at, infer)
                 yield _Prepared(text, snapshot, plan.query.catalog, plan)
         except PqlError as error:
-            raise error.at(text)
+            error.at(text)
+            raise
 
     def _catalog(self, snapshot: Snapshot, until: int | None, overrides: Overrides | None = None) -> Catalog:
         from pql.backends.infer import infer_catalog
@@ -314,9 +322,10 @@ class Session:
     def _listening(self) -> Iterator[Events]:
         from pql.engine.events import Events
 
-        self._events = Events(self._listener)
+        self._events = events = Events(self._listener)
         try:
-            yield self._events
+            with _stopped_by_ctrl_c(events):
+                yield events
         finally:
             self._events = None
 
@@ -331,6 +340,31 @@ class Session:
             f"A PREDICT query is expected here; this is {_kind(statement)}.",
             span=statement.span,
         ).at(text)
+
+
+@contextmanager
+def _stopped_by_ctrl_c(events: Events) -> Iterator[None]:
+    """While inside, Ctrl-C keeps the best model so far where one is being fitted; a second one breaks off.
+
+    Only in the main thread, and only where nobody else handles Ctrl-C.
+    """
+    import signal
+    import threading
+
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+
+    def interrupted(number: int, frame: object) -> None:
+        if not events.interrupt():
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _query_of(statement: Any) -> ast.Predict:

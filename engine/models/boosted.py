@@ -258,13 +258,14 @@ class _Data:
         callbacks = [_watch(self.problem.events)]
         if rounds is None and valid is not None:
             callbacks.append(lightgbm.early_stopping(PATIENCE, first_metric_only=True, verbose=False))
-        booster = lightgbm.train(
-            {**self.params, **params},
-            train,
-            max(1, rounds if rounds is not None else (most if valid is not None else 100)),
-            valid_sets=[valid] if valid is not None and rounds is None else None,
-            callbacks=callbacks,
-        )
+        with self.problem.events.patient():
+            booster = lightgbm.train(
+                {**self.params, **params},
+                train,
+                max(1, rounds if rounds is not None else (most if valid is not None else 100)),
+                valid_sets=[valid] if valid is not None and rounds is None else None,
+                callbacks=callbacks,
+            )
         best = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()
         text = booster.model_to_string(num_iteration=best)
         return text, max(1, best), booster.feature_importance("gain", iteration=best).astype(np.float64)
@@ -297,7 +298,7 @@ def _fit_classes(data: _Data, rounds: int | None) -> BoostedFitted:
     if not data.is_enough or (counts > 0).sum() < 2:
         return BoostedFitted("multiclass", "multiclass", (), base, data.names, 1, np.zeros(len(data.names)))
     most = int(np.clip(4_000 // classes, 10, 400))
-    params = {"objective": "multiclass", "num_class": classes, "metric": "multi_logloss", "num_leaves": 7}
+    params: dict[str, Any] = {"objective": "multiclass", "num_class": classes, "metric": "multi_logloss", "num_leaves": 7}
     text, best, gain = data.boost(labels, rounds, most, **params)
     return BoostedFitted("multiclass", "multiclass", (text,), base, data.names, best, gain)
 
@@ -317,7 +318,7 @@ def _fit_labels(data: _Data, rounds: int | None) -> BoostedFitted:
         for c in usable:
             if data.problem.events.stopped:
                 break
-            params = {"objective": "binary", "metric": "binary_logloss", "num_leaves": 7}
+            params: dict[str, Any] = {"objective": "binary", "metric": "binary_logloss", "num_leaves": 7}
             trees[c], best, one = data.boost(member[:, c].astype(np.float64), rounds, most, **params)
             gain += one
             kept.append(best)

@@ -19,7 +19,7 @@ from pql.language.errors import PqlError
 OBJECTIVES = ("lambdarank", "binary")
 MAX_ROUNDS = 100
 _EVERY = 10
-_PATIENCE = 2  # looks without a gain
+_PATIENCE = 3  # looks without a gain
 _DEFAULT_ROUNDS = 60
 
 
@@ -147,7 +147,8 @@ def fit_ranker(
     objectives = (objective,) if objective else OBJECTIVES if check is not None else OBJECTIVES[:1]
     best: tuple[float, Ranker] | None = None
     for which in objectives:
-        value, ranker = _fit(rows, names, check, which, rounds, seed, threads, events)
+        with events.patient():
+            value, ranker = _fit(rows, names, check, which, rounds, seed, threads, events)
         if best is None or value > best[0]:
             best = (value, ranker)
         if events.stopped:
