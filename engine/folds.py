@@ -88,9 +88,10 @@ def fold_of(seeds: Seeds, borders: tuple[int, ...], seed: int) -> NDArray[np.int
 def fit_folds(
     plan: Plan, graph: TemporalGraph, labels: LabelTable, examples: Examples, classes: int, events: Events
 ) -> Folds:
-    """The plan's members once per fold, on the examples outside it (by time: before it)."""
+    """The plan's members once per fold, on the examples outside it (by time: before it). They are not refitted."""
     from pql.engine.train import train
 
+    plan = replace(plan, model=replace(plan.model, refit=False))
     borders = time_borders(labels, plan)
     fold = fold_of(examples.seeds, borders, plan.model.seed)
     models = []
