@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pql.engine.feature_paths import TOP_SHARES
 from pql.engine.graph import ALWAYS, NEVER
 from pql.engine.plan import US_PER_DAY
 from pql.engine.segments import Floats, History, Ints, count_ranges, last_positions, reduce_ranges
@@ -110,9 +109,8 @@ def measure_number(history: History, values: Floats, centre: float, *, brief: bo
     ]
 
 
-def measure_category(history: History, codes: Ints, size: int, *, brief: bool) -> Measured:
-    """The latest category's code (-1 unknown) and the shares of the most frequent ones, whole and lately."""
-    top = min(size, 4 if brief else TOP_SHARES)
+def measure_category(history: History, codes: Ints, top: int, *, brief: bool) -> Measured:
+    """The latest category's code (-1 unknown) and the shares of the `top` most frequent ones, whole and lately."""
     recent = last_positions(history, 1)[:, 0]
     latest = np.where(recent >= 0, codes[recent] if len(codes) else -1, -1).astype(np.float64)
     span = history.bounds[:, [0, 2, -1]]

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from pql.engine.graph import ALWAYS, NEVER, EdgeType, NodeColumn, NodeTable, TemporalGraph
 from pql.language.catalog import Stype
 
-TOP_SHARES = 8  # categories whose shares are features
+TOP_SHARES = 8  # categories whose shares are features, unless asked otherwise
+BRIEF_SHARES = 4
 TOP_CODES = 48  # categories that get a code of their own
 HEAVY_OWNER = 5_000  # rows of a typical owner above which a history reached over a parent is left out
 
@@ -32,6 +33,7 @@ class Group:
     `base`, `down`, `join`: edge indexes; with `via`, `base` starts at the entity's latest fact along that edge type.
     `column` is read at the end of the path (for distinct: the edge index); `centre` is about its mean, for exact
     spreads; `vocabulary` its categories. `brief`: the cheapest features only. `occasions`: rows share moments.
+    `shares`: of how many categories the share is a feature.
     `names`: one per feature, in order.
     """
 
@@ -47,6 +49,7 @@ class Group:
     centre: float = 0.0
     vocabulary: tuple[str, ...] = ()
     occasions: bool = False
+    shares: int = 0
     names: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
 
@@ -78,6 +81,7 @@ def enumerate_groups(
     masked_own: frozenset[tuple[str, str]],
     hops: int,
     windows: tuple[str, ...],
+    shares: int = TOP_SHARES,
 ) -> Iterator[Group]:
     """All groups a graph offers within `hops`, the cheapest and most telling first.
 
@@ -93,7 +97,7 @@ def enumerate_groups(
         if graph.edges[e].link is not None
     ]
     for path in direct:
-        yield from _history_groups(graph, cut, masked, path, (), windows)
+        yield from _history_groups(graph, cut, masked, path, (), windows, shares)
     for e in by_child[graph.entity]:
         yield from _own_groups(graph, cut, masked | masked_own, (e,), graph.edges[e].parent)
     if hops < 2:
@@ -101,7 +105,7 @@ def enumerate_groups(
     for path in direct:
         for e in by_child[path.table]:
             if e not in path.down:
-                yield from _history_groups(graph, cut, masked, path, (e,), windows)
+                yield from _history_groups(graph, cut, masked, path, (e,), windows, shares)
     far: list[Path] = []
     for path in direct:
         for e in by_parent[path.table]:
@@ -126,7 +130,7 @@ def enumerate_groups(
                     label = f"latest {path.label}.{own}.{_label(graph, d, down=True)}"
                     far.append(Path((e,), path.down[0], (d,), label, graph.edges[d].child, True))
     for path in far:
-        yield from _history_groups(graph, cut, masked, path, (), windows)
+        yield from _history_groups(graph, cut, masked, path, (), windows, shares)
     for e in by_child[graph.entity]:
         for f in by_child[graph.edges[e].parent]:
             yield from _own_groups(graph, cut, masked | masked_own, (e, f), graph.edges[f].parent)
@@ -134,7 +138,7 @@ def enumerate_groups(
         for e in by_child[path.table]:
             for f in by_child[graph.edges[e].parent]:
                 if e not in path.down:
-                    yield from _history_groups(graph, cut, masked, path, (e, f), windows)
+                    yield from _history_groups(graph, cut, masked, path, (e, f), windows, shares)
 
 
 def known_rows(node: NodeTable, cut: int) -> NDArray[np.int64]:
@@ -214,6 +218,7 @@ def _history_groups(
     path: Path,
     join: tuple[int, ...],
     windows: tuple[str, ...],
+    shares: int,
 ) -> Iterator[Group]:
     brief = path.brief or len(join) > 1
     facts = _facts(graph, path.down, cut)
@@ -249,12 +254,14 @@ def _history_groups(
         elif column.stype is Stype.CATEGORY:
             vocabulary = _vocabulary(column, column.data[at], TOP_CODES)
             if len(vocabulary) > 1:
-                names = category_names(text, windows, vocabulary, brief=brief)
+                top = min(len(vocabulary), BRIEF_SHARES if brief else shares)
+                names = category_names(text, windows, vocabulary[:top], brief=brief)
                 yield replace(
                     blank,
                     kind="category",
                     column=column.name,
                     vocabulary=vocabulary,
+                    shares=top,
                     names=names,
                     categorical=names[:1],
                 )
@@ -361,8 +368,7 @@ def number_names(text: str, windows: tuple[str, ...], *, brief: bool) -> tuple[s
     )
 
 
-def category_names(text: str, windows: tuple[str, ...], vocabulary: tuple[str, ...], *, brief: bool) -> tuple[str, ...]:
-    top = vocabulary[: 4 if brief else TOP_SHARES]
+def category_names(text: str, windows: tuple[str, ...], top: tuple[str, ...], *, brief: bool) -> tuple[str, ...]:
     latest = (f"latest {text}",)
     shares = tuple(f"share of {text} = {v} (-INF, 0)" for v in top)
     return (

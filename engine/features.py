@@ -25,7 +25,7 @@ from pql.engine.feature_measures import (
     measure_number,
     since,
 )
-from pql.engine.feature_paths import Group, as_text, enumerate_groups
+from pql.engine.feature_paths import TOP_SHARES, Group, as_text, enumerate_groups
 from pql.engine.graph import ALWAYS, NEVER, NodeColumn, TemporalGraph
 from pql.engine.models.base import FeatureMatrix
 from pql.engine.plan import US_PER_DAY
@@ -111,18 +111,21 @@ def fit_features(
     hops: int = 2,
     lags: int = 0,
     limit: int = MAX_FEATURES,
+    shares: int = TOP_SHARES,
 ) -> FeatureSpec:
     """Choose features on the rows at or before `cut` (µs).
 
     `horizon` (µs) is the width of the target's window: history is summed over 8, 4, 2, 1 and 1/2 of it, and whole.
     `masked` columns are not read; `masked_own` ones are read of earlier rows only, not of the seed's own.
-    At most `limit` features are kept, cheap and near ones first.
+    At most `limit` features are kept, cheap and near ones first. `shares`: for how
+    many categories of a column their share of the history is a feature.
     """
     horizon = max(int(horizon), 2)
     widths = (8 * horizon, 4 * horizon, 2 * horizon, horizon, horizon // 2)
+    texts = tuple(f"-{duration(width)}" for width in widths)
     chosen: list[Group] = []
     room = limit - len(lag_names(lags))
-    for group in enumerate_groups(graph, cut, masked, masked_own, hops, tuple(f"-{duration(w)}" for w in widths)):
+    for group in enumerate_groups(graph, cut, masked, masked_own, hops, texts, shares):
         if len(group.names) <= room:
             chosen.append(group)
             room -= len(group.names)
@@ -251,7 +254,7 @@ def _measure(graph: TemporalGraph, history: History, group: Group, rows: NDArray
         codes = np.full(len(rows), -1, dtype=np.int64)
         there = np.flatnonzero(rows >= 0)
         codes[there] = ranks[column.data[rows[there]]]
-        return measure_category(history, codes, len(group.vocabulary), brief=group.brief)
+        return measure_category(history, codes, group.shares, brief=group.brief)
     values = np.full(len(rows) + 1, np.nan)
     known = np.flatnonzero(rows >= 0)
     values[known] = column.data[rows[known]]

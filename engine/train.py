@@ -13,6 +13,7 @@ from pql.engine.calibrate import Calibration, best_threshold, fit_calibration
 from pql.engine.evaluate import choosing_metric, metrics_table
 from pql.engine.events import Events
 from pql.engine.examples import TEST, TRAIN, VALID, Examples, Labels
+from pql.engine.feature_paths import TOP_SHARES
 from pql.engine.features import FeatureSpec, fit_features
 from pql.engine.graph import ALWAYS, NEVER, TemporalGraph
 from pql.engine.metrics import LOWER_IS_BETTER, measure
@@ -30,6 +31,7 @@ __all__ = ["TrainedModel", "train"]
 FEWEST_TRAIN = 40  # examples below which only a baseline is fitted
 FEWEST_OF_CLASS = 5  # examples of the rarer class, likewise
 FEWEST_VALID = 10
+CLASS_SHARES = 24  # categories whose shares are features, where categories are predicted
 MOST_GROWTH = 1.25  # of the rounds, in the refit on more rows
 
 Floats = NDArray[np.float64]
@@ -254,6 +256,7 @@ def _spec(plan: Plan, graph: TemporalGraph, examples: Examples, cut: int) -> Fea
         masked_own=own,
         hops=plan.graph.hops,
         lags=examples.lags.shape[1],
+        shares=CLASS_SHARES if plan.task.kind.value in ("multiclass", "multilabel") else TOP_SHARES,
     )
 
 

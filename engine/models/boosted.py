@@ -19,6 +19,9 @@ PATIENCE = 30
 CELLS_PER_THREAD = 15_000_000
 FEWEST_ROWS = 20  # below it a constant is fitted
 MOST_LABELS = 64  # labels of a multilabel task that get trees of their own; rarer ones get their rate
+MULTI_CELLS = 240_000  # rows times outputs that trees with several outputs are fitted on
+FEWEST_MULTI_ROWS = 5_000
+SMALL_TREES = {"num_leaves": 7, "learning_rate": 0.15}  # where there are many of them
 RACE_ROWS = 8_000  # rows on which the ways to fit a regression are compared
 REGRESSION_OBJECTIVES = ("l1", "l2", "log")
 LAG_DECAY = 0.7  # of the weight of each earlier window in the start of a regression
@@ -136,6 +139,9 @@ class BoostedModel:
     ) -> BoostedFitted:
         """Fit on `train`, stop early on `valid`; with `rounds`, run that many and look at no validation rows."""
         kind = problem.task.kind.value
+        if kind in ("multiclass", "multilabel"):
+            most = max(FEWEST_MULTI_ROWS, MULTI_CELLS // max(1, min(problem.classes, MOST_LABELS)))
+            train, valid = spread_over(train, most), spread_over(valid, most)
         data = _Data(problem, train, valid if rounds is None else valid[:0])
         if kind == "multilabel":
             return _fit_labels(data, rounds)
@@ -198,7 +204,7 @@ class _Data:
             "max_bin": 127,
             "max_cat_threshold": 16,
             "deterministic": True,
-            "force_row_wise": True,
+            "force_col_wise": True,
             "num_threads": worthwhile_threads(problem.plan.threads, problem.inputs.features.values.size),
             "seed": problem.plan.seed,
             "verbosity": -1,
@@ -297,8 +303,13 @@ def _fit_classes(data: _Data, rounds: int | None) -> BoostedFitted:
     base = (counts + 1.0 / classes) / (counts.sum() + 1.0)
     if not data.is_enough or (counts > 0).sum() < 2:
         return BoostedFitted("multiclass", "multiclass", (), base, data.names, 1, np.zeros(len(data.names)))
-    most = int(np.clip(4_000 // classes, 10, 400))
-    params: dict[str, Any] = {"objective": "multiclass", "num_class": classes, "metric": "multi_logloss", "num_leaves": 7}
+    most = int(np.clip(1_500 // classes, 10, 300))
+    params: dict[str, Any] = {
+        "objective": "multiclass",
+        "num_class": classes,
+        "metric": "multi_logloss",
+        "num_leaves": 7,
+    }
     text, best, gain = data.boost(labels, rounds, most, **params)
     return BoostedFitted("multiclass", "multiclass", (text,), base, data.names, best, gain)
 
@@ -314,11 +325,11 @@ def _fit_labels(data: _Data, rounds: int | None) -> BoostedFitted:
     kept: list[int] = []
     usable = [c for c in np.argsort(-counts, kind="stable")[:MOST_LABELS] if 5 <= counts[c] <= data.n - 5]
     if data.is_enough:
-        most = int(np.clip(6_000 // max(1, len(usable)), 20, 200))
+        most = int(np.clip(1_500 // max(1, len(usable)), 20, 150))
         for c in usable:
             if data.problem.events.stopped:
                 break
-            params: dict[str, Any] = {"objective": "binary", "metric": "binary_logloss", "num_leaves": 7}
+            params: dict[str, Any] = {"objective": "binary", "metric": "binary_logloss", **SMALL_TREES}
             trees[c], best, one = data.boost(member[:, c].astype(np.float64), rounds, most, **params)
             gain += one
             kept.append(best)
