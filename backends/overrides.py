@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from pql.backends.names import singular
 from pql.language.errors import PqlError
@@ -70,6 +71,41 @@ class Overrides:
             no_times=(*(old for old in self.no_times if old != table), table),
             times=tuple(old for old in self.times if old[0] != table),
         )
+
+    def to_json(self) -> dict[str, Any]:
+        """The overrides as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Any) -> Overrides:
+        """The overrides of `to_json`. Raises PqlError `registry_corrupt` for anything else."""
+        try:
+            pairs = {
+                name: tuple(
+                    LinkOverride(str(o["child"]), _names(o["columns"]), str(o["parent"]), _names(o["parent_columns"]))
+                    for o in value[name]
+                )
+                for name in ("links", "unlinks")
+            }
+            return cls(
+                pairs["links"],
+                pairs["unlinks"],
+                tuple((str(table), _names(columns)) for table, columns in value["keys"]),
+                tuple((str(table), str(column)) for table, column in value["times"]),
+                _names(value["no_times"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise PqlError(
+                "registry_corrupt",
+                "The kept overrides of this database can't be read.",
+                hint="Delete overrides.json in its folder under PQL_HOME and say them again.",
+            ) from error
+
+
+def _names(values: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(values, str):
+        raise TypeError("a list of names is expected")
+    return tuple(str(value) for value in values)
 
 
 def find_name(name: str, names: Iterable[str], *, code: str, what: str, where: str = "") -> str:

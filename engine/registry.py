@@ -162,23 +162,47 @@ class Registry:
                     version["query"] + ""
                     float(version["made"])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
-            raise PqlError(
-                "registry_corrupt",
-                f"The list of models, {path.name} in {path.parent}, can't be read.",
-                hint="Delete that file; the models are trained again when asked for.",
-            ) from error
+            raise _unreadable(path) from error
         return names
 
     def _write(self, names: Mapping[str, Any]) -> None:
-        handle, path = tempfile.mkstemp(prefix=".names-", dir=self._folder)
+        self._replace("names.json", names)
+
+    # ------------------------------------------------------------ what the user says about the database
+
+    def notes(self, name: str) -> Any:
+        """The JSON value kept under `name` (link overrides), None if there is none. Raises `registry_corrupt`."""
+        path = self._folder / f"{name}.json"
+        if not path.is_file():
+            return None
+        try:
+            return json.loads(path.read_bytes())
+        except (ValueError, RecursionError, OSError) as error:
+            raise _unreadable(path) from error
+
+    def keep_notes(self, name: str, value: Any) -> None:
+        """Keep a JSON value under `name`."""
+        with self._locked():
+            self._replace(f"{name}.json", value)
+
+    def _replace(self, name: str, value: Any) -> None:
+        handle, path = tempfile.mkstemp(prefix=".writing-", dir=self._folder)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(names, file, ensure_ascii=False, indent=1)
+            json.dump(value, file, ensure_ascii=False, indent=1)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(path, self._folder / "names.json")
+        os.replace(path, self._folder / name)
 
     def _locked(self) -> _Names:
         return _Names(self)
+
+
+def _unreadable(path: Path) -> PqlError:
+    return PqlError(
+        "registry_corrupt",
+        f"What is kept about this database, {path.name} in {path.parent}, can't be read.",
+        hint="Delete that file; models are trained again when asked for, overrides have to be said again.",
+    )
 
 
 class _Names:

@@ -59,8 +59,9 @@ class Session:
 
         self._backend = backend
         self._listener = listener
-        self._overrides = Overrides()
         self._registry = Registry(backend.identity)
+        kept = self._registry.notes("overrides") if self._is_stored else None
+        self._overrides = Overrides() if kept is None else Overrides.from_json(kept)
         self._events: Events | None = None
 
     def __enter__(self) -> Session:
@@ -177,6 +178,13 @@ class Session:
         with self._backend.snapshot() as snapshot:
             self._catalog(snapshot, None, changed)  # raises where a name is unknown or the types don't fit
         self._overrides = changed
+        if self._is_stored:
+            self._registry.keep_notes("overrides", changed.to_json())
+
+    @property
+    def _is_stored(self) -> bool:
+        """True for files and folders, whose overrides are kept for the next session; frames live in this one only."""
+        return self._backend.identity.startswith(("duckdb:", "folder:"))
 
     # ------------------------------------------------------------ statements
 
