@@ -23,7 +23,8 @@ class DeclaredLink:
 class StoredTable:
     """A table as stored: its name as the language will call it, columns as (name, DuckDB type), declared constraints.
 
-    A table outside the main schema is called by its bare name where that is free, else `schema.table`.
+    A table outside the main schema is called by its bare name where that is free, else `schema.table`; `schema` is
+    where it stands, empty where the source has no schemas.
     """
 
     name: str
@@ -31,6 +32,7 @@ class StoredTable:
     primary_key: tuple[str, ...] | None = None
     links: tuple[DeclaredLink, ...] = ()
     is_view: bool = False
+    schema: str = ""
 
 
 class Snapshot(Protocol):

@@ -171,7 +171,8 @@ def _read(con: duckdb.DuckDBPyConnection, *, database: str | None = None) -> Duc
             if reason:
                 skipped.append((names[place], reason))
                 continue
-        table = StoredTable(names[place], tuple(fields), keys.get(place), tuple(links.get(place, ())), is_view=is_view)
+        declared = keys.get(place), tuple(links.get(place, ()))
+        table = StoredTable(names[place], tuple(fields), *declared, is_view=is_view, schema=place[1])
         relations.append(Relation(table, qualified(*place)))
     if not relations:
         raise PqlError("empty_source", "the database has no tables that can be read")

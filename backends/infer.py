@@ -8,6 +8,7 @@ from dataclasses import replace
 from pql.backends.base import Snapshot
 from pql.backends.infer_clocks import decide_own_clock, set_no_clock, set_own_clock
 from pql.backends.infer_inherited import decide_inherited_clocks, decide_key_once
+from pql.backends.infer_keys import GENERIC, key_candidates
 from pql.backends.infer_links import GOOD, declared_links, inferred_links, links_by_values, measure
 from pql.backends.infer_stypes import columns_of
 from pql.backends.names import words
@@ -17,6 +18,7 @@ from pql.backends.virtual import virtual_tables
 from pql.language.catalog import NO_CLOCK, Catalog, Clock, Evidence, Key, Link, LogicalType, Role, Table
 from pql.language.errors import PqlError
 
+NEARLY = 0.9  # the share of distinct values from which a column named like a key is a key with faults
 _ENROLLED = {"signup", "registered", "registration", "joined", "enrolled", "enrollment", "enrolment", "hired"}
 
 
@@ -217,6 +219,22 @@ def _warn_of_table(profile: Profile, draft: Draft) -> None:
         counts = profile.counts(draft.name, draft.key_column)
         if not counts.is_key and counts.rows:
             profile.warnings.append(f"{draft.name}.{draft.key_column} is not unique or has NULLs")
+    if (column := _nearly_a_key(profile, draft)) is not None:
+        counts = profile.counts(draft.name, column)
+        more = counts.rows - counts.distinct
+        profile.warnings.append(
+            f"{draft.name}.{column} is no key: {more:,} of {counts.rows:,} rows repeat a value or have none; "
+            f"KEY {draft.name}.{column} takes one row of each value"
+        )
+
+
+def _nearly_a_key(profile: Profile, draft: Draft) -> str | None:
+    """The column that is named like the key of a table without one, and is unique but for a few rows."""
+    for column, score in key_candidates(profile, draft) if draft.key is None else ():
+        counts = profile.counts(draft.name, column)
+        if score >= GENERIC and counts.rows > counts.distinct >= NEARLY * counts.rows:
+            return column
+    return None
 
 
 def _role(draft: Draft, links: list[Link]) -> Role:

@@ -103,8 +103,12 @@ def candidates_of(profile: Profile, draft: Draft, *, keys: dict[str, list[tuple[
                 if score and not (column == draft.key_column and strength <= draft.key_score):
                     found.append((score, strength, Candidate(draft.name, column, parent, key, score)))
     position = {name: i for i, name in enumerate(draft.types)}
-    found.sort(key=lambda f: (position[f[2].column], -f[0], -f[1], profile.drafts[f[2].parent].stored.is_view))
-    return [candidate for _, _, candidate in found]
+
+    def worse(score: int, strength: int, candidate: Candidate) -> tuple[int, int, int, bool, bool]:
+        parent = profile.drafts[candidate.parent].stored
+        return position[candidate.column], -score, -strength, parent.schema != draft.stored.schema, parent.is_view
+
+    return [candidate for _, _, candidate in sorted(found, key=lambda f: worse(*f))]
 
 
 def decided_keys(profile: Profile) -> dict[str, list[tuple[str, int]]]:

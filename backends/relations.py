@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
@@ -88,9 +88,7 @@ class DuckSnapshot:
             form = whole_number(name) if name in whole else normal_form(name, sql_type)
             if form is not None:
                 shown.append(form if form == identifier(name) else alias(form, name))
-        self._tables.append(
-            StoredTable(table.name, tuple(columns), table.primary_key, table.links, is_view=table.is_view)
-        )
+        self._tables.append(replace(table, columns=tuple(columns)))
         self._sources[table.name] = relation.source
         self._shown[table.name] = f"SELECT {', '.join(shown) or '1'} FROM {relation.source}"
 

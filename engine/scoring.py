@@ -50,7 +50,7 @@ def who(history: History, labels: LabelTable, plan: Plan, graph: TemporalGraph) 
                 hint="Loosen WHERE, or choose another moment with AS OF.",
             )
         return Asked(keys.take(pa.array(index)), anchors[index]), Seeds(rows[index], anchors[index])
-    return _asked_for(plan, keys, rows, anchors, eligible)
+    return _asked_for(plan, graph, keys, rows, anchors, eligible)
 
 
 def static_rows(labels: LabelTable, plan: Plan) -> NDArray[np.int64]:
@@ -61,7 +61,12 @@ def static_rows(labels: LabelTable, plan: Plan) -> NDArray[np.int64]:
 
 
 def _asked_for(
-    plan: Plan, keys: pa.Table, rows: NDArray[np.int64], anchors: NDArray[np.int64], eligible: NDArray[np.bool_]
+    plan: Plan,
+    graph: TemporalGraph,
+    keys: pa.Table,
+    rows: NDArray[np.int64],
+    anchors: NDArray[np.int64],
+    eligible: NDArray[np.bool_],
 ) -> tuple[Asked, Seeds]:
     assert plan.query.ids is not None
     names = keys.column_names
@@ -71,7 +76,8 @@ def _asked_for(
     from pql.engine.key_index import parent_rows
 
     place = parent_rows([wanted.column(n) for n in names], [keys.column(n) for n in names]).astype(np.int64)
-    known = place >= 0
+    here = place >= 0
+    known = here | (node_rows(wanted, graph) >= 0)  # rows of the entity's table that nothing has been seen of yet
     if not known.any():
         shown = ", ".join(str(one) for one in plan.query.ids[:5])
         raise PqlError(
@@ -81,9 +87,9 @@ def _asked_for(
             span=plan.query.syntax.ids.span if plan.query.syntax.ids is not None else None,
             hint="Ids are compared with the key's own values; AS OF chooses another moment.",
         )
-    ok = known & np.where(known, eligible[place], False)
+    ok = here & np.where(here, eligible[place], False)
     status = tuple(OK if o else NOT_ELIGIBLE if k else UNKNOWN for o, k in zip(ok, known, strict=True))
-    at = np.where(known, anchors[place], plan.split.prediction)
+    at = np.where(here, anchors[place], plan.split.prediction)
     scored = place[ok]
     return Asked(wanted, at, status), Seeds(rows[scored], anchors[scored])
 
@@ -136,4 +142,3 @@ def item_values(plan: Plan, graph: TemporalGraph) -> pa.Array:
     values = graph.nodes[graph.index(item.column.table)].column(item.column.column).values
     assert values is not None
     return values
-

@@ -183,5 +183,6 @@ def _part(scope: Scope, table: Table, key: str, node: ast.Expression) -> Scalar:
     better = as_text(value, scope.source(node.span), kind) if node.span != ast.NOWHERE else None
     edits = scope.replaced(node.span, better) if better is not None else ()
     message = f"{table.name}.{key} is {in_words(kind)}, this is {in_words(constant(node).type)}"
-    scope.fault("type_mismatch", message, node.span, hint=f"write {better}" if better else "", edits=edits)
+    hint = f"write {better}" if better else f"ids are compared with the values of {table.name}.{key}"
+    scope.fault("type_mismatch", message, node.span, hint=hint, edits=edits)
     return None
