@@ -46,7 +46,7 @@ def _open_path(source: str | PathLike[str]) -> Backend:
     except OSError as error:
         raise PqlError("source_unreadable", f"{text} can't be read: {error.strerror}") from error
     if not is_file:
-        raise PqlError("source_not_found", f"there is no file or folder {text}")
+        raise PqlError("source_not_found", f"there is no file or folder {text}", hint=_nearest(path))
     from pql.backends import folder
 
     if is_folder or path.name.lower().endswith(folder.SUFFIXES):
@@ -64,3 +64,15 @@ def _starts_with(path: Path, magic: bytes) -> bool:
             return file.read(len(magic)) == magic
     except OSError as error:
         raise PqlError("source_unreadable", f"{path} can't be read: {error.strerror}") from error
+
+
+def _nearest(path: Path) -> str:
+    """A hint: the file beside a missing one whose name is nearest to its, else what can be opened."""
+    from difflib import get_close_matches
+
+    try:
+        beside = sorted(entry.name for entry in path.absolute().parent.iterdir())
+    except OSError:
+        return f"there is no folder {path.parent} either"
+    near = get_close_matches(path.name, beside, n=1)
+    return f"did you mean {path.with_name(near[0])}?" if near else f"name {_EXPECTED}"

@@ -136,7 +136,9 @@ def _require(split: NDArray[np.int8], labels: LabelTable, plan: Plan) -> None:
     counts = {code: int(np.sum(split == code)) for code in (TRAIN, VALID, TEST)}
     dropped = sum(labels.no_label.values())
     filtered = sum(labels.not_eligible.values())
-    why = f" ({dropped} rows have no defined label, for {filtered} WHERE does not hold)"
+    because = [f"for {filtered:,} rows WHERE does not hold"] if filtered else []
+    because += [f"{dropped:,} rows have no defined label"] if dropped else []
+    why = f": {', '.join(because)}" if because else ""
     if counts[TRAIN] == 0 or (counts[VALID] == 0 and plan.split.kind == "anchors"):
         missing = NAMES[TRAIN] if counts[TRAIN] == 0 else NAMES[VALID]
         raise PqlError(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pql.engine.events import Events
 from pql.engine.examples import Ragged
 from pql.engine.models.base import State
+from pql.engine.models.boosted import worthwhile_threads
 from pql.engine.pair_features import PairFeatures
 from pql.engine.rank_metrics import average_precision
 from pql.language.errors import PqlError
@@ -186,6 +187,7 @@ def _fit(
 ) -> tuple[float, Ranker]:
     import lightgbm
 
+    threads = worthwhile_threads(threads, rows.values.size)
     parameters: dict[str, Any] = {
         "objective": objective,
         "learning_rate": 0.08,

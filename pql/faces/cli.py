@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 a fault of the query or the data, 2 a fault of the command
 
 from __future__ import annotations
 
+import difflib
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -16,16 +17,17 @@ from typer.core import TyperGroup
 from pql.language.errors import PqlError
 
 if TYPE_CHECKING:
-    import click
-
     from pql.session import Session
 
 
 class _Verbs(TyperGroup):
     """`pql DB …` is short for `pql query DB …`."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
         if args and not args[0].startswith("-") and args[0] not in self.commands:
+            near = difflib.get_close_matches(args[0].lower(), self.commands, n=1)
+            if near and not Path(args[0]).exists():
+                raise typer.BadParameter(f"{args[0]} is neither a verb nor a database; the nearest verb is {near[0]}")
             args = ["query", *args]
         return super().parse_args(ctx, args)
 
@@ -163,25 +165,35 @@ def version() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """The entry point of the `pql` command; exits the process."""
-    import click
-
+    code: int | str | None
     try:
         code = app(args=args, standalone_mode=False) or 0
+        sys.stdout.flush()
     except PqlError as error:
         sys.stderr.write(f"{error}\n")
-        code = 1
-    except (click.Abort, KeyboardInterrupt):
+        code = 130 if error.code == "stopped" else 1
+    except (typer.Abort, KeyboardInterrupt):
         sys.stderr.write("stopped\n")
         code = 130
-    except click.ClickException as error:
-        error.show(file=sys.stderr)
-        code = 2
     except BrokenPipeError:
-        import os
-
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+        code = _reader_is_gone()
+    except SystemExit as done:
+        code = _reader_is_gone() if isinstance(done.__context__, BrokenPipeError) else done.code
+    except Exception as error:
+        show = getattr(error, "show", None)  # faults of the command line know how to show themselves
+        if show is None:
+            raise
+        show(file=sys.stderr)
+        code = 2
     sys.exit(code)
+
+
+def _reader_is_gone() -> int:
+    """Whoever read the output has seen enough: write the rest to nowhere."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _open(database: str, quiet: bool) -> Session:
