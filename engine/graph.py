@@ -56,8 +56,8 @@ class NodeTable:
 class EdgeType:
     """One link, in both directions.
 
-    `parent_of` int32[n_child]: the parent's row, -1 where dangling or NULL. The reverse is a CSR sorted by (parent, time,
-    child row): the children of parent p are `children[indptr[p]:indptr[p + 1]]` with `times` ascending; children
+    `parent_of` int32[n_child]: the parent's row, -1 where dangling or NULL. The reverse is a CSR sorted by (parent,
+    time, child row): the children of parent p are `children[indptr[p]:indptr[p + 1]]` with `times` ascending; children
     whose time is NEVER are left out. An edge's time is the later of its two ends' times.
     """
 

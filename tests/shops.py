@@ -54,7 +54,8 @@ def purchases_shop(seed: int = 0):
     result = {}
     for old, new in renamed.items():
         table = tables[old]
-        names = [n.lower().replace("order_id", "purchase_id").replace("ordered_at", "purchased_at") for n in table.column_names]
+        names = [name.lower() for name in table.column_names]
+        names = [n.replace("order_id", "purchase_id").replace("ordered_at", "purchased_at") for n in names]
         result[new] = table.rename_columns(names)
     return result
 
@@ -66,7 +67,7 @@ def hostile_shop(key_kind: str = "int", seed: int = 0):
     if key_kind == "big":
         keys = [2**60 + i for i in range(n)]
     elif key_kind == "string":
-        keys = [f"id'; DROP TABLE \"type\"; --{i}" for i in range(n)]
+        keys = [f'id\'; DROP TABLE "type"; --{i}' for i in range(n)]
     elif key_kind == "uuid":
         keys = [str(uuid.UUID(int=i + 2**100)) for i in range(n)]
     else:

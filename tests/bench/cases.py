@@ -55,7 +55,7 @@ def mae(rows: list[dict[str, Any]], truth: list[tuple[Any, ...]]) -> dict[str, f
 
 
 def map_at_12(rows: list[dict[str, Any]], truth: list[tuple[Any, ...]]) -> dict[str, float]:
-    key, item = list(rows[0])[0], list(rows[0])[2]
+    key, _, item, *_ = rows[0]
     wanted: dict[Any, set[Any]] = {}
     for entity, value in truth:
         wanted.setdefault(entity, set()).add(value)
