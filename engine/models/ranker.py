@@ -18,10 +18,11 @@ from pql.engine.rank_metrics import average_precision
 from pql.language.errors import PqlError
 
 OBJECTIVES = ("lambdarank", "binary")
-MAX_ROUNDS = 100
+MAX_ROUNDS = 120
+LEAST_ROUNDS = 60  # looks before this only tell noise
 _EVERY = 10
 _PATIENCE = 3  # looks without a gain
-_DEFAULT_ROUNDS = 60
+_DEFAULT_ROUNDS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +191,7 @@ def _fit(
     threads = worthwhile_threads(threads, rows.values.size)
     parameters: dict[str, Any] = {
         "objective": objective,
-        "learning_rate": 0.08,
+        "learning_rate": 0.05,
         "num_leaves": 31,
         "min_data_in_leaf": max(5, min(50, len(rows) // 200)),
         "max_bin": 63,
@@ -234,7 +235,7 @@ def _fit(
                 )
             )
             value = check.map(margin)
-            if value > best + 1e-9:
+            if done >= min(LEAST_ROUNDS, limit) and value > best + 1e-9:
                 best, best_rounds = value, done
         if finished or events.stopped or (best_rounds and done - best_rounds >= _PATIENCE * _EVERY):
             break
