@@ -18,7 +18,6 @@ from pql.engine.plan import Plan
 
 if TYPE_CHECKING:
     from pql.engine.history import History
-    from pql.engine.label_counts import LabelCount
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +40,6 @@ class LabelTable:
 
     def __len__(self) -> int:
         return len(self.anchors)
-
-    def counts(self, plan: Plan) -> tuple[LabelCount, ...]:
-        """How many examples each split has and how many rows were dropped, with the labels in a few words."""
-        from pql.engine.label_counts import count_labels
-
-        return count_labels(self, plan)
-
-    def to_table(self, plan: Plan) -> pa.Table:
-        """For people: key columns, anchor (a row's own time in static queries), label and split of every example."""
-        from pql.engine.targets import split_names
-
-        split = split_names(self, plan)
-        kept = np.flatnonzero(self.eligible & (split != "") & self.label.is_valid().to_numpy(zero_copy_only=False))
-        table = self.keys.take(pa.array(kept))
-        times = self.anchors[kept] + (1 if plan.split.kind == "row_time" else 0)
-        taken = {name.lower() for name in table.column_names}
-        for name, values in (
-            ("anchor", pa.array(times, pa.timestamp("us"))),
-            ("label", self.label.take(pa.array(kept))),
-            ("split", pa.array(split[kept].tolist(), pa.string())),
-        ):
-            while name in taken:
-                name += "_"
-            table = table.append_column(name, values)
-        return table
 
 
 def compute_labels(history: History, plan: Plan) -> LabelTable:

@@ -148,7 +148,7 @@ def _category(
     known = (codes >= 0) & history.known
     total = np.bincount(codes[known], weights=history.item_windows[-1][known], minlength=n_codes)
     with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(known, history.item_windows[-1] / picked(total, codes), np.nan)
+        share = np.where(known, history.item_windows[-1] / picked(total, codes.astype(np.int64)), np.nan)
     columns[f"{name}: item's share"] = share[item]
     columns[f"{name}: item's share of mine"] = _own_share(history, entity, item, times, found)
 

@@ -12,6 +12,7 @@ from databases import Database, day, plan_by_hand, shop, us
 
 from pql.engine.history import load, needed_tables
 from pql.engine.label_sql import label_statement
+from pql.engine.label_report import label_rows
 from pql.engine.labels import LabelTable, compute_eligible, compute_labels
 from pql.engine.plan import Plan
 from pql.language.binder import bind
@@ -278,7 +279,7 @@ def test_the_statement_runs_as_pasted_with_hostile_names():
 def test_the_training_table_for_people():
     database = shop()
     text = "PREDICT COUNT(orders.*, 0, 10) FOR EACH customers.customer_id"
-    shown = table_of(text, database).to_table(plan_of(text, database))
+    shown = label_rows(table_of(text, database), plan_of(text, database))
     assert shown.column_names == ["customer_id", "anchor", "label", "split"]
     assert shown.to_pylist()[0] == {"customer_id": 1, "anchor": day(0), "label": 1.0, "split": "train"}
 
