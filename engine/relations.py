@@ -69,7 +69,7 @@ def keyed_sql(
     *,
     depth: int = 0,
 ) -> str:
-    """The relation with at most one row per `key`: duplicates collapse to the least value of each column."""
+    """The relation with at most one row per `key`: duplicates collapse as `collapse_sql` says."""
     wanted = list(dict.fromkeys([*key, *columns]))
     rows = _relation(catalog, table_name, until, wanted, depth)
     if is_unique(catalog.table(table_name), key):
@@ -78,9 +78,14 @@ def keyed_sql(
 
 
 def collapse_sql(source: str, key: Sequence[str], columns: Sequence[str]) -> str:
-    """One row per non-NULL `key` of `source`: the least non-NULL value of every other column, and of the clock."""
+    """One row per non-NULL `key` of `source`, as it was known first: its clock, and of every other column the value
+    at that time (the least where several rows share it), so that a later row of the same key changes nothing."""
     keys = [identifier(name) for name in key]
-    least = [f"min({identifier(name)}) AS {identifier(name)}" for name in [*columns, TIME]]
+    time = identifier(TIME)
+    least = [
+        f"first({name} ORDER BY {time} NULLS LAST, {name} NULLS LAST) AS {name}" for name in map(identifier, columns)
+    ]
+    least.append(f"min({time}) AS {time}")
     present = " AND ".join(f"{name} IS NOT NULL" for name in keys)
     return f"SELECT {', '.join([*keys, *least])} FROM {source} WHERE {present} GROUP BY {', '.join(keys)}"
 

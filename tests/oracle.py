@@ -85,13 +85,19 @@ class World:
         return [p for p in self.visible(link[2]) if [p[column] for column in link[3]] == wanted]
 
     def parent(self, link: LinkSpec, row: Row) -> tuple[Row, dt.datetime | None] | None:
-        """The row pointed to and its time; of several with the same key the least of every value."""
+        """The row pointed to and its time; of several with the same key the one known first."""
         place = (link, *(row[column] for column in link[1]))
         if place not in self.seen_before:
             rows = self.parents(link, row)
             times = [time for time in (self.time(link[2], parent) for parent in rows) if time is not None]
-            self.seen_before[place] = (collapse(rows), min(times, default=None)) if rows else None
+            self.seen_before[place] = (self.collapse(link[2], rows), min(times, default=None)) if rows else None
         return self.seen_before[place]
+
+    def collapse(self, table: str, rows: list[Row]) -> Row:
+        """One row of several with the same key: those known first, and of these the least value of each column."""
+        times = [self.time(table, row) for row in rows]
+        first = min((time for time in times if time is not None), default=None)
+        return collapse([row for row, time in zip(rows, times, strict=True) if time == first])
 
     def route(self, table: str, goal: str) -> list[LinkSpec]:
         """The shortest way up from a table to another."""
@@ -150,7 +156,7 @@ def training_table(query: ast.Predict, world: World, anchors: Iterable[dt.dateti
         if None not in values:
             grouped.setdefault(values, []).append(row)
     examples = []
-    collapsed = {values: collapse(rows) for values, rows in grouped.items()}
+    collapsed = {values: world.collapse(table, rows) for values, rows in grouped.items()}
     for anchor in anchors:
         for values, rows in grouped.items():
             entity = collapsed[values]
