@@ -43,6 +43,7 @@ NEGATIVES = 30
 MAX_CHECKED = 2_000  # validation examples, for weights and metrics
 LOOKED = 2_000  # of those, for early stopping
 MAX_MEASURED = 6_000  # test examples
+MAX_HURRIED = 300  # of either, once the user wants the work to end
 FEWEST_EXAMPLES = 20
 NETWORK = {"gnn", "two_tower"}
 _SPLITS = {VALID: "valid", TEST: "test"}
@@ -188,41 +189,48 @@ def fit_ranking(
     names: tuple[str, ...] = ()
     rows: dict[int, list[RankerRows]] = {}
     if "boosted" in wants and not events.stopped:
-        with events.stage("pairs", f"{len(train):,} examples of {len(newest)} anchors"):
-            names = _collect(blocks(train), rows, model.seed)
-        moments.clear()
-        checked = list(blocks(_spread(examples.where(VALID), MAX_CHECKED)))
-        enough = sum(len(r.groups) for part in rows.values() for r in part) >= FEWEST_EXAMPLES
-        if enough:
-            with events.stage("boosted"):
-                looked = _check(checked[: max(1, LOOKED // BATCH)], k) if checked else None
-                every = RankerRows.together([r for a in sorted(rows) for r in rows[a]]).at_most(MAX_ROWS)
-                rankers = _fit_rankers(every, names, looked, model, events)
-            del looked, every
-        else:
-            notes.append("Too few training examples with a true item among the candidates: a baseline answers.")
-            wants = SIMPLE
+        try:
+            with events.stage("pairs", f"{len(train):,} examples of {len(newest)} anchors"):
+                names = _collect(blocks(train), rows, model.seed)
+                moments.clear()
+                checked = list(blocks(_spread(examples.where(VALID), MAX_CHECKED)))
+            if sum(len(r.groups) for part in rows.values() for r in part) >= FEWEST_EXAMPLES:
+                with events.stage("boosted"):
+                    looked = _check(checked[: max(1, LOOKED // BATCH)], k) if checked else None
+                    every = RankerRows.together([r for a in sorted(rows) for r in rows[a]]).at_most(MAX_ROWS)
+                    rankers = _fit_rankers(every, names, looked, model, events)
+                del looked, every
+            else:
+                notes.append("Too few training examples with a true item among the candidates: a baseline answers.")
+                wants = SIMPLE
+        except KeyboardInterrupt:
+            _cut_short(events, notes, "Stopped before the ranker was fitted.")
+            checked = []
 
     judged: dict[int, Judged] = {}
     kept_rows = rows if model.refit and rankers else None
-    with events.stage("evaluate"):
-        if len(examples.where(VALID)):
-            found = checked or blocks(_spread(examples.where(VALID), MAX_CHECKED))
-            judged[VALID] = _judge(found, rankers, model, kept_rows)
-        checked = []
-        moments.clear()
-        if len(examples.where(TEST)):
-            judged[TEST] = _judge(blocks(_spread(examples.where(TEST), MAX_MEASURED)), rankers, model, kept_rows)
-        moments.clear()
-    members = [*rankers, *(m for m in wants if m != BOOSTED)]
+    hurry = MAX_HURRIED if events.stopped else MAX_MEASURED
+    try:
+        with events.stage("evaluate"):
+            if len(examples.where(VALID)):
+                found = checked or blocks(_spread(examples.where(VALID), min(hurry, MAX_CHECKED)))
+                judged[VALID] = _judge(found, rankers, model, kept_rows)
+            checked = []
+            moments.clear()
+            if len(examples.where(TEST)):
+                judged[TEST] = _judge(blocks(_spread(examples.where(TEST), hurry)), rankers, model, kept_rows)
+    except KeyboardInterrupt:
+        _cut_short(events, notes, "Stopped while the members were being measured.")
+    moments.clear()
+    members = [*rankers, *(m for m in wants if m != BOOSTED)] or list(SIMPLE)
     weights = choose_weights(judged.get(VALID), members, k, notes)
     table = ranking_table({_SPLITS[s]: j for s, j in judged.items()}, weights, k)
     name = "blend" if sum(w > 0 for w in weights.values()) > 1 else max(weights, key=lambda m: weights[m])
     kept = next((r for n, r in rankers.items() if weights[n] > 0), None)
     if kept is not None and model.refit and not events.stopped:
-        with events.stage("refit"):
+        with events.patient(), events.stage("refit"):
             newest_rows = RankerRows.together([r for a in sorted(rows)[-RANKER_ANCHORS - 1 :] for r in rows[a]])
-            kept = fit_ranker(
+            again = fit_ranker(
                 newest_rows.at_most(MAX_ROWS).columns(columns_of(names, kept.names)),
                 kept.names,
                 None,
@@ -232,6 +240,7 @@ def fit_ranking(
                 objective=kept.objective,
                 rounds=kept.rounds,
             )
+            kept = kept if events.stopped else again
     return TrainedRanker(
         name,
         k,
@@ -277,6 +286,14 @@ def rank_items(
         values[here],
         np.tile(np.arange(1, k + 1, dtype=np.int32), (n, 1))[here],
     )
+
+
+def _cut_short(events: Events, notes: list[str], note: str) -> None:
+    """After Ctrl-C: go on with what is fitted, unless it was pressed again."""
+    if events.insisted:
+        raise KeyboardInterrupt
+    events.stop()
+    notes.append(note)
 
 
 def _block(moment: Moment, examples: Examples, index: NDArray[np.int64]) -> _Block:

@@ -117,7 +117,7 @@ class Session:
         from pql.result import Report
 
         statement = self._inner(text, ast.Labels)
-        with self._prepare(_query_of(statement), text, params, as_of) as ready:
+        with self._listening(), self._prepare(_query_of(statement), text, params, as_of) as ready:
             return Report(label_report(ready.snapshot, ready.plan))
 
     def sql(self, text: str) -> Report:
@@ -151,7 +151,7 @@ class Session:
         """The tables, keys, links and clocks as inferred, with their evidence."""
         from pql.graphview import GraphView
 
-        with self._backend.snapshot() as snapshot:
+        with self._listening(), self._backend.snapshot() as snapshot:
             return GraphView(self._catalog(snapshot, None))
 
     def link(self, child: str, parent: str) -> None:
@@ -277,7 +277,7 @@ class Session:
     ) -> Predictions:
         from pql.pipeline import answer
 
-        with self._prepare(query, text, params, as_of) as ready, self._listening() as events:
+        with self._listening() as events, self._prepare(query, text, params, as_of) as ready:
             return answer(ready.snapshot, ready.plan, self._registry, events, keep=keep)
 
     def _evaluate(
@@ -290,7 +290,7 @@ class Session:
     ) -> Evaluation:
         from pql.pipeline import assess
 
-        with self._prepare(query, text, params, as_of, at) as ready, self._listening() as events:
+        with self._listening() as events, self._prepare(query, text, params, as_of, at) as ready:
             return assess(ready.snapshot, ready.plan, self._registry, events)
 
     def _explain(
@@ -298,7 +298,7 @@ class Session:
     ) -> Explanation:
         from pql.pipeline import explained
 
-        with self._prepare(query, text, params, as_of) as ready:
+        with self._listening(), self._prepare(query, text, params, as_of) as ready:
             return explained(ready.snapshot, ready.plan, part)
 
     @contextmanager
@@ -364,13 +364,21 @@ def _stopped_by_ctrl_c(events: Events) -> Iterator[None]:
         yield
         return
 
+    broken_off = False
+
     def interrupted(number: int, frame: object) -> None:
+        nonlocal broken_off
         if not events.interrupt():
+            broken_off = True
             raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, interrupted)
     try:
         yield
+    except Exception as error:
+        if broken_off:  # a library may answer an interrupt with an error of its own
+            raise KeyboardInterrupt from error
+        raise
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -49,6 +49,9 @@ FITTED = [
     ("gnn", "epoch 2", "WITH (model = gnn, epochs = 20)", QUERY),
     ("refit", "examples", "WITH (model = boosted)", QUERY),
     ("boosted", "rounds", "WITH (model = boosted)", RANK),
+    ("pairs", "", "WITH (model = boosted)", RANK),
+    ("evaluate", "", "WITH (model = boosted)", RANK),
+    ("refit", "", "WITH (model = boosted)", RANK),
 ]
 
 
@@ -141,3 +144,18 @@ def test_an_interrupt_is_gentle_once_and_only_in_patient_work() -> None:
     with events.patient():
         assert events.interrupt()
         assert not events.interrupt()
+
+
+def test_an_interrupt_that_a_library_turns_into_its_own_error_is_still_an_interrupt(tables) -> None:
+    class Library:
+        def stage(self, name: str, detail: str, fraction: float | None) -> None:
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt as error:
+                raise RuntimeError("Query interrupted") from error
+
+        def done(self, name: str, seconds: float) -> None:
+            return None
+
+    with pql.connect(tables, listener=Library()) as db, pytest.raises(KeyboardInterrupt):
+        db.predict(QUERY)
