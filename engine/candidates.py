@@ -21,10 +21,10 @@ class Limits:
 
     own: int = 120
     latest: int = 30
-    popular: int = 80
-    together: int = 60
+    popular: int = 60
+    together: int = 50
     categories: int = 3
-    per_category: int = 12
+    per_category: int = 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ from pql.language.errors import PqlError
 RANKER_ANCHORS = 4  # the newest training anchors, which the ranker learns from
 MAX_SEEDS = 6_000  # training examples
 MAX_ROWS = 150_000  # training pairs
-NEGATIVES = 30
+NEGATIVES = 20
 MAX_CHECKED = 2_000  # validation examples, for weights and metrics
 LOOKED = 2_000  # of those, for early stopping
 MAX_MEASURED = 6_000  # test examples

@@ -21,7 +21,7 @@ from pql.engine.together import Together, together_at
 
 BATCH = 1_000  # entities described at a time
 NEAR_BASIS = 5_000  # items compared by embedding: the most popular ones
-NEAREST = 50
+NEAREST = 40
 NETWORK_FEATURES = ("network score", "network rank")
 
 
