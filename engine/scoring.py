@@ -53,6 +53,15 @@ def who(history: History, labels: LabelTable, plan: Plan, graph: TemporalGraph) 
     return _asked_for(plan, graph, keys, rows, anchors, eligible)
 
 
+def without_a_past(labels: LabelTable, plan: Plan) -> int:
+    """How many rows of a static query are too early to be scored: no model of strictly earlier rows can be fitted."""
+    borders = time_borders(labels, plan) if plan.query.is_static and plan.query.ids is None else ()
+    if not borders:
+        return 0
+    wanted = static_rows(labels, plan)
+    return int((labels.eligible[wanted] & (labels.anchors[wanted] < borders[0])).sum())
+
+
 def static_rows(labels: LabelTable, plan: Plan) -> NDArray[np.int64]:
     """Which rows of a static query are scored: those without a value, else (a condition, ids asked for) all of them."""
     missing = np.array(labels.label.is_null().to_numpy(zero_copy_only=False))
@@ -122,13 +131,18 @@ def score(
     from pql.engine.predict import predict
 
     lags = lag_values(labels, plan, graph, seeds)
-    scores = predict(model.blend, graph, seeds, lags)
-    if model.folds is not None:
-        fold = model.folds.of(labels, plan, graph, seeds)
-        for number, trained in enumerate(model.folds.models):
-            at = np.flatnonzero(fold == number)
-            if len(at):
-                scores[at] = predict(trained, graph, seeds.take(at), lags[at])
+    fold = np.full(len(seeds), -1) if model.folds is None else model.folds.of(labels, plan, graph, seeds)
+    if (fold == -1).all():
+        return predict(model.blend, graph, seeds, lags)
+    scores: NDArray[np.float64] | None = None
+    for number in np.unique(fold).tolist():
+        trained = model.blend if number == -1 or model.folds is None else model.folds.models[number]
+        at = np.flatnonzero(fold == number)
+        found = predict(trained, graph, seeds.take(at), lags[at])
+        if scores is None:
+            scores = np.empty((len(seeds), *found.shape[1:]))
+        scores[at] = found
+    assert scores is not None
     return scores
 
 

@@ -180,7 +180,7 @@ def answer(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events, *
     from pql.engine.build import build_graph
     from pql.engine.kept import model_for
     from pql.engine.output import result_table
-    from pql.engine.scoring import score, who
+    from pql.engine.scoring import score, who, without_a_past
     from pql.result import Predictions
 
     with events.stage("read"):
@@ -199,7 +199,7 @@ def answer(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events, *
         metrics=model.trained.metrics,
         plan=plan,
         model=info,
-        notes=_notes(plan, model, info),
+        notes=_notes(plan, model, info, early=without_a_past(data.labels, plan)),
     )
 
 
@@ -220,6 +220,12 @@ def _info(model: KeptModel, events: Events) -> ModelInfo:
     )
 
 
-def _notes(plan: Plan, model: KeptModel, info: ModelInfo) -> tuple[str, ...]:
-    cut_short = ("The training was stopped early: the same query may answer better. The model isn't kept.",)
-    return (*plan.warnings, *model.trained.notes, *(cut_short if info.stopped else ()))
+def _notes(plan: Plan, model: KeptModel, info: ModelInfo, *, early: int = 0) -> tuple[str, ...]:
+    notes = [*plan.warnings, *model.trained.notes]
+    if early:
+        notes.append(
+            f"{early:,} rows are left out: there are too few earlier ones to learn from. Asked for, they show."
+        )
+    if info.stopped:
+        notes.append("The training was stopped early: the same query may answer better. The model isn't kept.")
+    return tuple(notes)

@@ -484,6 +484,29 @@ def test_more_items_asked_for_than_there_are() -> None:
     assert max(row[-1] for row in result) == 4
 
 
+STATIC = [
+    ("users.plan", "FOR EACH users.user_id", 30),
+    ("users.plan", "FOR users.user_id = 3", 1),
+    ("users.tier", "FOR EACH users.user_id", 10),  # those without a value
+    ("users.flag", "FOR EACH users.user_id", 30),
+    ("users.age > 40", "FOR EACH users.user_id", 30),
+    ("users.age", "FOR EACH users.user_id", 30),
+    ("visits.kind", "FOR visits.visit_id IN (1, 880)", 2),
+]
+
+
+@pytest.mark.parametrize(("target", "entity", "rows"), STATIC)
+def test_columns_of_the_entity(target: str, entity: str, rows: int) -> None:
+    tables = changed(clinic(), "users", tier=["a", "b", None] * 10, flag=[True, False, None] * 10, plan=["p", "q"] * 15)
+    assert len(predict(tables, f"PREDICT {target} {entity}")) == rows
+
+
+def test_rows_too_early_to_be_scored_are_counted() -> None:
+    result = predict(clinic(), "PREDICT visits.amount FOR EACH visits.visit_id")
+    left_out = next(note for note in result.notes if "left out" in note)
+    assert left_out.startswith(f"{900 - len(result)} rows")
+
+
 # ---------------------------------------------------------------- names
 
 NAMES = [
