@@ -46,7 +46,8 @@ def _with_shared_items(graph: TemporalGraph, plan: Plan, index: dict[str, int]) 
     """The graph with edges between entities that share items, as of every anchor; as it is where nothing is shared."""
     item = plan.query.item
     wanted = index[item.table] if item is not None and item.table is not None else None
-    pair = shared_item_edges(graph, wanted)
+    first = min(plan.split.times("train"), default=plan.split.encoder_cut)
+    pair = shared_item_edges(graph, wanted, until=first)
     anchors = plan.split.times("train", "valid", "test", "predict")
     return graph if pair is None else with_co_occurrence(graph, *pair, anchors)
 

@@ -107,10 +107,13 @@ def with_co_occurrence(
     return replace(graph, edges=(*graph.edges, edge))
 
 
-def shared_item_edges(graph: TemporalGraph, item: int | None = None) -> tuple[EdgeType, EdgeType] | None:
+def shared_item_edges(
+    graph: TemporalGraph, item: int | None = None, *, until: int = NEVER - 1
+) -> tuple[EdgeType, EdgeType] | None:
     """The pair of edge types of one fact table that lead to the entity and to `item` (a node type), if there is one.
 
-    Without `item`, the fact table with the most rows is taken, and of its other parents the one with the most rows.
+    Without `item`, the fact table with the most rows is taken, and of its other parents the one with the most rows;
+    rows known after `until` (µs) don't count.
     """
     best: tuple[int, int, EdgeType, EdgeType] | None = None
     for to_entity in graph.edges:
@@ -121,8 +124,8 @@ def shared_item_edges(graph: TemporalGraph, item: int | None = None) -> tuple[Ed
                 continue
             if item is not None and to_item.parent != item:
                 continue
-            facts = int(np.count_nonzero(graph.nodes[to_entity.child].time != NEVER))
-            size = (facts, len(graph.nodes[to_item.parent]))
+            facts, items = (graph.nodes[table].time <= until for table in (to_entity.child, to_item.parent))
+            size = (int(np.count_nonzero(facts)), int(np.count_nonzero(items)))
             if best is None or size > best[:2]:
                 best = (*size, to_entity, to_item)
     return None if best is None else (best[2], best[3])

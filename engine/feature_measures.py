@@ -123,9 +123,9 @@ def measure_category(history: History, codes: Ints, top: int, *, brief: bool) ->
     return [latest, *whole] if brief else [latest, *whole, *lately]
 
 
-def measure_distinct(history: History, parent_of: NDArray[np.int32], *, brief: bool) -> Measured:
-    """How many distinct parents the rows point to, and how many of them are met for the first time lately."""
-    targets = parent_of[history.rows].astype(np.int64)
+def measure_distinct(history: History, targets: Ints, *, brief: bool) -> Measured:
+    """How many distinct parents the rows point to (`targets` int64[m], -1 for none), and how many of them lately for
+    the first time."""
     owner = np.cumsum(history.first)
     order = np.lexsort((targets, owner))  # stable: rows stay in time order within (owner, target)
     fresh = np.ones(len(order), dtype=bool)

@@ -282,7 +282,8 @@ def _facts(graph: TemporalGraph, down: tuple[int, ...], cut: int) -> NDArray[np.
         middle = graph.edges[down[-1]].parent_of[rows]
         known = upper.parent_of[middle] >= 0
         known &= graph.nodes[upper.child].time[middle] != NEVER
-        rows = rows[known]
+        rows, middle = rows[known], middle[known]
+        rows = rows[graph.nodes[upper.parent].time[upper.parent_of[middle]] <= cut]
     return np.sort(rows)
 
 

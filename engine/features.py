@@ -247,7 +247,7 @@ def _measure(graph: TemporalGraph, history: History, group: Group, rows: NDArray
     if group.kind == "clock":
         return measure_clock(history, brief=group.brief, occasions=group.occasions)
     if group.kind == "distinct":
-        return measure_distinct(history, graph.edges[int(group.column or 0)].parent_of, brief=group.brief)
+        return measure_distinct(history, _joined(graph, history, (int(group.column or 0),)), brief=group.brief)
     column = graph.nodes[group.table].column(group.column or "")
     if group.kind == "category":
         ranks = _ranks(column, group.vocabulary)

@@ -93,7 +93,7 @@ def test_a_parent_counts_only_from_when_the_fact_could_know_it():
     assert found["latest orders.products.kind"] == 1
     assert found["share of orders.products.kind = b (-INF, 0)"] == pytest.approx(1 / 4)
     assert found["COUNT_DISTINCT(orders.products, -INF, 0)"] == 2
-    assert found["first-time orders.products (-4d, 0)"] == 0
+    assert found["first-time orders.products (-4d, 0)"] == 1
 
 
 def test_own_columns_are_read_relative_to_the_anchor():

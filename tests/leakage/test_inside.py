@@ -1,0 +1,178 @@
+"""Right about time, inside: of two histories that agree up to an anchor, everything made for it is bit-identical.
+
+Not only for the prediction anchor: labels, earlier labels, samples, features, encoders, candidates, pair features and
+derived edges of every training anchor are made from two databases that differ after it only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from databases import Database
+from histories import catalog_of, late_database, other_futures
+
+from pql.engine.anchors import completes_at, to_datetime
+from pql.engine.build import build_graph
+from pql.engine.encode import bind_readers, fit_encoders
+from pql.engine.examples import Seeds
+from pql.engine.features import fit_features
+from pql.engine.graph import TemporalGraph
+from pql.engine.history import History, load, needed_tables
+from pql.engine.labels import LabelTable, compute_eligible, compute_labels
+from pql.engine.plan import Plan
+from pql.engine.planned_graph import masked_columns
+from pql.engine.planner import future_windows
+from pql.engine.planner import plan as make_plan
+from pql.engine.sample import sample
+from pql.engine.statistics import gather
+from pql.engine.targets import lag_values, node_rows
+from pql.engine.train import horizon_of, masked_in_own_row
+from pql.language.binder import bind
+from pql.language.parser import parse_predict
+
+QUERIES = {
+    "binary": "PREDICT COUNT(orders.*, 0, 10) = 0 FOR EACH customers.customer_id",
+    "filtered": "PREDICT SUM(orders.qty WHERE products.dept = 'food', 0, 10) > 1 FOR EACH customers.customer_id "
+    "WHERE COUNT(orders.* WHERE products.price > 1, -40, 0) > 0 AND customers.age > 30",
+    "regression": "PREDICT SUM(items.n * products.price, 0, 10) FOR EACH customers.customer_id",
+    "multiclass": "PREDICT LAST(orders.channel, 0, 10) FOR EACH customers.customer_id",
+    "multilabel": "PREDICT LIST_DISTINCT(products.dept, 0, 10) CLASSIFY FOR EACH customers.customer_id VIA orders",
+    "ranking": "PREDICT LIST_DISTINCT(orders.product_id, 0, 10) RANK TOP 3 FOR EACH customers.customer_id",
+    "filtered ranking": "PREDICT LIST_DISTINCT(orders.product_id WHERE products.price > 1 AND orders.channel = 'web', "
+    "0, 10) RANK TOP 3 FOR EACH customers.customer_id",
+    "values": "PREDICT LIST_DISTINCT(products.dept, 0, 10) RANK TOP 2 FOR EACH customers.customer_id VIA orders",
+    "products": "PREDICT COUNT(orders.*, 0, 10) FOR EACH products.product_id",
+}
+OPTIONS = " WITH (hops = 3, co_occurrence = on, anchors = 4)"
+RANKINGS = ("ranking", "filtered ranking", "values")
+
+
+@dataclass
+class Side:
+    """One of two databases, read by the same plan."""
+
+    plan: Plan
+    history: History
+    labels: LabelTable
+    graph: TemporalGraph
+
+
+def planned(text: str, database: Database) -> Plan:
+    query = bind(parse_predict(text + OPTIONS), catalog_of(database), text=text)
+    with database.snapshot() as snapshot:
+        return make_plan(query, gather(snapshot, query))
+
+
+def side(plan: Plan, database: Database) -> Side:
+    with database.snapshot() as snapshot:
+        history = load(snapshot, plan.query.catalog, needed_tables(plan), plan.split.prediction)
+    return Side(plan, history, compute_labels(history, plan), build_graph(history, plan))
+
+
+def same(left: Any, right: Any, where: str) -> None:
+    """Equal to the last bit, NaN and all."""
+    if is_dataclass(left) and not isinstance(left, type):
+        assert type(left) is type(right), where
+        for field in fields(left):
+            same(getattr(left, field.name), getattr(right, field.name), f"{where}.{field.name}")
+    elif isinstance(left, np.ndarray):
+        assert (left.dtype, left.shape) == (right.dtype, right.shape), where
+        if left.dtype == object:
+            assert left.tolist() == right.tolist(), where
+        else:
+            assert left.tobytes() == right.tobytes(), where
+    elif isinstance(left, list | tuple):
+        assert len(left) == len(right), where
+        for i, (a, b) in enumerate(zip(left, right, strict=True)):
+            same(a, b, f"{where}[{i}]")
+    elif isinstance(left, pa.Array | pa.Table):
+        assert left.equals(right), where
+    else:
+        assert left == right, where
+
+
+@cache
+def pairs(name: str, seed: int) -> list[tuple[int, Side, Side]]:
+    """(anchor, the database, the same with another future) for the first and last training anchor and the test's."""
+    database = late_database(seed)
+    plan = planned(QUERIES[name], database)
+    whole = side(plan, database)
+    train = plan.split.times("train")
+    anchors = dict.fromkeys((train[0], train[-1], *plan.split.times("test")))
+    return [
+        (anchor, whole, side(plan, other))
+        for anchor in anchors
+        for other in other_futures(database, to_datetime(anchor))
+    ]
+
+
+def seeds_at(side: Side, anchor: int) -> Seeds:
+    found = compute_eligible(side.history, side.plan, [anchor])
+    rows = node_rows(found.keys, side.graph)
+    rows = rows[found.eligible & (rows >= 0)]
+    return Seeds(rows, np.full(len(rows), anchor, dtype=np.int64))
+
+
+SEEDS = range(4)
+CASES = [pytest.param(name, seed, id=f"{name}-{seed}") for name in QUERIES for seed in SEEDS]
+
+
+@pytest.mark.parametrize(("name", "seed"), CASES)
+def test_the_training_table_of_an_anchor_is_made_of_its_own_past_and_window(name: str, seed: int) -> None:
+    for anchor, one, two in pairs(name, seed):
+        windows = future_windows(one.plan.query)
+        done = [t for t in one.plan.split.times("train", "valid", "test", "lag") if completes_at(t, windows) <= anchor]
+        for column in ("keys", "anchors", "label", "eligible"):
+            left, right = (
+                getattr(s.labels, column).take(pa.array(np.flatnonzero(np.isin(s.labels.anchors, done))))
+                if column in ("keys", "label")
+                else getattr(s.labels, column)[np.isin(s.labels.anchors, done)]
+                for s in (one, two)
+            )
+            same(left, right, f"labels until {to_datetime(anchor)}: {column}")
+        same(
+            compute_eligible(one.history, one.plan, [anchor]),
+            compute_eligible(two.history, two.plan, [anchor]),
+            f"who is eligible at {to_datetime(anchor)}",
+        )
+
+
+@pytest.mark.parametrize(("name", "seed"), CASES)
+def test_seeds_features_and_samples_of_an_anchor_read_its_past_alone(name: str, seed: int) -> None:
+    for anchor, one, two in pairs(name, seed):
+        seeds = seeds_at(one, anchor)
+        same(seeds, seeds_at(two, anchor), "seeds")
+        lags = [lag_values(s.labels, s.plan, s.graph, seeds) for s in (one, two)]
+        same(*lags, "earlier targets")
+        masked, own = masked_columns(one.plan.query), masked_in_own_row(one.plan)
+        specs = [
+            fit_features(
+                s.graph,
+                cut=anchor,
+                horizon=horizon_of(s.plan, s.graph, anchor),
+                masked=masked - own,
+                masked_own=own,
+                hops=3,
+                lags=lags[0].shape[1],
+                limit=10_000,
+            )
+            for s in (one, two)
+        ]
+        same(specs[0].groups, specs[1].groups, "the choice of features")
+        matrices = [spec.compute(s.graph, seeds, lag) for spec, s, lag in zip(specs, (one, two), lags, strict=True)]
+        for place, feature in enumerate(matrices[0].names):
+            same(matrices[0].values[:, place], matrices[1].values[:, place], feature)
+        encoders = [fit_encoders(s.graph, anchor, masked) for s in (one, two)]
+        same(*encoders, "encoders")
+        trees = [sample(s.graph, seeds.rows, seeds.anchors, (4, 3, 2)) for s in (one, two)]
+        same(*trees, "samples")
+        readers = [bind_readers(e, s.graph) for e, s in zip(encoders, (one, two), strict=True)]
+        for block in trees[0].blocks:
+            for read in ("numbers", "categories", "timestamps", "texts"):
+                left, right = (getattr(r[block.table], read)(block.rows) for r in readers)
+                same(left, right, f"{read} of {one.graph.nodes[block.table].name}")
