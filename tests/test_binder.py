@@ -339,7 +339,7 @@ def test_options_stand_over_their_defaults() -> None:
     assert (options.model, options.budget_seconds, options.step) == ("gnn", 120.0, Duration(7, "days"))
     assert (options.refit, options.cache, options.co_occurrence, options.anchors) == (False, "refresh", True, 5)
     assert (options.hops, options.neighbors) == (3, (8, 4, 2))
-    assert bound("PREDICT customers.age FOR EACH customers WITH (hops = 1)").options.neighbors == (16,)
+    assert bound("PREDICT customers.age FOR EACH customers WITH (hops = 1)").options.neighbors is None
 
 
 def test_clauses_that_bind_and_do_not_run_yet_are_all_named() -> None:

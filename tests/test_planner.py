@@ -305,7 +305,7 @@ def test_a_long_route_lengthens_the_hops():
     target = replace(COUNT, route=(Step(TO_CUSTOMER), Step(at), Step(up)))
     catalog = Catalog((*SHOP.tables, regions, shops), (*SHOP.links, up, at))
     made = planned(catalog=catalog, entity=BoundEntity("regions", ("region_id",)), target=target)
-    assert (made.graph.hops, made.graph.neighbors) == (3, (16, 16, 16))
+    assert (made.graph.hops, made.graph.neighbors) == (3, (8, 8, 8))
     assert {"shops", "customers", "orders"} <= tables(made)
 
 
