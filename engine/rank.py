@@ -128,7 +128,7 @@ def train_ranking(plan: Plan, graph: TemporalGraph, examples: Examples, events: 
     towers: NetworkTowers | None = None
     if NETWORK & {model.name, *model.members} and len(examples.where(TRAIN)):
         with events.stage("gnn"):
-            held = held_anchors(examples)
+            held = held_anchors(examples, model)
             towers = fit_towers(plan, graph, interactions.items, examples, horizon, events, held=held)
     bound = towers.bind(plan, graph, interactions.items) if towers is not None else None
     trained = fit_ranking(interactions, horizon, examples, model, events, k=plan.task.top_k or 10, towers=bound)
@@ -144,9 +144,13 @@ def predict_ranking(
     return rank_items(trained, interactions, seeds, k or trained.k, towers)
 
 
-def held_anchors(examples: Examples) -> int:
-    """How many of the newest training anchors the ranker learns from; the towers learn from those before."""
-    return min(RANKER_ANCHORS, len(np.unique(examples.seeds.anchors[examples.where(TRAIN)])) // 2)
+def held_anchors(examples: Examples, model: ModelPlan) -> int:
+    """How many of the newest training anchors the ranker learns from; the towers learn from those before.
+
+    Where the network answers alone, one anchor is held, to stop on.
+    """
+    anchors = len(np.unique(examples.seeds.anchors[examples.where(TRAIN)]))
+    return min(1, anchors - 1) if model.name in NETWORK else min(RANKER_ANCHORS, anchors // 2)
 
 
 def fit_ranking(
@@ -180,8 +184,10 @@ def fit_ranking(
                 yield _block(moments[anchor], examples, at[start : start + BATCH])
 
     wants = _wanted(model, towers)
+    if towers is None and model.name in NETWORK:
+        notes.append("The network has too few training anchors to learn from: a baseline answers.")
     newest = np.unique(examples.seeds.anchors[examples.where(TRAIN)])[
-        -(RANKER_ANCHORS if towers is None else held_anchors(examples)) :
+        -(RANKER_ANCHORS if towers is None else held_anchors(examples, model)) :
     ]
     train = _spread(_at(examples, examples.where(TRAIN), newest), min(MAX_SEEDS, max(500, model.max_examples)))
     rankers: dict[str, Ranker] = {}

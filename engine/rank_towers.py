@@ -108,7 +108,7 @@ def fit_towers(
     train = examples.where(TRAIN)
     anchors = np.unique(examples.seeds.anchors[train])
     older = anchors[: len(anchors) - held]
-    if len(older) < FEWEST_ANCHORS or not isinstance(examples.labels, Ragged):
+    if len(older) < (FEWEST_ANCHORS if held > 1 else 1) or not isinstance(examples.labels, Ragged):
         return None
     at = train[np.isin(examples.seeds.anchors[train], older)]
     if len(at) > MAX_EXAMPLES:

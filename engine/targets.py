@@ -28,6 +28,7 @@ ROLES = {"train": TRAIN, "valid": VALID, "test": TEST}
 NAMES = {TRAIN: "training", VALID: "validation", TEST: "test"}
 SHARES = (0.70, 0.85)  # of the hashed split: training below the first, validation below the second
 FEWEST = 5  # training examples
+MOST_CLASSES = 500
 OUT = -1
 
 
@@ -170,6 +171,13 @@ def _require_variety(examples: Examples, classes: Classes, plan: Plan) -> None:
                 span=span,
                 hint="change the threshold or the window so that both outcomes occur",
             )
+    if kind in (TaskKind.MULTICLASS, TaskKind.MULTILABEL) and len(classes) > MOST_CLASSES:
+        raise PqlError(
+            "too_many_classes",
+            f"the target has {len(classes):,} different values in training; {MOST_CLASSES:,} classes can be told apart",
+            span=span,
+            hint="rank them instead: PREDICT LIST_DISTINCT(…, start, end) RANK TOP k",
+        )
     if kind is TaskKind.MULTICLASS and len(classes) < 2:
         raise PqlError(
             "one_class",

@@ -73,7 +73,7 @@ def main() -> None:
             say(result.text(limit=8) + "\n\n")
             say(f"{result.metrics}\n")
             say(f"model: {result.model}\n")
-            for note in result.notes:
+            for note in (note for note in result.notes if note not in result.metrics.notes):
                 say(f"note: {note}\n")
             sys.stdout.flush()
     say(f"\nAll of it took {time.perf_counter() - started:.0f} s.\n")

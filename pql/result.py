@@ -36,9 +36,10 @@ class ModelInfo:
     stopped: bool = False
 
     def __str__(self) -> str:
-        parts = " + ".join(f"{weight:.2f} {name}" for name, weight in self.weights.items() if weight > 0)
-        nought = [name for name, weight in self.weights.items() if weight <= 0]
-        text = f"{self.name}: {parts}" if parts else self.name
+        used = {name: weight for name, weight in self.weights.items() if weight > 0}
+        nought = [name for name in self.weights if name not in used]
+        parts = " + ".join(f"{weight:.2f} {name}" for name, weight in used.items())
+        text = f"{self.name}: {parts}" if set(used) - {self.name} else self.name
         if nought:
             text += f" (weight nought on validation: {', '.join(nought)})"
         return text + (", loaded" if self.cached else "")
@@ -168,7 +169,8 @@ class Evaluation(_Table):
         self.notes = notes
 
     def __str__(self) -> str:
-        return "\n".join([str(self.metrics), f"model: {self.model}", *(f"note: {note}" for note in self.notes)])
+        notes = [f"note: {note}" for note in self.notes if note not in self.metrics.notes]
+        return "\n".join([str(self.metrics), f"model: {self.model}", *notes])
 
 
 class Report(_Table):
