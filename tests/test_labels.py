@@ -11,8 +11,8 @@ import pytest
 from databases import Database, day, plan_by_hand, shop, us
 
 from pql.engine.history import load, needed_tables
-from pql.engine.label_sql import label_statement
 from pql.engine.label_report import label_rows
+from pql.engine.label_sql import label_statement
 from pql.engine.labels import LabelTable, compute_eligible, compute_labels
 from pql.engine.plan import Plan
 from pql.language.binder import bind

@@ -62,9 +62,7 @@ def test_multiclass_gives_the_likeliest_class() -> None:
 
 def test_a_distribution_has_one_row_per_class() -> None:
     scores = np.array([[0.1, 0.9]])
-    table = result_table(
-        plan(TaskKind.MULTICLASS, distribution=True), asked(1), scores, classes=pa.array(["a", "b"])
-    )
+    table = result_table(plan(TaskKind.MULTICLASS, distribution=True), asked(1), scores, classes=pa.array(["a", "b"]))
     assert table.column("class").to_pylist() == ["b", "a"]
 
 
