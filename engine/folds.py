@@ -98,8 +98,15 @@ def fit_folds(
     for number in range(len(borders) or FOLDS):
         with events.stage(f"fold {number + 1}"):
             inside = np.flatnonzero(fold < number if borders else fold != number)
-            models.append(train(plan, graph, _divided(examples.take(inside), borders), classes, events))
+            part = _divided(examples.take(inside), borders)
+            models.append(train(_cut_at(plan, part) if borders else plan, graph, part, classes, events))
     return Folds(tuple(models), borders, plan.model.seed)
+
+
+def _cut_at(plan: Plan, examples: Examples) -> Plan:
+    """The plan with encoders and statistics fitted on rows up to the latest of these training examples."""
+    anchors = examples.seeds.anchors[examples.where(TRAIN)]
+    return replace(plan, split=replace(plan.split, encoder_cut=int(anchors.max()))) if len(anchors) else plan
 
 
 def _divided(examples: Examples, borders: tuple[int, ...]) -> Examples:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pql.engine.graph import ALWAYS, NEVER, NodeColumn, NodeTable, TemporalGraph
 from pql.engine.plan import US_PER_DAY, Plan
+from pql.engine.planned_graph import columns_read
 from pql.engine.row_filter import rows_that_pass
 from pql.language.bound import BoundAggregate, Call, Expression, Item, Route
 from pql.language.catalog import Stype
@@ -116,6 +117,8 @@ def interactions_of(plan: Plan, graph: TemporalGraph) -> Interactions:
         passed = rows_that_pass(graph, fact, aggregate.where)
         if passed is not None:
             codes = np.where(passed, codes, -1)
+            for reference in columns_read(aggregate.where):  # what the filter reads must be known as well
+                time = np.maximum(time, follow(graph, fact, reference.route)[1])
     return make_interactions(entity, codes, time, len(graph.nodes[graph.entity]), items)
 
 

@@ -116,7 +116,7 @@ class _Builder:
             selected.append(f"{scope.column(reference)} AS column_{i}")
             extra.append(f"column_{i}")
             clocks = scope.clocks(reference.route)
-            if clocks and not self.query.is_static:
+            if clocks and (self.by_row or not self.query.is_static):
                 selected.append(f"{_latest(clocks)} AS known_{i}")
                 extra.append(f"known_{i}")
         present = " AND ".join(f"e.{identifier(key)} IS NOT NULL" for key in keys)
@@ -254,12 +254,19 @@ class _Builder:
                 return f"(CASE WHEN e.known_{index} <= a.anchor THEN e.column_{index} END)"
             return f"e.column_{index}"
 
+        def resolve_known(node: ColumnRef | BoundAggregate) -> str:
+            """In WHERE, a row with its own time reads what is known at that time, even in its target's columns."""
+            text = resolve(node)
+            if self.by_row and isinstance(node, ColumnRef) and node.route and self._has_known(node):
+                return f"(CASE WHEN e.known_{self.static.index(node)} <= e.{identifier(TIME)} THEN {text} END)"
+            return text
+
         selected = [*keys, "a.moment AS anchor"]
         if self.target is not None:
             selected.append(f"{self._label(resolve)} AS label")
         where = self.query.where
         eligible = (
-            f"coalesce({expression_sql(where, resolve, self.parameters)}, FALSE)" if where is not None else "TRUE"
+            f"coalesce({expression_sql(where, resolve_known, self.parameters)}, FALSE)" if where is not None else "TRUE"
         )
         selected.append(f"{eligible} AS eligible")
         joins = []

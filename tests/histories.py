@@ -128,6 +128,19 @@ def with_other_later(database: Database, moment: dt.datetime, seed: int) -> Data
     return replace(database, tables=tables)
 
 
+def with_other_values_later(database: Database, moment: dt.datetime, seed: int, keep: tuple[str, ...] = ()) -> Database:
+    """The same database with other values in every later row: keys, links, times and columns called `keep` stay."""
+    other = with_other_later(database, moment, seed)
+    tables = {}
+    for name, rows in other.tables.items():
+        kept = [column for column in database.types[name] if column.endswith(("_id", "_at")) or column in keep]
+        tables[name] = [
+            {**row, **{column: own[column] for column in kept}}
+            for row, own in zip(rows, database.tables[name], strict=True)
+        ]
+    return replace(other, tables=tables)
+
+
 def other_futures(database: Database, moment: dt.datetime) -> Iterator[Database]:
     """The database with another future, in two ways."""
     yield without_later(database, moment)

@@ -14,23 +14,34 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from databases import Database
-from histories import catalog_of, late_database, other_futures
+from histories import catalog_of, late_database, other_futures, with_other_values_later
 
 from pql.engine.anchors import completes_at, to_datetime
 from pql.engine.build import build_graph
+from pql.engine.candidates import candidates_at
 from pql.engine.encode import bind_readers, fit_encoders
+from pql.engine.events import Events
 from pql.engine.examples import Seeds
 from pql.engine.features import fit_features
+from pql.engine.folds import fit_folds, time_borders
 from pql.engine.graph import TemporalGraph
 from pql.engine.history import History, load, needed_tables
+from pql.engine.interactions import interactions_of
 from pql.engine.labels import LabelTable, compute_eligible, compute_labels
+from pql.engine.nn.items import ItemView
+from pql.engine.pair_features import pair_features
+from pql.engine.pair_history import history_at, popular_order
+from pql.engine.plan import US_PER_DAY as DAY
 from pql.engine.plan import Plan
 from pql.engine.planned_graph import masked_columns
 from pql.engine.planner import future_windows
 from pql.engine.planner import plan as make_plan
+from pql.engine.predict import predict
+from pql.engine.rank_towers import tower_items
 from pql.engine.sample import sample
 from pql.engine.statistics import gather
-from pql.engine.targets import lag_values, node_rows
+from pql.engine.targets import lag_values, make_examples, node_rows
+from pql.engine.together import together_at
 from pql.engine.train import horizon_of, masked_in_own_row
 from pql.language.binder import bind
 from pql.language.parser import parse_predict
@@ -48,7 +59,7 @@ QUERIES = {
     "values": "PREDICT LIST_DISTINCT(products.dept, 0, 10) RANK TOP 2 FOR EACH customers.customer_id VIA orders",
     "products": "PREDICT COUNT(orders.*, 0, 10) FOR EACH products.product_id",
 }
-OPTIONS = " WITH (hops = 3, co_occurrence = on, anchors = 4)"
+OPTIONS = "hops = 3, co_occurrence = on, anchors = 4"
 RANKINGS = ("ranking", "filtered ranking", "values")
 
 
@@ -62,8 +73,8 @@ class Side:
     graph: TemporalGraph
 
 
-def planned(text: str, database: Database) -> Plan:
-    query = bind(parse_predict(text + OPTIONS), catalog_of(database), text=text)
+def planned(text: str, database: Database, options: str = OPTIONS) -> Plan:
+    query = bind(parse_predict(f"{text} WITH ({options})"), catalog_of(database), text=text)
     with database.snapshot() as snapshot:
         return make_plan(query, gather(snapshot, query))
 
@@ -176,3 +187,76 @@ def test_seeds_features_and_samples_of_an_anchor_read_its_past_alone(name: str, 
             for read in ("numbers", "categories", "timestamps", "texts"):
                 left, right = (getattr(r[block.table], read)(block.rows) for r in readers)
                 same(left, right, f"{read} of {one.graph.nodes[block.table].name}")
+
+
+@pytest.mark.parametrize(("name", "seed"), [case for case in CASES if case.values[0] in RANKINGS])
+def test_candidates_and_pair_features_of_an_anchor_read_its_past_alone(name: str, seed: int) -> None:
+    for anchor, one, two in pairs(name, seed):
+        sides = (one, two)
+        made = [interactions_of(s.plan, s.graph) for s in sides]
+        past = [[getattr(i, column)[i.time <= anchor] for column in ("entity", "item", "time")] for i in made]
+        same(*past, "interactions")
+        histories = [history_at(i, anchor, 10 * DAY) for i in made]
+        moments = [together_at(history) for history in histories]
+        same(moments[0].basis, moments[1].basis, "items compared")
+        same(moments[0].weights, moments[1].weights, "what goes together")
+        same(*(popular_order(history) for history in histories), "popularity")
+        rows = np.unique(seeds_at(one, anchor).rows)
+        found = [candidates_at(h, rows, t) for h, t in zip(histories, moments, strict=True)]
+        same(*found, "candidates")
+        described = [pair_features(h, rows, c) for h, c in zip(histories, found, strict=True)]
+        for place, feature in enumerate(described[0].names):
+            same(described[0].values[:, place], described[1].values[:, place], feature)
+
+
+@pytest.mark.parametrize(("name", "seed"), [case for case in CASES if case.values[0] in RANKINGS])
+def test_what_the_towers_read_of_items_at_an_anchor_is_known_by_then(name: str, seed: int) -> None:
+    for anchor, one, two in pairs(name, seed):
+        read = []
+        for s in (one, two):
+            items = tower_items(s.plan, s.graph, interactions_of(s.plan, s.graph).items)
+            encoders = fit_encoders(s.graph, anchor)
+            reader = bind_readers(encoders, s.graph)[items.table] if items.table is not None else None
+            view = ItemView(s.graph, items, reader, np.zeros(len(items), np.int64), 10 * DAY)
+            known = np.flatnonzero(items.birth <= anchor)
+            seeds = seeds_at(s, anchor)
+            met = view.met(sample(s.graph, seeds.rows, seeds.anchors, (4, 4)))
+            columns, *rest = view.read(known, anchor)
+            texts = [] if columns is None else [columns.numbers, columns.categories, *sum(columns.texts, ())]
+            read.append((known, items.names.take(pa.array(known)), met, [t.numpy() for t in (*texts, *rest)]))
+        same(read[0], read[1], "items")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_row_with_its_own_time_is_eligible_by_what_was_known_then(seed: int) -> None:
+    database = late_database(seed)
+    text = "PREDICT orders.amount FOR EACH orders.order_id WHERE products.price > 1 AND COUNT(items.*, -40, 0) = 0"
+    plan = planned(text, database, "hops = 3")
+    whole = side(plan, database)
+    middle = int(np.median(whole.labels.anchors))
+    early = whole.labels.anchors < middle
+    for other in other_futures(database, to_datetime(middle)):
+        changed = side(plan, other).labels
+        same(whole.labels.eligible[early], changed.eligible[changed.anchors < middle], "eligible")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_row_with_its_own_time_is_scored_by_models_of_strictly_earlier_rows(seed: int) -> None:
+    database = late_database(seed)
+    plan = planned("PREDICT orders.amount FOR EACH orders.order_id", database, "model = boosted, hops = 3")
+    whole = side(plan, database)
+    borders = time_borders(whole.labels, plan)
+    middle = borders[1]
+    other = side(plan, with_other_values_later(database, to_datetime(middle), seed=1, keep=("amount",)))
+    same(time_borders(other.labels, plan), borders, "borders")
+    made = [make_examples(s.labels, plan, s.graph)[0] for s in (whole, other)]
+    models = [
+        fit_folds(plan, s.graph, s.labels, examples, 0, Events()).models[:2]
+        for s, examples in zip((whole, other), made, strict=True)
+    ]
+    at = np.flatnonzero(made[0].seeds.anchors <= middle)
+    seeds = made[0].seeds.take(at)
+    lags = np.zeros((len(seeds), 0), np.float32)
+    for left, right in zip(*models, strict=True):
+        same(left.spec, right.spec, "the features of a fold")
+        same(*(predict(m, s.graph, seeds, lags) for m, s in ((left, whole), (right, other))), "the scores of a fold")
