@@ -528,6 +528,29 @@ def test_names_and_types_that_do_not_fit(query: str, code: str) -> None:
     assert fault(clinic(), query, "").code == code
 
 
+MODELS = [
+    ("SUM(visits.amount, 0, 20, days)", ("rate", "instant", "rfm", "two_tower", "popularity")),
+    ("COUNT(visits.*, 0, 20, days) = 0", ("repeat", "als", "interval")),
+    ("LAST(visits.kind, 0, 20, days)", ("entity_mean", "last_window", "rate")),
+    ("LIST_DISTINCT(visits.kind, 0, 20, days) CLASSIFY", ("rules", "entity_mean")),
+    ("LIST_DISTINCT(visits.kind, 0, 20, days) RANK TOP 2", ("entity_mean", "instant", "als")),
+    ("users.age", ("entity_mean", "last_window")),
+]
+
+
+@pytest.mark.parametrize(("target", "models"), MODELS)
+def test_a_model_that_cannot_answer_is_refused_before_anything_is_read(target: str, models: tuple[str, ...]) -> None:
+    with pql.connect(clinic()) as db:
+        for model in models:
+            query = f"PREDICT {target} FOR EACH users.user_id"
+            with pytest.raises(PqlError) as error:
+                db.explain(f"{query} WITH (model = {model})")
+            assert error.value.code == "not_supported"
+            assert f"the model {model}" in str(error.value)
+            assert error.value.fix == f"{query} WITH (model = auto)"
+            assert str(db.explain(error.value.fix))
+
+
 def test_define_target_is_read_but_not_supported_yet() -> None:
     with pql.connect(clinic()) as db, pytest.raises(PqlError) as error:
         list(db.run("DEFINE TARGET churn AS COUNT(visits.*, 0, 20, days) = 0"))
