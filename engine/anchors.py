@@ -145,8 +145,8 @@ def temporal_split(
     used = (*train, *valid, *tests, prediction)
     known_lags = _known_lags(used, windows, width, lags, oldest, complete_until)
     anchors = _with_roles(train, valid, tests, prediction, known_lags)
-    if prediction > complete_until:
-        days = (prediction - complete_until) / US_PER_DAY
+    days = max(0, prediction - complete_until) / US_PER_DAY
+    if days:
         notes.append(
             f"the target's data ends at {show_time(complete_until)}, {days:.6g} days before the prediction anchor: "
             "labels end there too"
@@ -162,6 +162,7 @@ def temporal_split(
         lags=lags,
         encoder_cut=train[0],
         notes=tuple(notes),
+        stale_days=days,
     )
 
 

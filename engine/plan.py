@@ -47,6 +47,7 @@ class Split:
     has its lag anchors `a - i*width` among `anchors` (any role), save those whose windows the target's
     data doesn't fill. `width_text` is the window's width as written.
     `encoder_cut`: the latest time whose rows encoders and statistics may see while choosing (last train anchor).
+    `stale_days`: from the end of the target's data to the prediction anchor.
     """
 
     kind: str
@@ -59,6 +60,7 @@ class Split:
     valid_from: int | None = None  # row_time: examples at or after are validation
     test_from: int | None = None
     notes: tuple[str, ...] = ()
+    stale_days: float = 0.0
 
     def times(self, *roles: str) -> tuple[int, ...]:
         """The anchors of the given roles, ascending."""

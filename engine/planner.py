@@ -69,7 +69,17 @@ def plan(query: BoundQuery, statistics: Statistics, options: Options | None = No
         model=plan_model(query, split, graph, rows),
         output=plan_output(query),
         eligibility=eligibility(query),
-        warnings=tuple(dict.fromkeys((*query.warnings, *warnings, *_of_links(query, graph)))),
+        warnings=tuple(dict.fromkeys((*query.warnings, *warnings, *_of_links(query, graph), *_of_staleness(split)))),
+    )
+
+
+def _of_staleness(split: Split) -> tuple[str, ...]:
+    """What to know of predictions for a moment that the data doesn't reach."""
+    if split.stale_days < 1:
+        return ()
+    return (
+        f"the target's data ends {split.stale_days:,.6g} days before the anchor, but the model learns and is measured "
+        "on histories that end at theirs: expect less than the metrics say",
     )
 
 

@@ -113,12 +113,8 @@ class Session:
 
     def labels(self, text: str, params: Params = None, as_of: str | dt.datetime | None = None) -> Report:
         """The training table of a query: entity, anchor, label, split. Takes a PREDICT with or without LABELS."""
-        from pql.pipeline import label_report
-        from pql.result import Report
-
         statement = self._inner(text, ast.Labels)
-        with self._listening(), self._prepare(_query_of(statement), text, params, as_of) as ready:
-            return Report(label_report(ready.snapshot, ready.plan))
+        return self._labels(_query_of(statement), text, params, as_of)
 
     def sql(self, text: str) -> Report:
         """SQL over the tables with `(PREDICT …)` inside. Raises PqlError `not_supported`: it is not executed yet."""
@@ -195,6 +191,8 @@ class Session:
             return self._explain(statement.query, text, params, None, statement.part)
         if isinstance(statement, ast.Evaluate):
             return self._evaluate(statement.query, text, params, None, statement.at)
+        if isinstance(statement, ast.Labels):
+            return self._labels(statement.query, text, params, None)
         if isinstance(statement, ast.CreateModel):
             return self._create_model(statement, text, params)
         if isinstance(statement, ast.DropModel):
@@ -203,12 +201,15 @@ class Session:
         if isinstance(statement, ast.Show) and statement.what in ("models", "tables", "graph"):
             return self._models() if statement.what == "models" else self.graph()
         if isinstance(statement, (ast.LinkOverride, ast.KeyOverride, ast.TimeOverride)):
-            return self._override_statement(statement)
+            try:
+                return self._override_statement(statement)
+            except PqlError as error:
+                raise PqlError(error.code, error.message, span=statement.span, hint=error.hint).at(text) from error
         raise PqlError(
             "not_supported",
             f"{_kind(statement)} is read, but not supported yet.",
             span=statement.span,
-            hint="PREDICT, EXPLAIN, EVALUATE, CREATE MODEL, SHOW MODELS, SHOW GRAPH, LINK, KEY and TIME are.",
+            hint="PREDICT, EXPLAIN, EVALUATE, LABELS, CREATE MODEL, SHOW MODELS, SHOW GRAPH, LINK, KEY, TIME are.",
         ).at(text)
 
     def _override_statement(self, statement: ast.LinkOverride | ast.KeyOverride | ast.TimeOverride) -> GraphView:
@@ -300,6 +301,13 @@ class Session:
 
         with self._listening(), self._prepare(query, text, params, as_of) as ready:
             return explained(ready.snapshot, ready.plan, part)
+
+    def _labels(self, query: ast.Predict, text: str, params: Params, as_of: str | dt.datetime | None) -> Report:
+        from pql.pipeline import label_report
+        from pql.result import Report
+
+        with self._listening(), self._prepare(query, text, params, as_of) as ready:
+            return Report(label_report(ready.snapshot, ready.plan))
 
     @contextmanager
     def _prepare(

@@ -430,6 +430,12 @@ def test_a_moment_before_all_data() -> None:
     assert fault(clinic(), f"{COUNT} AS OF 2001-01-01").code in ("no_data", "insufficient_history", "empty_source")
 
 
+def test_a_moment_that_the_data_does_not_reach_is_warned_of() -> None:
+    late = predict(clinic(), f"{COUNT} AS OF 2024-07-20")
+    assert any("366 days before the anchor" in note for note in late.notes)
+    assert not any("before the anchor" in note for note in predict(clinic(), COUNT).notes)
+
+
 # ---------------------------------------------------------------- labels and entities
 
 

@@ -163,6 +163,18 @@ def test_what_cannot_be_answered_says_why(query: str, code: str) -> None:
     assert error.value.hint
 
 
+def test_statements_give_what_the_methods_give(db: pql.Session) -> None:
+    query = CHURN.removesuffix(FAST)
+    (labels,) = db.run(f"LABELS {query}")
+    assert labels.fetchall() == db.labels(query).fetchall()
+    (text,) = db.run(f"EXPLAIN {query}")
+    assert str(text) == str(db.explain(query))
+    with pytest.raises(PqlError) as error:
+        list(db.run("SHOW MODELS; LINK orders.nothing -> customers.customer_id"))
+    assert error.value.code == "unknown_column"
+    assert "^" in str(error.value)
+
+
 def test_what_is_read_but_not_executed_yet_says_so(db: pql.Session) -> None:
     for query in (
         "PREDICT SUM(orders.amount, 0, 7, days) FORECAST 4 TIMEFRAMES FOR EACH customers.customer_id",
