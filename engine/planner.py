@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING
@@ -152,8 +153,13 @@ def _with_shorter_window(query: BoundQuery, windows: Sequence[BoundWindow], olde
     longest = longest_fit(window.unit, oldest, end)
     if longest <= (window.start or 0):
         return None
-    span = found[0].span
-    return f"{query.text[: span.start]}{window.start}, {longest}, {window.unit}{query.text[span.end :]}"
+    span, shorter = found[0].span, f"{window.start}, {longest}, {window.unit}"
+    if query.reading is not None:  # the window stands in the target's name: total_spend_12m
+        name = query.text[span.start : span.end]
+        shorter = re.sub(r"_\d+([dwmy])\b", rf"_{longest}\1", name, flags=re.IGNORECASE)
+        if shorter == name:
+            return None
+    return query.text[: span.start] + shorter + query.text[span.end :]
 
 
 def _syntax_aggregates(node: object) -> Iterator[Aggregate]:

@@ -78,6 +78,9 @@ def test_twelve_months_do_not_fit_a_year_and_the_error_says_what_would() -> None
         session.predict("PREDICT total_spend_12m FOR customer USING customer, product, category, purchase")
     assert error.value.code == "insufficient_history"
     assert "fits" in error.value.hint
+    with pql.connect(purchases_shop()) as session:
+        assert error.value.fix.startswith("PREDICT total_spend_4m FOR customer")
+        assert str(session.explain(error.value.fix))
 
 
 def test_the_same_query_loads_instead_of_training(db: pql.Session, tables) -> None:
