@@ -57,7 +57,7 @@ def _decide(profile: Profile, draft: Draft, forced: list[Link], barred: set[tupl
     choices = _choices(profile, draft, forced, barred)
     if choices:
         settled = _settled(profile, draft, choices)
-        if not (forced or _describes(profile, draft, choices, settled)):
+        if not _describes(profile, draft, choices, settled):
             best = _best(profile, draft, choices, settled)
             if best is not None:
                 draft.clock = Clock("inherited", via=best, evidence=_evidence(profile, best))

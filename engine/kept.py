@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ from pql.engine.registry import Registry, code_version, content_key
 from pql.engine.targets import make_examples
 from pql.engine.train import TrainedModel, train
 from pql.language.bound import TaskKind
+from pql.language.catalog import Link
 from pql.language.errors import PqlError
 
 if TYPE_CHECKING:
@@ -99,13 +100,22 @@ def signature(plan: Plan) -> str:
     """What a model must share with a query to answer it: target, task, entity, items, tables, columns and links."""
     query = plan.query
     parts = {
-        "target": repr((query.target, query.task, query.item, query.pair, query.forecast_steps)),
+        "target": repr(_shape((query.target, query.task, query.item, query.pair, query.forecast_steps))),
         "entity": repr(query.entity),
         "width": plan.split.width_text,
         "graph": repr((plan.graph.tables, [str(link) for link in plan.graph.links], plan.graph.hops)),
         "code": code_version(),
     }
     return content_key(parts)
+
+
+def _shape(value: object) -> object:
+    """A value without the evidence of the links in it, which changes as the data grows."""
+    if isinstance(value, Link):
+        return str(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return type(value).__name__, *(_shape(getattr(value, f.name)) for f in fields(value) if f.repr)
+    return tuple(_shape(one) for one in value) if isinstance(value, tuple) else value
 
 
 def _parts(plan: Plan, history: History, *, folded: bool) -> dict[str, str]:

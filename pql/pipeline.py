@@ -43,13 +43,13 @@ def prepare(
 ) -> Plan:
     """Bind and plan a query. The catalog is inferred from rows at or before the anchor only.
 
-    Without AS OF the anchor is known after planning; where some table has rows later than it, the catalog is
-    inferred again without them.
+    Without AS OF the anchor is known after planning: then the catalog is inferred again as of it, and the query is
+    planned again, so that it makes no difference whether any row is later.
     """
     moment = _moment(query, params, as_of)
     plan = _plan(snapshot, query, text, params, moment, evaluate_at, infer(moment), moment)
-    anchor = plan.split.prediction
-    if moment is None and _has_later_rows(snapshot, plan.query.catalog, anchor):
+    if moment is None:
+        anchor = plan.split.prediction
         plan = _plan(snapshot, query, text, params, None, evaluate_at, infer(anchor), anchor)
     return plan
 
@@ -80,14 +80,6 @@ def _plan(
     if faults := unsupported(query, bound):
         raise PqlError.of(faults, text)
     return make_plan(bound, gather(snapshot, bound, until))
-
-
-def _has_later_rows(snapshot: Snapshot, catalog: Catalog, anchor: int) -> bool:
-    from pql.engine.statistics import measure
-
-    clocked = [table.name for table in catalog.tables if table.clock.kind == "own"]
-    spans = measure(snapshot, catalog, clocked).values()
-    return any(span.newest is not None and span.newest > anchor for span in spans)
 
 
 def _moment(query: ast.Predict, params: Any, as_of: str | dt.datetime | None) -> int | None:
