@@ -1,212 +1,36 @@
 """The syntax tree: what a text says, before any database has been asked.
 
-Every node is a frozen value with a `Span`. Spans never take part in comparison, so that
-`parse(format(query)) == query` compares meaning and not layout. Nothing here knows a catalog.
+Clauses and statements are defined here; expressions in `pql.language.tree`, whose names stand here too, so that a tree
+is spelt with one module. Nothing here knows a catalog.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A half-open range of character offsets `[start, end)` into the text of the query."""
-
-    start: int
-    end: int
-
-    def to(self, other: Span) -> Span:
-        """The range from the start of this span to the end of `other`."""
-        return Span(min(self.start, other.start), max(self.end, other.end))
-
-
-NOWHERE = Span(0, 0)
-
-
-def _span() -> Span:
-    return field(default=NOWHERE, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Identifier:
-    """One name as written. `quoted` names are matched exactly first, like any other name."""
-
-    text: str
-    span: Span = _span()
-    quoted: bool = field(default=False, compare=False)
-
-
-# ---------------------------------------------------------------- expressions
-
-
-@dataclass(frozen=True, slots=True)
-class Literal:
-    """A constant: None, bool, int, float, str, `datetime.date` or `datetime.datetime` (naive, UTC)."""
-
-    value: None | bool | int | float | str | dt.date | dt.datetime
-    span: Span = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """`:name` (name given) or the n-th `?` (index given, from 0)."""
-
-    name: str | None
-    index: int | None
-    span: Span = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnName:
-    """`table.column` or a bare `column` (table is None)."""
-
-    table: Identifier | None
-    column: Identifier
-    span: Span = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class Star:
-    """`table.*`; `table` is None for the bare `*` of `COUNT(*)`."""
-
-    table: Identifier | None
-    span: Span = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class ListOf:
-    """`(a, b, c)` as the right side of IN, and list values of options."""
-
-    items: tuple[Expression, ...]
-    span: Span = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class Arithmetic:
-    """`left op right` with op in `+ - * / %`; unary minus is `Negate`."""
-
-    op: str
-    left: Expression
-    right: Expression
-    span: Span = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class Negate:
-    operand: Expression
-    span: Span = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """`left op right` with op in `= != < <= > >=` (`==` reads as `=`, `<>` as `!=`)."""
-
-    op: str
-    left: Expression
-    right: Expression
-    span: Span = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class Between:
-    operand: Expression
-    low: Expression
-    high: Expression
-    negated: bool = False
-    span: Span = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class InList:
-    """`operand [NOT] IN (…)`; `items` is a `ListOf` or one `Parameter` bound to a list."""
-
-    operand: Expression
-    items: Expression
-    negated: bool = False
-    span: Span = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class IsNull:
-    operand: Expression
-    negated: bool = False
-    span: Span = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """`operand [NOT] op pattern` with op in `LIKE`, `CONTAINS`, `STARTS WITH`, `ENDS WITH`."""
-
-    op: str
-    operand: Expression
-    pattern: Expression
-    negated: bool = False
-    span: Span = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    operand: Expression
-    span: Span = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class And:
-    items: tuple[Expression, ...]
-    span: Span = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class Or:
-    items: tuple[Expression, ...]
-    span: Span = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """`start, end [, unit]` relative to the anchor: the rows with `anchor+start < time <= anchor+end`.
-
-    `start` is None for `-INF`. `unit` is canonical, plural and lower case (`days`), or None when not
-    written (it then means days).
-    """
-
-    start: int | Parameter | None
-    end: int | Parameter
-    unit: str | None = None
-    span: Span = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class Aggregate:
-    """`FUNCTION(argument [WHERE condition] [, start, end [, unit]])`. `function` is upper case as written."""
-
-    function: str
-    argument: Expression
-    where: Expression | None = None
-    window: Window | None = None
-    span: Span = _span()
-    name_span: Span = _span()
-
-
-Expression = (
-    Literal
-    | Parameter
-    | ColumnName
-    | Star
-    | ListOf
-    | Arithmetic
-    | Negate
-    | Comparison
-    | Between
-    | InList
-    | IsNull
-    | Match
-    | Not
-    | And
-    | Or
-    | Aggregate
+from pql.language.tree import (
+    NOWHERE,
+    Aggregate,
+    And,
+    Arithmetic,
+    Between,
+    ColumnName,
+    Comparison,
+    Expression,
+    Identifier,
+    InList,
+    IsNull,
+    ListOf,
+    Literal,
+    Match,
+    Negate,
+    Not,
+    Or,
+    Parameter,
+    Span,
+    Star,
+    Window,
+    no_span,
 )
 
 # ---------------------------------------------------------------- the clauses of PREDICT
@@ -218,18 +42,18 @@ class RankTop:
 
     k: int | Parameter | None
     has_rank: bool = True
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
 class Classify:
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
     steps: int | Parameter
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +61,7 @@ class AsKind:
     """`AS CLASS` or `AS NUMBER`; `kind` is `class` or `number`."""
 
     kind: str
-    span: Span = _span()
+    span: Span = no_span()
 
 
 TaskClause = RankTop | Classify | Forecast | AsKind
@@ -249,7 +73,7 @@ class EntityName:
 
     table: Identifier | None
     column: Identifier | None
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,14 +82,14 @@ class EntityIds:
 
     op: str
     items: Expression
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
 class AtMost:
     n: int | Parameter
     column: ColumnName
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +97,7 @@ class Excluding:
     """`EXCLUDING what`: an `Aggregate` without function (function `""`) or a bare `PURCHASED` / `SEEN` name."""
 
     what: Expression
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +106,7 @@ class Returning:
 
     form: str
     levels: tuple[float | Parameter, ...] = ()
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,13 +115,13 @@ class Option:
 
     name: Identifier
     value: Expression
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
 class AsOf:
     when: Expression
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +150,7 @@ class Predict:
     using_model: Identifier | None = None
     ignoring: tuple[ColumnName, ...] = ()
     options: tuple[Option, ...] = ()
-    span: Span = _span()
+    span: Span = no_span()
 
 
 # ---------------------------------------------------------------- statements
@@ -339,7 +163,7 @@ class Explain:
     query: Predict
     part: str | None = None
     analyze: bool = False
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,19 +172,19 @@ class Evaluate:
 
     query: Predict
     at: tuple[Expression, ...] = ()
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
 class Labels:
     query: Predict
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
 class CheckLeakage:
     query: Predict
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,7 +192,7 @@ class CreateModel:
     name: Identifier
     query: Predict
     replace: bool = False
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,27 +201,27 @@ class Show:
 
     what: str
     model: Identifier | None = None
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
 class Describe:
     name: Identifier
     is_model: bool = False
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
 class DropModel:
     name: Identifier
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
 class AlterModel:
     name: Identifier
     version: int
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,13 +229,13 @@ class DefineTarget:
     name: Identifier
     target: Expression
     tasks: tuple[TaskClause, ...] = ()
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
 class DropTarget:
     name: Identifier
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,13 +245,13 @@ class LinkOverride:
     child: ColumnName
     parent: ColumnName
     remove: bool = False
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
 class KeyOverride:
     column: ColumnName
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -436,21 +260,21 @@ class TimeOverride:
 
     column: ColumnName | None
     table: Identifier | None = None
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
 class CreateTable:
     name: Identifier
     query: Predict
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
     query: Predict
     path: str
-    span: Span = _span()
+    span: Span = no_span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -458,7 +282,7 @@ class Sql:
     """A statement in SQL, kept as text; `(PREDICT …)` inside it is found by `pql.embed`, not by this grammar."""
 
     text: str
-    span: Span = _span()
+    span: Span = no_span()
 
 
 Statement = (
@@ -488,4 +312,61 @@ class Script:
     """Statements separated by `;`."""
 
     statements: tuple[Statement, ...]
-    span: Span = _span()
+    span: Span = no_span()
+
+
+__all__ = [
+    "NOWHERE",
+    "Aggregate",
+    "AlterModel",
+    "And",
+    "Arithmetic",
+    "AsKind",
+    "AsOf",
+    "AtMost",
+    "Between",
+    "CheckLeakage",
+    "Classify",
+    "ColumnName",
+    "Comparison",
+    "Copy",
+    "CreateModel",
+    "CreateTable",
+    "DefineTarget",
+    "Describe",
+    "DropModel",
+    "DropTarget",
+    "EntityIds",
+    "EntityName",
+    "Evaluate",
+    "Excluding",
+    "Explain",
+    "Expression",
+    "Forecast",
+    "Identifier",
+    "InList",
+    "IsNull",
+    "KeyOverride",
+    "Labels",
+    "LinkOverride",
+    "ListOf",
+    "Literal",
+    "Match",
+    "Negate",
+    "Not",
+    "Option",
+    "Or",
+    "Parameter",
+    "Predict",
+    "RankTop",
+    "Returning",
+    "Script",
+    "Show",
+    "Span",
+    "Sql",
+    "Star",
+    "Statement",
+    "TaskClause",
+    "TimeOverride",
+    "Window",
+]
