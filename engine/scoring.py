@@ -49,7 +49,8 @@ def who(history: History, labels: LabelTable, plan: Plan, graph: TemporalGraph) 
                 span=plan.query.syntax.entities[0].span,
                 hint="Loosen WHERE, or choose another moment with AS OF.",
             )
-        return Asked(keys.take(pa.array(index)), anchors[index]), Seeds(rows[index], anchors[index])
+        moments = anchors[index] + _own_time(plan)
+        return Asked(keys.take(pa.array(index)), moments), Seeds(rows[index], anchors[index])
     return _asked_for(plan, graph, keys, rows, anchors, eligible)
 
 
@@ -100,7 +101,12 @@ def _asked_for(
     status = tuple(OK if o else NOT_ELIGIBLE if k else UNKNOWN for o, k in zip(ok, known, strict=True))
     at = np.where(here, anchors[place], plan.split.prediction)
     scored = place[ok]
-    return Asked(wanted, at, status), Seeds(rows[scored], anchors[scored])
+    return Asked(wanted, at + _own_time(plan), status), Seeds(rows[scored], anchors[scored])
+
+
+def _own_time(plan: Plan) -> int:
+    """What the shown anchor lies after the one read up to (µs): a row with its own time shows that time."""
+    return 1 if plan.split.kind == "row_time" else 0
 
 
 def _typed(values: list[object], kind: pa.DataType, plan: Plan) -> pa.Array:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pql.result import Evaluation, ModelInfo, Predictions
 
 
+TELLING = 0.5  # a share of the gain that one column of a row seldom has unless it restates what is asked for
+
 # ---------------------------------------------------------------- plan
 
 
@@ -218,6 +220,13 @@ def _notes(plan: Plan, model: KeptModel, info: ModelInfo, *, early: int = 0) -> 
         notes.append(
             f"{early:,} rows are left out: there are too few earlier ones to learn from. Asked for, they show."
         )
+    if plan.query.is_static and model.trained.importance:
+        name, share = model.trained.importance[0]
+        if share > TELLING:
+            notes.append(
+                f"{name} alone makes {share:.0%} of the trees' gain: if it is filled in together with the value asked "
+                "for, IGNORING leaves it out."
+            )
     if info.stopped:
         notes.append("The training was stopped early: the same query may answer better. The model isn't kept.")
     return tuple(notes)
