@@ -223,8 +223,8 @@ def _notes(plan: Plan, model: KeptModel, info: ModelInfo, *, early: int = 0) -> 
     if plan.query.is_static and _nearly_restated(model):
         columns = ", ".join(name for name, _ in model.trained.importance[:3])
         notes.append(
-            f"The value asked for is nearly restated by others ({columns}): where those are filled in together with it, "
-            "IGNORING leaves them out."
+            f"The value asked for is nearly restated by others ({columns}): where those are filled in together "
+            "with it, IGNORING leaves them out."
         )
     if info.stopped:
         notes.append("The training was stopped early: the same query may answer better. The model isn't kept.")
