@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from pql.backends.sql import identifier as quote
+from pql.engine.relations import collapse_sql, relation_sql
 from pql.language.catalog import Catalog, LogicalType, Table
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def name_column(table: Table) -> str | None:
 def name_lookups(snapshot: Snapshot, plan: Plan, table: pa.Table) -> dict[str, tuple[pa.Array, pa.Array, str]]:
     """Column of the result → (ids, names, the name column's own name), for the entity's key and the item's.
 
-    Only stored tables with a single key have names. The ids looked up are those in `table`.
+    Only stored tables with a single key have names. The ids looked up are those in `table`; names are as known at the
+    prediction anchor.
     """
     catalog = plan.query.catalog
     wanted = []
@@ -42,23 +44,25 @@ def name_lookups(snapshot: Snapshot, plan: Plan, table: pa.Table) -> dict[str, t
         wanted.append((plan.output.item_column, item.table, item.key))
     found = {}
     for column, name, key in wanted:
-        if column in table.column_names and (lookup := _lookup(snapshot, catalog, name, key, table.column(column))):
-            found[column] = lookup
+        if column in table.column_names:
+            lookup = _lookup(snapshot, catalog, name, key, table.column(column), plan.split.prediction)
+            if lookup is not None:
+                found[column] = lookup
     return found
 
 
 def _lookup(
-    snapshot: Snapshot, catalog: Catalog, name: str, key: str, ids: pa.ChunkedArray
+    snapshot: Snapshot, catalog: Catalog, name: str, key: str, ids: pa.ChunkedArray, until: int
 ) -> tuple[pa.Array, pa.Array, str] | None:
     table = catalog.table(name)
     title = name_column(table)
     if title is None or table.virtual is not None:
         return None
-    rows = snapshot.query(
-        f"SELECT {quote(key)} AS id, min({quote(title)}) AS title FROM {quote(name)} "
-        f"WHERE {quote(key)} IS NOT NULL GROUP BY 1"
+    rows = collapse_sql(f"({relation_sql(catalog, name, until, (key, title))}) AS r", (key,), (title,))
+    found = snapshot.query(
+        f"SELECT {quote(key)} AS id, {quote(title)} AS title FROM ({rows}) AS r WHERE {quote(key)} IS NOT NULL"
     )
-    known = rows.column("id").combine_chunks()
+    known = found.column("id").combine_chunks()
     if known.type != ids.type:
         known = known.cast(ids.type)
-    return known, rows.column("title").combine_chunks().cast(pa.string()), title
+    return known, found.column("title").combine_chunks().cast(pa.string()), title

@@ -11,9 +11,11 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 
+import pyarrow as pa
 from databases import Database, LinkSpec, Row, day
 
 from pql.language.catalog import Catalog, Stype
+from pql.session import Session
 
 DAYS = 90
 CHANNELS = ["web", "shop", "phone", "fax"]
@@ -104,6 +106,23 @@ def catalog_of(database: Database) -> Catalog:
         for t in catalog.tables
     )
     return replace(catalog, tables=tables)
+
+
+def tables_of(database: Database) -> dict[str, pa.Table]:
+    """The rows as Arrow tables."""
+    con = database.connect()
+    tables = {name: con.sql(f"FROM {name}").to_arrow_table() for name in database.tables}
+    con.close()
+    return tables
+
+
+def declared_in(database: Database, session: Session) -> None:
+    """Declare keys and clocks in a session; the links' names tell them."""
+    for name, key in database.keys.items():
+        session.key(f"{name}.{key[0]}")
+    for name, clock in database.clocks.items():
+        if clock in database.types[name]:
+            session.time(f"{name}.{clock}")
 
 
 def without_later(database: Database, moment: dt.datetime) -> Database:

@@ -76,10 +76,26 @@ def shop(seed: int, customers: int = 60, products: int = 25, orders: int = 1500)
     }
 
 
+def visited(tables: Tables, anchor: dt.datetime = ANCHOR) -> Tables:
+    """The same shop where the newest order is at the anchor, customers join later all the same, and some orders (and
+    with them their lines) have no time."""
+    orders = tables["orders"]
+    times = [None if i % 50 == 7 else t for i, t in enumerate(orders.column("ordered_at").to_pylist())]
+    times[int(np.argmin([abs((t or START) - anchor) for t in times]))] = anchor
+    place = orders.column_names.index("ordered_at")
+    orders = orders.set_column(place, "ordered_at", pa.array(times, pa.timestamp("us")))
+    kept = [t is None or t <= anchor for t in times]
+    orders = orders.filter(pa.array(kept))
+    ids = set(orders.column("order_id").to_pylist())
+    lines = tables["order_lines"]
+    lines = lines.filter(pa.array([i in ids for i in lines.column("order_id").to_pylist()]))
+    return {**tables, "orders": orders, "order_lines": lines}
+
+
 def _late(tables: Tables, anchor: dt.datetime) -> dict[str, np.ndarray]:
     """Which rows of each clocked table lie after the anchor."""
     orders = tables["orders"]
-    late_orders = np.array([t > anchor for t in orders.column("ordered_at").to_pylist()])
+    late_orders = np.array([t is not None and t > anchor for t in orders.column("ordered_at").to_pylist()])
     late_ids = set(np.array(orders.column("order_id"))[late_orders].tolist())
     return {
         "orders": late_orders,
