@@ -14,11 +14,13 @@ from pql.backends.infer_stypes import columns_of
 from pql.backends.names import words
 from pql.backends.overrides import LinkOverride, Overrides, find_name
 from pql.backends.profile import Draft, Profile
+from pql.backends.sql import Select, identifier, literal
 from pql.backends.virtual import virtual_tables
-from pql.language.catalog import NO_CLOCK, Catalog, Clock, Evidence, Key, Link, LogicalType, Role, Table
+from pql.language.catalog import AS_TEXT, NO_CLOCK, Catalog, Clock, Evidence, Key, Link, LogicalType, Role, Table
 from pql.language.errors import PqlError
 
 NEARLY = 0.9  # the share of distinct values from which a column named like a key is a key with faults
+ISO_DATE = r"^\d{4}-\d\d-\d\d([ T]|$)"
 _ENROLLED = {"signup", "registered", "registration", "joined", "enrolled", "enrollment", "enrolment", "hired"}
 
 
@@ -219,6 +221,12 @@ def _warn_of_table(profile: Profile, draft: Draft) -> None:
         counts = profile.counts(draft.name, draft.key_column)
         if not counts.is_key and counts.rows:
             profile.warnings.append(f"{draft.name}.{draft.key_column} is not unique or has NULLs")
+    if not draft.has_clock:
+        for column in _dates_as_text(profile, draft):
+            profile.warnings.append(
+                f"{draft.name}.{column} {AS_TEXT}: as timestamps they could be the table's clock "
+                "(pandas: to_datetime, polars: try_parse_dates, SQL: CAST)"
+            )
     if (column := _nearly_a_key(profile, draft)) is not None:
         counts = profile.counts(draft.name, column)
         more = counts.rows - counts.distinct
@@ -226,6 +234,19 @@ def _warn_of_table(profile: Profile, draft: Draft) -> None:
             f"{draft.name}.{column} is no key: {more:,} of {counts.rows:,} rows repeat a value or have none; "
             f"KEY {draft.name}.{column} takes one row of each value"
         )
+
+
+def _dates_as_text(profile: Profile, draft: Draft) -> list[str]:
+    """The text columns whose first values are all ISO dates."""
+    found = []
+    for column in (name for name, kind in draft.types.items() if kind is LogicalType.STRING):
+        some = Select((f"{identifier(column)} AS v",), profile.known(draft.name), limit=2_000)
+        is_date = f"regexp_matches(v, {literal(ISO_DATE)})"
+        counted = profile.snapshot.query(str(Select(("count(v)", f"count(v) FILTER ({is_date})"), f"({some}) AS t")))
+        values, dates = (counted.column(i)[0].as_py() for i in range(2))
+        if values and values == dates:
+            found.append(column)
+    return found
 
 
 def _nearly_a_key(profile: Profile, draft: Draft) -> str | None:

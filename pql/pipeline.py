@@ -49,7 +49,12 @@ def prepare(
     planned again, so that it makes no difference whether any row is later.
     """
     moment = _moment(query, params, as_of)
-    plan = _plan(snapshot, query, text, params, moment, evaluate_at, infer(moment), moment)
+    try:
+        plan = _plan(snapshot, query, text, params, moment, evaluate_at, infer(moment), moment)
+    except PqlError:
+        if moment is not None:
+            _refuse_before_the_data(snapshot, query, infer(None), moment)
+        raise
     if moment is None:
         anchor = plan.split.prediction
         plan = _plan(snapshot, query, text, params, None, evaluate_at, infer(anchor), anchor)
@@ -82,6 +87,22 @@ def _plan(
     if faults := unsupported(query, bound):
         raise PqlError.of(faults, text)
     return make_plan(bound, gather(snapshot, bound, until))
+
+
+def _refuse_before_the_data(snapshot: Snapshot, query: ast.Predict, catalog: Catalog, moment: int) -> None:
+    """Where no table has a row yet, that is what is wrong, whatever else is said."""
+    from pql.engine.anchors import show_time
+    from pql.engine.statistics import measure
+
+    clocked = [table.name for table in catalog.tables if table.clock.kind == "own"]
+    oldest = [span.oldest for span in measure(snapshot, catalog, clocked).values() if span.oldest is not None]
+    if oldest and min(oldest) > moment:
+        raise PqlError(
+            "no_data",
+            f"No table has a row at or before {show_time(moment)}.",
+            span=query.as_of.span if query.as_of is not None else None,
+            hint=f"The data starts at {show_time(min(oldest))}; a later AS OF leaves some of it to learn from.",
+        )
 
 
 def _moment(query: ast.Predict, params: Any, as_of: str | dt.datetime | None) -> int | None:

@@ -108,12 +108,18 @@ class _Table:
 
         return arrow_table_text(self._display, limit=limit, total=len(self))
 
+    def shown(self, limit: int = 20) -> str:
+        """What a person is shown: the first rows and whatever belongs beside them."""
+        return self.text(limit)
+
+    def __str__(self) -> str:
+        return self.shown()
+
     def show(self, limit: int = 20) -> None:
-        """Print the first rows."""
+        """Print the first rows and what belongs beside them."""
         import sys
 
-        sys.stdout.write(str(self) if limit == 20 else self.text(limit))
-        sys.stdout.write("\n")
+        sys.stdout.write(self.shown(limit) + "\n")
 
 
 class Predictions(_Table):
@@ -147,10 +153,11 @@ class Predictions(_Table):
             hint="`result.metrics` shows how good the model is, `result.plan` what it looked at.",
         )
 
-    def __str__(self) -> str:
-        parts = [self.text()]
-        parts += [f"note: {note}" for note in self.notes]
-        return "\n".join(parts)
+    def shown(self, limit: int = 20) -> str:
+        """The first rows, one sentence on how good they are, and the notes."""
+        quality = self.metrics.verdict()
+        parts = [self.text(limit), *([f"quality: {quality}"] if quality else [])]
+        return "\n".join([*parts, *(f"note: {note}" for note in self.notes)])
 
     def __repr__(self) -> str:
         return f"<pql.Predictions: {len(self):,} rows of {', '.join(self.columns)}; {self.model}>"
@@ -168,7 +175,8 @@ class Evaluation(_Table):
         self.model = model
         self.notes = notes
 
-    def __str__(self) -> str:
+    def shown(self, limit: int = 20) -> str:
+        """All metrics side by side, the model and its weights, and the notes."""
         notes = [f"note: {note}" for note in self.notes if note not in self.metrics.notes]
         return "\n".join([str(self.metrics), f"model: {self.model}", *notes])
 
@@ -180,8 +188,8 @@ class Report(_Table):
         super().__init__(table)
         self._text = text
 
-    def __str__(self) -> str:
-        return self._text if self._text is not None else self.text()
+    def shown(self, limit: int = 20) -> str:
+        return self._text if self._text is not None else self.text(limit)
 
 
 def _needs(package: str) -> None:

@@ -172,7 +172,8 @@ class Session:
 
     def _override(self, changed: Overrides) -> None:
         with self._backend.snapshot() as snapshot:
-            self._catalog(snapshot, None, changed)  # raises where a name is unknown or the types don't fit
+            catalog = self._catalog(snapshot, None, changed)  # raises where a name is unknown or the types don't fit
+        _refuse_wrong_keys(catalog, changed)
         self._overrides = changed
         if self._is_stored:
             self._registry.keep_notes("overrides", changed.to_json())
@@ -402,6 +403,22 @@ def _dotted(name: str) -> tuple[str, str]:
     statement = parse(f"KEY {name}")
     assert isinstance(statement, ast.KeyOverride)
     return _parts(statement.column)
+
+
+def _refuse_wrong_keys(catalog: Catalog, overrides: Overrides) -> None:
+    """A key may have a few duplicates; a column most of whose values repeat is none."""
+    for name, columns in overrides.keys:
+        table = next((t for t in catalog.tables if t.name.lower() == name.lower()), None)
+        if table is None or len(columns) != 1 or not table.rows:
+            continue
+        column = next((c for c in table.columns if c.name.lower() == columns[0].lower()), None)
+        if column is not None and column.distinct is not None and 2 * column.distinct < table.rows:
+            raise PqlError(
+                "not_a_key",
+                f"{table.name}.{column.name} has {column.distinct:,} different values in {table.rows:,} rows: "
+                "it doesn't tell rows apart.",
+                hint="Name a column with one value per row; a table without a key needs none.",
+            )
 
 
 def _parts(name: ast.ColumnName) -> tuple[str, str]:

@@ -76,7 +76,16 @@ def test_every_format_holds_the_same_rows(shop: str, capsys: pytest.CaptureFixtu
     assert pq.read_table(path).column("CUSTOMER_ID").to_pylist() == [row["CUSTOMER_ID"] for row in as_json]
 
 
-def test_parquet_on_a_terminal_and_places_that_cannot_be_written(shop: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_parquet_goes_into_a_pipe(shop: str) -> None:
+    command = [sys.executable, "-m", "pql.faces.cli", shop, "-c", "SHOW MODELS", "--format", "parquet"]
+    done = subprocess.run(command, capture_output=True, check=True)
+    assert pq.read_table(io.BytesIO(done.stdout)).column_names[0] == "model"
+
+
+def test_parquet_on_a_terminal_and_places_that_cannot_be_written(
+    shop: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     ran = Ran(capsys, shop, "-c", "SHOW MODELS", "--format", "parquet")
     assert (ran.code, ran.out) == (1, "")
     assert "binary_output" in ran.err

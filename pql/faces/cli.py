@@ -64,6 +64,7 @@ LimitOption = Annotated[int, typer.Option("--limit", min=1, help="Rows shown by 
 @app.command()
 def query(
     database: Database,
+    statement: Annotated[str | None, typer.Argument(metavar="[STATEMENT]", help="The same as -c STATEMENT.")] = None,
     command: Annotated[str | None, typer.Option("-c", "--command", help="The statement to run.")] = None,
     file: Annotated[Path | None, typer.Option("-f", "--file", help="A file of statements to run.")] = None,
     output: OutputOption = None,
@@ -72,6 +73,7 @@ def query(
     quiet: QuietOption = False,
 ) -> None:
     """Run statements: predictions, EXPLAIN, EVALUATE, CREATE MODEL, SHOW … (the verb `query` may be left out)."""
+    command = command if command is not None else statement
     if command is not None and file is not None:
         raise typer.BadParameter("give either -c or -f")
     if file is not None:
@@ -82,8 +84,9 @@ def query(
         text = sys.stdin.read()
     else:
         raise typer.BadParameter("give a statement with -c, a file with -f, or pipe one in")
-    from pql.faces.render import write
+    from pql.faces.render import check, write
 
+    check(format_.value, output)
     with _open(database, quiet) as db:
         for result in db.run(text):
             write(result, format_.value, output, limit)
@@ -217,3 +220,7 @@ def _read(path: Path) -> str:
 
 def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

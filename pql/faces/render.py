@@ -18,20 +18,29 @@ if TYPE_CHECKING:
 def write(result: Any, form: str, output: Path | None, limit: int) -> None:
     """Write `result` (a table with a text of its own, or a text) as box, csv, json, jsonl, md or parquet.
 
-    Raises PqlError `binary_output` for parquet without a file, `file_not_writable` if the file can't be written.
+    Raises PqlError `binary_output` for parquet on a terminal, `file_not_writable` if the file can't be written.
     """
     if form == "box" or not hasattr(result, "to_arrow_table"):
-        text = str(result) if limit == 20 or not hasattr(result, "text") else result.text(limit)
+        text = result.shown(limit) if hasattr(result, "shown") else str(result)
         return _out(text + "\n", output)
     table = result.to_arrow_table()
     if form == "parquet":
+        check(form, output)
         if output is None:
-            raise PqlError("binary_output", "Parquet can't be written to the terminal.", hint="Name a file with -o.")
+            import pyarrow.parquet as pq
+
+            return pq.write_table(table, sys.stdout.buffer)
         try:
             return result.to_parquet(output)
         except OSError as error:
             raise _not_writable(output, error) from error
     return _out(_text(table, form), output)
+
+
+def check(form: str, output: Path | None) -> None:
+    """Raise PqlError `binary_output` where parquet would go to a terminal; better before the work than after."""
+    if form == "parquet" and output is None and sys.stdout.isatty():
+        raise PqlError("binary_output", "Parquet can't be written to the terminal.", hint="Name a file with -o.")
 
 
 def _text(table: pa.Table, form: str) -> str:

@@ -99,6 +99,7 @@ class Clock:
 
 
 NO_CLOCK = Clock("none")
+AS_TEXT = "holds dates as text"  # in a catalog's warning about a column that could be a clock
 
 
 class Role(StrEnum):

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pql.language import ast
 from pql.language.bound import Route
-from pql.language.catalog import Table
+from pql.language.catalog import AS_TEXT, Table
 from pql.language.expressions import choices
 from pql.language.functions import Function
 from pql.language.names import listed
@@ -163,4 +163,7 @@ def _refuse_clockless(scope: Scope, node: ast.Aggregate, table: Table) -> None:
         hint = "name it: " + " or ".join(f"TIME {quoted(table.name)}.{quoted(column)}" for column in columns)
     else:
         hint = f"{table.name} has no timestamp column, and no foreign key to a row that has one"
+    for warning in scope.catalog.warnings:
+        if warning.startswith(f"{table.name}.") and AS_TEXT in warning:
+            hint = warning
     scope.fault("missing_time_column", message, node.argument.span, hint=hint)

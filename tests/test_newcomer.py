@@ -1,0 +1,56 @@
+"""What people meet in their first hour: each with an answer that says what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from shops import seed_shop
+
+import pql
+from pql.language.errors import PqlError
+
+COUNT = "PREDICT COUNT(orders.*, 0, 30, days) FOR EACH customers.customer_id"
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PQL_HOME", str(tmp_path / "home"))
+
+
+def test_dates_read_as_text_are_named_with_the_way_out() -> None:
+    tables = seed_shop()
+    orders = tables["ORDERS"]
+    place = orders.column_names.index("ORDERED_AT")
+    as_text = orders.set_column(place, "ORDERED_AT", orders.column("ORDERED_AT").cast(pa.string()))
+    with pql.connect(tables | {"ORDERS": as_text}) as db:
+        with pytest.raises(PqlError) as error:
+            db.predict(COUNT)
+        assert error.value.code == "missing_time_column"
+        assert "to_datetime" in error.value.hint
+        assert "ORDERS.ORDERED_AT holds dates as text" in str(db.graph())
+
+
+def test_a_column_that_tells_no_rows_apart_is_no_key() -> None:
+    with pql.connect(seed_shop()) as db:
+        with pytest.raises(PqlError) as error:
+            db.key("ORDERS.CUSTOMER_ID")
+        assert error.value.code == "not_a_key"
+        assert db.graph().catalog.table("ORDERS").key.columns == ("ORDER_ID",)
+
+
+def test_a_moment_before_the_data_is_said_so() -> None:
+    with pql.connect(seed_shop()) as db, pytest.raises(PqlError) as error:
+        db.predict(f"{COUNT} AS OF 2019-01-01")
+    assert error.value.code == "no_data"
+    assert "starts at 2023-01-01" in error.value.hint
+
+
+def test_a_shown_result_says_how_good_it_is_whatever_its_length() -> None:
+    with pql.connect(seed_shop()) as db:
+        result = db.predict(f"{COUNT} WITH (epochs = 1, model = boosted)")
+        evaluation = db.evaluate(f"{COUNT} WITH (epochs = 1, model = boosted)")
+    for limit in (3, 20):
+        assert "quality: " in result.shown(limit)
+        assert "baseline" in evaluation.shown(limit)
