@@ -222,9 +222,9 @@ def _warn_of_table(profile: Profile, draft: Draft) -> None:
         if not counts.is_key and counts.rows:
             profile.warnings.append(f"{draft.name}.{draft.key_column} is not unique or has NULLs")
     if not draft.has_clock:
-        for column in _dates_as_text(profile, draft):
+        for name in _dates_as_text(profile, draft):
             profile.warnings.append(
-                f"{draft.name}.{column} {AS_TEXT}: as timestamps they could be the table's clock "
+                f"{draft.name}.{name} {AS_TEXT}: as timestamps they could be the table's clock "
                 "(pandas: to_datetime, polars: try_parse_dates, SQL: CAST)"
             )
     if (column := _nearly_a_key(profile, draft)) is not None:
