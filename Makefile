@@ -3,10 +3,6 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# An editable install that links file by file: it is made again when a file comes or goes.
-FILES := $(shell find pql engine backends grammars -type f ! -name '*.pyc' | sort | cksum | cut -d' ' -f1)
-LINKED := $(VENV)/.linked-$(FILES)
-EDITABLE := --no-deps --no-build-isolation --config-settings editable_mode=strict -e .
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: demo test test-all check lint types contracts format bench clean
@@ -16,23 +12,16 @@ $(READY): pyproject.toml constraints.txt
 	@echo "installing the tested versions into $(VENV) …"
 	@$(BIN)/python -m pip install -q -U -c constraints.txt "pip>=25.1" "setuptools>=77"
 	@$(BIN)/python -m pip install -q -c constraints.txt torch
-	@$(BIN)/python -m pip install -q -c constraints.txt ".[pandas,polars,pyg,demo]" --group dev
-	@$(BIN)/python -m pip uninstall -q -y pql-engine
-	@rm -rf build/lib $(VENV)/.linked-*
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install -q -c constraints.txt -e ".[pandas,polars,pyg,demo]" --group dev
 	@touch $@
 
-$(LINKED): $(READY)
-	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install -q $(EDITABLE)
-	@rm -f $(VENV)/.linked-*
-	@touch $@
-
-demo: $(LINKED)
+demo: $(READY)
 	@$(BIN)/python examples/demo.py
 
-test: $(LINKED) check
+test: $(READY) check
 	@$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
 
-test-all: $(LINKED) check
+test-all: $(READY) check
 	@$(BIN)/pytest -n 2 --dist loadfile
 
 check: lint types contracts
@@ -56,8 +45,8 @@ contracts: build/lint
 format: $(READY)
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
 
-bench: $(LINKED)
+bench: $(READY)
 	@$(BIN)/python tests/bench/run.py
 
 clean:
-	@rm -rf build dist *.egg-info $(VENV)/.linked-* .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
