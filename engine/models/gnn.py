@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 WORK = 90_000  # nodes visited per second of budget, all epochs together (hidden 64)
 MIN_EPOCHS = 3
 REFIT_RATE = 5e-4
+REFIT_EXAMPLES = 30_000  # what the refit learns on from, evenly spread over all anchors
 PROBE = 2_000  # seeds sampled to learn the size of a tree
 PREDICT_BATCH = 2_048
 VALID_LIMIT = 20_000
@@ -198,13 +199,13 @@ class ContinuedGnn:
         valid: NDArray[np.int64],
         rounds: int | None = None,
     ) -> FittedGnn:
-        """One epoch over the examples `train`, thinned to the plan's number; `valid` and `rounds` don't matter."""
+        """One epoch over the examples `train`, thinned to REFIT_EXAMPLES; `valid` and `rounds` don't matter."""
         from pql.engine.nn.loop import computing, schedule_of
         from pql.engine.nn.loop import train as run_training
         from pql.engine.nn.losses import encode_labels, loss_of
         from pql.engine.nn.module import outputs_of
 
-        train = spread_over(train, problem.plan.max_examples)
+        train = spread_over(train, min(problem.plan.max_examples, REFIT_EXAMPLES))
         learn, known = problem.examples.take(train), problem.inputs.take(train)
         with computing(problem.plan.seed):
             fitted = restored(self.start.state())
