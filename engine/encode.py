@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pql.engine.graph import ALWAYS, NodeColumn, NodeTable, TemporalGraph
+from pql.engine.key_index import as_text
 from pql.language.catalog import Stype
 from pql.language.errors import PqlError
 
@@ -136,10 +137,7 @@ def _strings(column: NodeColumn) -> pa.Array:
         values = values.combine_chunks()
     if isinstance(values, pa.DictionaryArray):
         values = values.dictionary_decode()
-    try:
-        return values.cast(pa.string())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return pa.array([None if v is None else str(v) for v in values.to_pylist()], pa.string())
+    return as_text(values)
 
 
 def fit_number(name: str, data: NDArray[np.float64]) -> NumberEncoder:

@@ -72,7 +72,8 @@ def time_borders(labels: LabelTable, plan: Plan) -> tuple[int, ...]:
     if plan.split.kind != "row_time" or not known.any():
         return ()
     shares = np.arange(1, FOLDS + 1) / (FOLDS + 1)
-    return tuple(int(border) for border in np.unique(np.quantile(labels.anchors[known], shares, method="lower")))
+    borders = np.unique(np.quantile(labels.anchors[known], shares, method="lower"))
+    return tuple(int(border) for border in borders if border > labels.anchors[known].min())
 
 
 def fold_of(seeds: Seeds, borders: tuple[int, ...], seed: int) -> NDArray[np.int64]:

@@ -100,7 +100,7 @@ def _comparable(child: pa.ChunkedArray, parent: pa.ChunkedArray) -> tuple[pa.Arr
         return whole_left, whole_right
     if left.type == right.type and not pa.types.is_nested(left.type):
         return left, right
-    return _text(left), _text(right)
+    return as_text(left), as_text(right)
 
 
 def one_chunk(values: pa.ChunkedArray | pa.Array) -> pa.Array:
@@ -132,7 +132,7 @@ def _whole(array: pa.Array) -> pa.Array | None:
         return None
 
 
-def _text(array: pa.Array) -> pa.Array:
+def as_text(array: pa.Array) -> pa.Array:
     """The values as text; 16 bytes are read as a UUID."""
     if pa.types.is_fixed_size_binary(array.type) and array.type.byte_width == 16:
         values = [None if v is None else str(uuid.UUID(bytes=v)) for v in array.to_pylist()]

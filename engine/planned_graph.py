@@ -44,7 +44,14 @@ def columns_read(*expressions: Expression | None) -> tuple[ColumnRef, ...]:
 def masked_columns(query: BoundQuery) -> frozenset[tuple[str, str]]:
     """The columns that no encoder may read: those of a static target, and those of IGNORING."""
     own = {(ref.table, ref.column) for ref in columns_read(query.target)} if query.is_static else set()
-    return frozenset(own) | query.ignoring
+    return frozenset(own) | ignored_columns(query)
+
+
+def ignored_columns(query: BoundQuery) -> frozenset[tuple[str, str]]:
+    """The columns of IGNORING, in the table named and in the virtual one that carries its columns, or the reverse."""
+    twins = {table.name: table.enriches for table in query.catalog.tables if table.enriches is not None}
+    twins |= {virtual: name for name, virtual in twins.items()}
+    return query.ignoring | {(twins[table], column) for table, column in query.ignoring if table in twins}
 
 
 @dataclass(slots=True)
@@ -242,7 +249,7 @@ def _columns(query: BoundQuery, table: Table) -> tuple[tuple[PlannedColumn, ...]
         if column.name in key and len(key) == 1:
             continue
         where = (table.name, column.name)
-        if where in query.ignoring:
+        if where in ignored_columns(query):
             dropped.append((column.name, "named in IGNORING"))
         elif where in masked:
             dropped.append((column.name, "it is what is predicted"))

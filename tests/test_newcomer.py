@@ -54,3 +54,15 @@ def test_a_shown_result_says_how_good_it_is_whatever_its_length() -> None:
     for limit in (3, 20):
         assert "quality: " in result.shown(limit)
         assert "baseline" in evaluation.shown(limit)
+
+
+def test_an_ignored_column_is_ignored_in_the_virtual_table_that_carries_it() -> None:
+    tables = seed_shop()
+    some = tables["CUSTOMERS"].slice(0, 30)  # most customers have no row: the virtual table stands in
+    with pql.connect(tables | {"CUSTOMERS": some}) as db:
+        graph = db.explain(
+            "PREDICT COUNT(orders.*, 0, 30) FOR EACH customer.customer_id IGNORING customers.age"
+        ).plan.graph
+    columns = {(table.name, column.name) for table in graph.tables for column in table.columns}
+    assert ("CUSTOMER", "NAME") in columns
+    assert not {place for place in columns if place[1] == "AGE"}

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pql.engine.encode import TableReader
 from pql.engine.graph import TemporalGraph
+from pql.engine.key_index import as_text
 from pql.engine.nn.hetero import TableInput
 from pql.engine.sample import Block, Sample, elapsed, history_end
 
@@ -38,10 +39,7 @@ class Items:
 
     def strings(self) -> pa.Array:
         names = self.names.combine_chunks() if isinstance(self.names, pa.ChunkedArray) else self.names
-        try:
-            return names.cast(pa.string())
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            return pa.array([None if v is None else str(v) for v in names.to_pylist()], pa.string())
+        return as_text(names)
 
 
 @dataclass(frozen=True, slots=True)
