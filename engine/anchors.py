@@ -128,7 +128,9 @@ def temporal_split(
     if step is None:
         step = Duration(width.n // forecast_steps, width.unit) if forecast_steps > 1 else width
     if step.n <= 0:
-        raise PqlError("bad_option", f"step must be longer than nothing, not {step}", hint="Write step = '30 days'.")
+        raise PqlError(
+            "bad_option_value", f"step must be longer than nothing, not {step}", hint="Write step = '30 days'."
+        )
     notes: list[str] = []
     tests = _test_anchors(windows, complete_until, oldest, evaluate_at)
     border = tests[0] if tests else shift_by(complete_until, width, -1)

@@ -56,7 +56,7 @@ def explain(
     for an unknown part.
     """
     if part is not None and part not in PARTS:
-        raise PqlError("bad_option", f"EXPLAIN has no part {part}", nearest=PARTS)
+        raise PqlError("bad_option_value", f"EXPLAIN has no part {part}", nearest=PARTS)
     if part == "ast":
         return tree_text(plan.query.syntax)
     if part == "bound":

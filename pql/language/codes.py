@@ -1,4 +1,7 @@
-"""Every error code of the language, with its meaning in one line (`pql help CODE` prints it)."""
+"""The registry of error codes: every code that pql raises, with its meaning in one line.
+
+A code that is raised anywhere is listed here, and one that is listed is raised somewhere (tests/test_codes.py).
+"""
 
 from __future__ import annotations
 
@@ -115,4 +118,79 @@ MEANINGS = {
     "not_supported": "A part of the language that is read but not executed yet.",
 }
 
-CODES: dict[str, str] = {**TEXT, **SYNTAX, **ARGUMENTS, **NAMES, **ENTITIES, **WINDOWS, **MEANINGS}
+SOURCES = {
+    "source_not_found": "The file or folder to connect to does not exist.",
+    "source_unreadable": "What was given is there and cannot be read as tables.",
+    "source_locked": "The database file is open for writing elsewhere.",
+    "source_busy": "The connection given has a result that was not fetched to its end.",
+    "source_aborted": "The connection given has a transaction that failed and was not rolled back.",
+    "source_closed": "The connection given is closed.",
+    "source_changed": "A file changed while it was read.",
+    "unsupported_source": "A kind of thing that pql cannot read tables from.",
+    "empty_source": "The source has no tables.",
+    "duplicate_table": "Two tables whose names differ in case only.",
+    "duplicate_column": "Two columns of a table whose names differ in case only.",
+    "unreadable_column": "A column of a type that cannot be read.",
+    "sql_failed": "A statement of SQL that DuckDB refuses.",
+    "query_failed": "Reading the data failed in DuckDB.",
+}
+
+GRAPH = {
+    "not_a_key": "KEY names a column whose values do not tell the rows apart.",
+    "link_type": "LINK joins columns whose types do not go together.",
+    "time_type": "TIME names a column that is not a timestamp.",
+    "clock_type": "A clock that is no date or time.",
+    "clock_cycle": "Clocks that are inherited in a circle.",
+    "missing_table": "A column without its table where both are needed.",
+}
+
+DATA = {
+    "no_data": "No row is known at the moment of prediction, or none has a time.",
+    "insufficient_history": "The window is longer than the history can fill three times.",
+    "no_anchors": "No moment is left at which examples could be made.",
+    "no_labels": "No example of the target has a label.",
+    "too_few_labels": "Too few examples have a label to learn from.",
+    "no_positive_labels": "The condition is true for no training example.",
+    "no_negative_labels": "The condition is false for no training example.",
+    "one_class": "All training examples have the same class.",
+    "too_many_classes": "The target has more classes than can be told apart.",
+    "no_examples": "No example is left to train on.",
+    "no_entities": "Nobody can be predicted for at the anchor.",
+    "unknown_entity": "No entity has any of the ids asked for.",
+}
+
+MODELS = {
+    "unknown_model": "A model's name that is not kept for this database.",
+    "model_exists": "A model of this name is kept already.",
+    "model_mismatch": "A kept model that was made for another question, or for other data.",
+    "model_not_for_task": "A model that cannot answer this kind of target.",
+    "model_corrupt": "The files of a kept model are damaged or gone.",
+    "model_format": "A kept model of another version of pql.",
+    "model_not_writable": "Models cannot be kept in the folder they belong in.",
+    "registry_corrupt": "What is kept about this database cannot be read.",
+    "stopped": "The work was stopped before there was anything to show.",
+}
+
+SURROUNDINGS = {
+    "missing_package": "A package that this needs is not installed.",
+    "missing_extra": "An optional part of pql that this needs is not installed.",
+    "file_unreadable": "A file of statements cannot be read.",
+    "file_not_writable": "The file to write to cannot be written.",
+    "binary_output": "Parquet would go to a terminal.",
+}
+
+GROUPS: dict[str, dict[str, str]] = {
+    "The text": TEXT,
+    "Words and clauses": SYNTAX,
+    "Arguments of an aggregate": ARGUMENTS,
+    "Names": NAMES,
+    "Entities and links": ENTITIES,
+    "Windows": WINDOWS,
+    "Meaning": MEANINGS,
+    "Sources": SOURCES,
+    "Keys, links and clocks": GRAPH,
+    "What the data can answer": DATA,
+    "Kept models": MODELS,
+    "Files and packages": SURROUNDINGS,
+}
+CODES: dict[str, str] = {code: meaning for group in GROUPS.values() for code, meaning in group.items()}
