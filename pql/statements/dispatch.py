@@ -1,0 +1,74 @@
+"""From a statement's class to the function that does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from pql.language import ast
+from pql.language.errors import Fault, PqlError
+from pql.statements import graph, models, queries
+from pql.workspace import Request, Workspace
+
+Answer = Any  # Predictions | Evaluation | Report | Explanation | GraphView
+Do = Callable[[Workspace, Any, Request], Answer]
+
+
+def execute(work: Workspace, statement: ast.Statement, request: Request) -> Answer:
+    """The answer of a statement. A PqlError of any stage leaves with its place in the request's text."""
+    do = STATEMENTS.get(type(statement))
+    try:
+        if do is None:
+            raise _not_supported(statement)
+        return do(work, statement, request)
+    except PqlError as error:
+        if all(fault.span is None for fault in error.faults) and not isinstance(statement, _WITH_A_QUERY):
+            raise PqlError.of([_placed(fault, statement) for fault in error.faults], request.text) from error
+        error.at(request.text)
+        raise
+
+
+def _show(work: Workspace, statement: ast.Show, request: Request) -> Answer:
+    do = SHOWN.get(statement.what)
+    if do is None:
+        raise _not_supported(statement)
+    return do(work)
+
+
+STATEMENTS: dict[type, Do] = {
+    ast.Predict: queries.predict,
+    ast.Explain: queries.explain,
+    ast.Evaluate: queries.evaluate,
+    ast.Labels: queries.labels,
+    ast.CreateModel: models.create_model,
+    ast.DropModel: models.drop_model,
+    ast.LinkOverride: graph.link,
+    ast.KeyOverride: graph.key,
+    ast.TimeOverride: graph.time,
+    ast.Show: _show,
+}
+SHOWN: dict[str, Callable[[Workspace], Answer]] = {
+    "models": models.show_models,
+    "tables": graph.show_graph,
+    "graph": graph.show_graph,
+}
+_WITH_A_QUERY = (ast.Predict, ast.Explain, ast.Evaluate, ast.Labels, ast.CreateModel)
+
+
+def kind(statement: ast.Statement) -> str:
+    """A statement's kind in the words of the language."""
+    words = {"Sql": "SQL", "CheckLeakage": "CHECK LEAKAGE", "Explain": "EXPLAIN", "Evaluate": "EVALUATE"}
+    name = type(statement).__name__
+    return words.get(name) or "".join(" " + c if c.isupper() else c.upper() for c in name).strip().upper()
+
+
+def _placed(fault: Fault, statement: ast.Statement) -> Fault:
+    return replace(fault, span=statement.span)
+
+
+def _not_supported(statement: ast.Statement) -> PqlError:
+    known = "PREDICT, EXPLAIN, EVALUATE, LABELS, CREATE MODEL, SHOW MODELS, SHOW GRAPH, LINK, KEY, TIME are."
+    return PqlError(
+        "not_supported", f"{kind(statement)} is read, but not supported yet.", span=statement.span, hint=known
+    )

@@ -1,0 +1,62 @@
+"""Named models: CREATE MODEL, SHOW MODELS, DROP MODEL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pql.language import ast
+from pql.language.errors import PqlError
+from pql.statements.queries import predict
+from pql.workspace import Request, Workspace
+
+if TYPE_CHECKING:
+    from pql.result import Report
+
+
+def create_model(work: Workspace, statement: ast.CreateModel, request: Request) -> Report:
+    """Train a model and keep it under a name. Raises PqlError `model_exists`, `stopped`."""
+    from pql.language.format import format as canonical
+
+    name = statement.name.text
+    if not statement.replace and any(version.name == name for version in work.registry.versions()):
+        raise PqlError(
+            "model_exists",
+            f"A model called {name!r} exists already.",
+            span=statement.name.span,
+            hint="CREATE OR REPLACE MODEL makes a new version of it; DROP MODEL removes it.",
+        )
+    result = predict(work, statement.query, request, keep=True)
+    if result.model.stopped:
+        raise PqlError(
+            "stopped",
+            f"The training was stopped, so there is no model {name!r}.",
+            span=statement.name.span,
+            hint="Run it again; WITH (budget = '10 s') makes it shorter.",
+        )
+    work.registry.name(name, result.model.key, canonical(statement.query), replace=statement.replace)
+    return show_models(work)
+
+
+def drop_model(work: Workspace, statement: ast.DropModel, request: Request) -> Report:
+    """Forget a named model and its versions."""
+    work.registry.drop(statement.name.text)
+    return show_models(work)
+
+
+def show_models(work: Workspace) -> Report:
+    """All named versions of this database's models."""
+    import pyarrow as pa
+
+    from pql.result import Report
+
+    versions = work.registry.versions()
+    table = pa.table(
+        {
+            "model": pa.array([v.name for v in versions], pa.string()),
+            "version": pa.array([v.number for v in versions], pa.int64()),
+            "current": pa.array([v.current for v in versions], pa.bool_()),
+            "made": pa.array([int(v.made * 1e6) for v in versions], pa.int64()).cast(pa.timestamp("us")),
+            "query": pa.array([v.query for v in versions], pa.string()),
+        }
+    )
+    return Report(table)

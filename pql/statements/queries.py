@@ -1,0 +1,45 @@
+"""PREDICT and the verbs that stand before one: EXPLAIN, EVALUATE, LABELS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pql.language import ast
+from pql.workspace import Request, Workspace
+
+if TYPE_CHECKING:
+    from pql.explain import Explanation
+    from pql.result import Evaluation, Predictions, Report
+
+
+def predict(work: Workspace, query: ast.Predict, request: Request, *, keep: bool = False) -> Predictions:
+    """Train (or load) the query's model and predict. `keep` keeps the model even with `cache = off`."""
+    from pql.pipeline import answer
+
+    with work.listening() as events, work.ready(query, request) as ready:
+        return answer(ready.snapshot, ready.plan, work.registry, events, keep=keep)
+
+
+def explain(work: Workspace, statement: ast.Explain, request: Request) -> Explanation:
+    """All that is decided about a query, before anything is trained."""
+    from pql.pipeline import explained
+
+    with work.listening(), work.ready(statement.query, request) as ready:
+        return explained(ready.snapshot, ready.plan, statement.part)
+
+
+def evaluate(work: Workspace, statement: ast.Evaluate, request: Request) -> Evaluation:
+    """The metrics of a query's model beside every baseline."""
+    from pql.pipeline import assess
+
+    with work.listening() as events, work.ready(statement.query, request, statement.at) as ready:
+        return assess(ready.snapshot, ready.plan, work.registry, events)
+
+
+def labels(work: Workspace, statement: ast.Labels, request: Request) -> Report:
+    """The training table of a query: entity, anchor, label, split."""
+    from pql.pipeline import label_report
+    from pql.result import Report
+
+    with work.listening(), work.ready(statement.query, request) as ready:
+        return Report(label_report(ready.snapshot, ready.plan))
