@@ -37,14 +37,14 @@ def _open_path(source: str | PathLike[str]) -> Backend:
     text = str(source)
     if "://" in text:
         scheme = text.split("://", 1)[0]
-        raise PqlError("not_supported", f"{scheme}:// sources are not supported yet", hint=f"expected {_EXPECTED}")
+        raise PqlError("not_supported", f"sources of {scheme}:// are not supported yet", hint=f"expected {_EXPECTED}")
     if not text.strip() or text == ":memory:" or "\0" in text:
         raise PqlError("empty_source", f"{text!r} names no data", hint=f"expected {_EXPECTED}")
     path = Path(text).expanduser()
     try:
         is_folder, is_file = path.is_dir(), path.exists()
     except OSError as error:
-        raise PqlError("source_unreadable", f"{text} can't be read: {error.strerror}") from error
+        raise PqlError("source_unreadable", f"the path {text} can't be read: {error.strerror}") from error
     if not is_file:
         raise PqlError("source_not_found", f"there is no file or folder {text}", hint=_nearest(path))
     from pql.backends import folder
@@ -52,7 +52,7 @@ def _open_path(source: str | PathLike[str]) -> Backend:
     if is_folder or path.name.lower().endswith(folder.SUFFIXES):
         return folder.FolderBackend(path)
     if _starts_with(path, b"SQLite format 3"):
-        raise PqlError("not_supported", f"{text} is a SQLite file, which is not supported yet")
+        raise PqlError("not_supported", f"the file {text} is a SQLite file, which is not supported yet")
     from pql.backends.duckdb import DuckDBFile
 
     return DuckDBFile(path)
@@ -63,7 +63,7 @@ def _starts_with(path: Path, magic: bytes) -> bool:
         with path.open("rb") as file:
             return file.read(len(magic)) == magic
     except OSError as error:
-        raise PqlError("source_unreadable", f"{path} can't be read: {error.strerror}") from error
+        raise PqlError("source_unreadable", f"the path {path} can't be read: {error.strerror}") from error
 
 
 def _nearest(path: Path) -> str:

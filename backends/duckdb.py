@@ -86,10 +86,10 @@ def _open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
         if "lock" in lowered or "different configuration" in lowered or "already attached" in lowered:
             raise PqlError(
                 "source_locked",
-                f"{path} is open for writing elsewhere: {reason}",
+                f"the file {path} is open for writing elsewhere: {reason}",
                 hint="close the other connection, or connect to it: pql.connect(connection)",
             ) from error
-        raise PqlError("source_unreadable", f"{path} can't be read as a DuckDB database: {reason}") from error
+        raise PqlError("source_unreadable", f"the file {path} can't be read as a DuckDB database: {reason}") from error
 
 
 def _cursor(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:

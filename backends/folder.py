@@ -46,7 +46,9 @@ class FolderBackend:
         self._sources = _sources(self.path)
         if not self._sources:
             raise PqlError(
-                "empty_source", f"{self.path} has no Parquet or CSV files", hint=f"expected files {', '.join(SUFFIXES)}"
+                "empty_source",
+                f"the folder {self.path} has no Parquet or CSV files",
+                hint=f"expected files {', '.join(SUFFIXES)}",
             )
         self._con = duckdb.connect(config=dict(OWN_SETTINGS))
         self._relations = [self._relation(i, source) for i, source in enumerate(self._sources)]
@@ -62,7 +64,9 @@ class FolderBackend:
                 self._con.execute(f"CREATE TABLE {text} AS SELECT * FROM read_csv({files}, sample_size = -1)")
             columns = describe(self._con, text)
         except duckdb.Error as error:
-            raise PqlError("source_unreadable", f"{source.files[0]} can't be read: {first_line(error)}") from error
+            raise PqlError(
+                "source_unreadable", f"the file {source.files[0]} can't be read: {first_line(error)}"
+            ) from error
         return Relation(StoredTable(source.name, columns), text)
 
     @contextmanager
@@ -93,7 +97,7 @@ def _stamps(files: tuple[Path, ...]) -> tuple[tuple[int, int], ...]:
     try:
         return tuple((stat.st_size, stat.st_mtime_ns) for stat in (file.stat() for file in files))
     except OSError as error:
-        raise PqlError("source_changed", f"{error.filename} can't be read any more") from error
+        raise PqlError("source_changed", f"the file {error.filename} can't be read any more") from error
 
 
 def _stem(path: Path) -> str:
@@ -120,6 +124,8 @@ def _sources(path: Path) -> list[_Source]:
             continue
         name = entry.name if entry.is_dir() else _stem(entry)
         if name.lower() in sources:
-            raise PqlError("duplicate_table", f"{sources[name.lower()].files[0]} and {entry} are both called {name}")
+            raise PqlError(
+                "duplicate_table", f"the files {sources[name.lower()].files[0]} and {entry} are both called {name}"
+            )
         sources[name.lower()] = _Source(name, files)
     return [sources[key] for key in sorted(sources)]

@@ -73,13 +73,17 @@ def to_arrow(frame: Any, name: str) -> pa.Table:
         elif hasattr(frame, "__arrow_c_stream__"):
             table = pa.table(frame)
         else:
-            raise PqlError("unsupported_source", f"{name} is {kind.__name__}, not a pandas, polars or Arrow table")
+            raise PqlError(
+                "unsupported_source", f"the table {name} is {kind.__name__}, not a pandas, polars or Arrow table"
+            )
     except (pa.ArrowException, TypeError, ValueError) as error:
-        raise PqlError("source_unreadable", f"{name} can't be converted to Arrow: {error}") from error
+        raise PqlError("source_unreadable", f"the table {name} can't be converted to Arrow: {error}") from error
     lowered = [column.lower() for column in table.column_names]
     for column in table.column_names:
         if lowered.count(column.lower()) > 1:
-            raise PqlError("duplicate_column", f"{name} has several columns called {column} (case doesn't count)")
+            raise PqlError(
+                "duplicate_column", f"the table {name} has several columns called {column} (case doesn't count)"
+            )
     fields = [_readable(table.column(i)) for i in range(table.num_columns)]
     return pa.table(fields, names=table.column_names)
 

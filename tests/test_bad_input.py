@@ -552,7 +552,7 @@ def test_a_model_that_cannot_answer_is_refused_before_anything_is_read(target: s
             with pytest.raises(PqlError) as error:
                 db.explain(f"{query} WITH (model = {model})")
             assert error.value.code == "not_supported"
-            assert f"the model {model}" in str(error.value)
+            assert f"The model {model}" in str(error.value)
             assert error.value.fix == f"{query} WITH (model = auto)"
             assert str(db.explain(error.value.fix))
 

@@ -10,7 +10,8 @@ import pytest
 
 from pql.language import codes
 from pql.language.ast import Span
-from pql.language.errors import Fault, PqlError, line_and_column, render_fault
+from pql.language.error_text import advice
+from pql.language.errors import Fault, PqlError
 from pql.language.parser import parse, parse_script
 
 DATA = tomllib.loads(files("pql.grammars").joinpath("mistakes.toml").read_text("utf-8"))
@@ -42,7 +43,7 @@ def test_every_code_of_the_parser_has_a_mistake_that_shows_it():
 @pytest.mark.parametrize(("word", "known"), DATA["words"].items())
 def test_words_of_other_languages_are_answered(word, known):
     error = refused(f"PREDICT t.x FOR EACH t.id {word.lower()} t.y")
-    assert (error.code, error.hint) == (known["code"], known["hint"])
+    assert (error.code, error.hint) == (known["code"], advice(known["hint"]))
 
 
 @pytest.mark.parametrize(
@@ -65,13 +66,14 @@ def test_the_place_is_the_word_at_fault(text, place):
 
 def test_the_message_shows_line_column_caret_hint_and_fix():
     assert str(refused("PREDICT t.x\nFOR EACH t.id WERE t.y = 1")) == (
-        "misspelt_word: 'WERE' is not known here\n"
+        "misspelt_word: 'WERE' is not known here.\n"
         "  line 2, column 15\n"
         "  | FOR EACH t.id WERE t.y = 1\n"
         "  |               ^^^^\n"
-        "  nearest: WHERE\n"
-        "  hint: did you mean WHERE?\n"
-        "  fix: PREDICT t.x\nFOR EACH t.id WHERE t.y = 1"
+        "  hint: Did you mean WHERE?\n"
+        "  fix: PREDICT t.x\n"
+        "       FOR EACH t.id WHERE t.y = 1\n"
+        "  more: pql help misspelt_word"
     )
 
 
@@ -87,30 +89,16 @@ def test_the_fault_of_one_statement_leaves_the_rest_of_a_script_in_its_fix():
     assert caught.value.fix == "SHOW TABLES; PREDICT t.x RANK TOP 5 FOR t; SHOW MODELS"
 
 
-def test_a_long_line_is_shown_around_the_fault():
-    error = refused("PREDICT t.x FOR EACH t.id WHERE " + "t.y = 1 AND " * 50 + ")")
-    lines = str(error).splitlines()
-    source, caret = lines[2], lines[3]
-    assert len(source) <= 164
-    assert source[caret.index("^")] == ")"
-
-
-def test_places_are_counted_from_one():
-    assert line_and_column("ab\ncd", 0) == (1, 1)
-    assert line_and_column("ab\ncd", 4) == (2, 2)
-    assert line_and_column("ab", 99) == (1, 3)
-
-
-def test_a_fault_without_a_place_shows_none():
-    assert render_fault(Fault("no_data", "nothing there", hint="add rows"), "text") == (
-        "no_data: nothing there\n  hint: add rows"
-    )
-
-
 def test_an_error_of_several_faults_is_its_first_and_can_be_copied():
-    faults = (Fault("one", "first", Span(0, 1), "do", "fixed"), Fault("two", "second"))
+    faults = (Fault("one", "first", Span(0, 1), "do it", "fixed"), Fault("two", "second"))
     error = copy.copy(PqlError.of(faults, "text"))
-    assert (error.code, error.message, error.span, error.hint, error.fix) == ("one", "first", Span(0, 1), "do", "fixed")
+    assert (error.code, error.message, error.span, error.hint, error.fix) == (
+        "one",
+        "First.",
+        Span(0, 1),
+        "Do it.",
+        "fixed",
+    )
     assert error.faults == faults
     assert error.text == "text"
-    assert "second" in str(error)
+    assert "Second." in str(error)

@@ -215,7 +215,7 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise PqlError("file_unreadable", f"{path} can't be read: {reason}.") from error
+        raise PqlError("file_unreadable", f"The file {path} can't be read: {reason}.") from error
 
 
 def _say(text: str) -> None:

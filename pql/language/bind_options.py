@@ -42,7 +42,7 @@ def bind_options(scope: Scope, options: tuple[ast.Option, ...]) -> Options:
             scope.fault("unknown_option", message, option.name.span, hint=hint, edits=edits, near=near)
             continue
         if name in seen:
-            scope.fault("duplicate_option", f"{name} is set twice", option.span, hint="keep one")
+            scope.fault("duplicate_option", f"the option {name} is set twice", option.span, hint="keep one")
             continue
         seen.add(name)
         value = _value(scope, name, option)
@@ -152,6 +152,6 @@ def _refuse(
 ) -> None:
     span = option.value.span if option.value.span != ast.NOWHERE else option.span
     edits: tuple[Edit, ...] = scope.replaced(option.value.span, better) if better is not None else ()
-    message = f"{option.name.text} must be {wanted}"
+    message = f"the option {option.name.text} must be {wanted}"
     hint = f"did you mean {near[0]}?" if near else ""
     scope.fault("bad_option_value", message, span, hint=hint, edits=edits, near=near)

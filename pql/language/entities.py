@@ -47,7 +47,7 @@ def _refuse_keyless(scope: Scope, table: Table, span: ast.Span) -> None:
     keyed = [_written(parent) for parent in parents if parent.key is not None]
     hint = f"its rows point to {' and '.join(keyed)}" if keyed else "declare one: KEY table.column"
     edits = scope.replaced(span, keyed[0]) if keyed else ()
-    scope.fault("entity_not_key", f"{table.name} has no key to ask for", span, hint=hint, edits=edits)
+    scope.fault("entity_not_key", f"the table {table.name} has no key to ask for", span, hint=hint, edits=edits)
 
 
 def _by_key_alone(scope: Scope, name: ast.EntityName) -> Table | None:
@@ -57,7 +57,7 @@ def _by_key_alone(scope: Scope, name: ast.EntityName) -> Table | None:
     if len(keyed) == 1:
         return keyed[0]
     hint = f"write table.{name.column.text}" + (f": {listed([_written(t) for t in keyed])}" if keyed else "")
-    scope.fault("entity_not_key", f"{name.column.text} is not the key of one table", name.span, hint=hint)
+    scope.fault("entity_not_key", f"the column {name.column.text} is not the key of one table", name.span, hint=hint)
     return None
 
 
@@ -72,7 +72,7 @@ def _with_column(scope: Scope, table: Table, name: ast.EntityName, column: ast.I
         better = _written(table) if table.key is not None else ""
         hint = f"did you mean {near[0]}?" if near else f"its columns are: {listed(names)}"
         edits = scope.replaced(name.span, better) if better else ()
-        message = f"{table.name} has no column {column.text}"
+        message = f"the table {table.name} has no column {column.text}"
         scope.fault("unknown_column", message, column.span, hint=hint, edits=edits, near=near)
         return table if table.key is not None else None  # go on, so that other faults are found
     link = foreign_key(scope, table.name, found)
@@ -164,7 +164,7 @@ def _part(scope: Scope, table: Table, key: str, node: ast.Expression) -> Scalar:
             node = ast.Literal(-number, node.span)
     if isinstance(node, ast.ColumnName) and node.table is None:
         text = "'" + node.column.text.replace("'", "''") + "'"
-        message = f"{node.column.text} is no id: a text stands in quotes"
+        message = f"the word {node.column.text} is no id: a text stands in quotes"
         scope.fault("type_mismatch", message, node.span, hint=f"write {text}", edits=scope.replaced(node.span, text))
         return None
     if not isinstance(node, ast.Literal):

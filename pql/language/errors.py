@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pql.language.ast import NOWHERE, Span
+from pql.language.ast import Span
+from pql.language.error_text import advice, line_and_column, more_about, render_fault, sentence
+
+__all__ = ["Fault", "PqlError", "line_and_column", "render_fault"]
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault of a query. `span` is None for faults of data, models or files, which have no place in the text."""
+    """One fault of a query. `span` is None for faults of data, models or files, which have no place in the text.
+
+    `message` and `hint` may be given as phrases: they are kept as sentences.
+    """
 
     code: str
     message: str
@@ -19,12 +25,9 @@ class Fault:
     fix: str | None = None
     nearest: tuple[str, ...] = field(default=())
 
-
-def line_and_column(text: str, offset: int) -> tuple[int, int]:
-    """The 1-based line and column of a character offset."""
-    offset = max(0, min(offset, len(text)))
-    line_start = text.rfind("\n", 0, offset) + 1
-    return text.count("\n", 0, offset) + 1, offset - line_start + 1
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", sentence(self.message))
+        object.__setattr__(self, "hint", advice(self.hint))
 
 
 class PqlError(Exception):
@@ -46,8 +49,8 @@ class PqlError(Exception):
         text: str | None = None,
         others: Sequence[Fault] = (),
     ) -> None:
-        super().__init__(message)
         first = Fault(code, message, span, hint, fix, tuple(nearest))
+        super().__init__(first.message)
         self.faults: tuple[Fault, ...] = (first, *others)
         self.text = text
 
@@ -97,28 +100,5 @@ class PqlError(Exception):
         return self
 
     def __str__(self) -> str:
-        return "\n\n".join(render_fault(fault, self.text) for fault in self.faults)
-
-
-def render_fault(fault: Fault, text: str | None) -> str:
-    """A fault for a person: code and message, the line with a caret, hint, nearest names, fix."""
-    lines = [f"{fault.code}: {fault.message}"]
-    if text is not None and fault.span is not None and fault.span != NOWHERE:
-        row, column = line_and_column(text, fault.span.start)
-        source = text.split("\n")[row - 1].replace("\t", " ").rstrip("\r")
-        width = max(1, min(fault.span.end - fault.span.start, len(source) - column + 1))
-        shift = 0
-        if len(source) > 160:  # a window of the line around the fault
-            shift = max(0, column - 61)
-            source = source[shift : shift + 160]
-            width = min(width, 160 - (column - 1 - shift))
-        lines.append(f"  line {row}, column {column}")
-        lines.append(f"  | {source}")
-        lines.append(f"  | {' ' * (column - 1 - shift)}{'^' * max(1, width)}")
-    if fault.nearest:
-        lines.append(f"  nearest: {', '.join(fault.nearest)}")
-    if fault.hint:
-        lines.append(f"  hint: {fault.hint}")
-    if fault.fix:
-        lines.append(f"  fix: {fault.fix}")
-    return "\n".join(lines)
+        shown = "\n\n".join(render_fault(fault, self.text) for fault in self.faults)
+        return shown + "\n" + more_about([fault.code for fault in self.faults])

@@ -122,7 +122,7 @@ def column_ref(scope: Scope, table: Table, column: Column, node: ast.ColumnName,
         routes = chosen or routes
     if len(routes) > 1:
         shown = [spelled(place.base, route) for route in routes]
-        message = f"{table.name} is reached from {place.base} by several routes: {'; '.join(shown)}"
+        message = f"the table {table.name} is reached from {place.base} by several routes: {'; '.join(shown)}"
         hint, edits = choices(scope, place.base, routes)
         scope.fault("ambiguous_join", message, node.span, hint=hint, edits=edits)
         return None
@@ -169,7 +169,7 @@ def _unreachable(scope: Scope, table: Table, column: Column, node: ast.ColumnNam
         scope.fault("no_join_path", message, node.span, hint=hint)
         return
     route = f" (through {', '.join(step.target for step in below[0][:-1])})" if len(below[0]) > 1 else ""
-    message = f"{place.base} has many rows of {table.name}{route}, so {name} is not one value"
+    message = f"one row of {place.base} has many rows of {table.name}{route}, so {name} is not one value"
     window = "-INF, 0" if place.purpose == "filter" else "0, 30, days"
     if place.purpose == "target":
         edits: tuple[Edit, ...] = ()
@@ -279,7 +279,7 @@ def _right_side(scope: Scope, node: ast.Expression, left: Expression | None, pla
         word = node.column.text
         if left is None or left.type in (LogicalType.STRING, LogicalType.UUID, LogicalType.TIMESTAMP):
             shown = "'" + word.replace("'", "''") + "'"
-            message = f"{word} is a column name, and no table has it"
+            message = f"the name {word} stands for a column, and no table has it"
             edits = scope.replaced(node.span, shown)
             scope.fault("unknown_column", message, node.span, hint=f"a text stands in quotes: {shown}", edits=edits)
             return None

@@ -81,13 +81,13 @@ def _one_route(scope: Scope, node: ast.Aggregate, function: Function, fact: str)
         message = f"no route of foreign keys leads from {fact} to {entity}"
         hint = "rows that only share a parent are not the entity's own; LINK a.x -> b.y declares a missing link"
         if fact == entity:
-            message = f"{fact} is the entity itself: there is one row of it, not many"
+            message = f"the table {fact} is the entity itself: there is one row of it, not many"
             hint = "aggregate a table that points to it, or name its column without an aggregate"
         scope.fault("no_join_path", message, span, hint=hint)
         return None
     shown = "; ".join(spelled(fact, route) for route in routes)
     hint, edits = choices(scope, fact, routes)
-    message = f"{fact} leads to {entity} by several routes: {shown}"
+    message = f"the table {fact} leads to {entity} by several routes: {shown}"
     near = tuple(part for part in hint.removeprefix("choose one: ").split(" | ") if part)
     scope.fault("ambiguous_join", message, span, hint=hint, edits=edits, near=near)
     return None
@@ -145,11 +145,11 @@ def _facts_between(
     entity = scope.entity.name
     if len(facts) == 1:
         hint, edits = choices(scope, facts[0], tuple(route for _, route in best))
-        message = f"{facts[0]} leads to {entity} by several routes"
+        message = f"the table {facts[0]} leads to {entity} by several routes"
         scope.fault("ambiguous_join", message, node.argument.span, hint=hint, edits=edits)
         return None
     clauses = tuple(f"VIA {quoted(fact)}" for fact in facts)
-    message = f"{entity} and {base} meet in several tables: {listed(facts)}"
+    message = f"the tables {entity} and {base} meet in several tables: {listed(facts)}"
     edits = scope.appended(clauses[0]) if scope.query.via is None else ()
     hint = f"choose one: {' | '.join(clauses)}"
     scope.fault("ambiguous_join", message, node.argument.span, hint=hint, edits=edits, near=clauses)
@@ -158,11 +158,11 @@ def _facts_between(
 
 def _refuse_clockless(scope: Scope, node: ast.Aggregate, table: Table) -> None:
     columns = timestamps(table)
-    message = f"{table.name} has no time column, so no row of it lies in a window"
+    message = f"the table {table.name} has no time column, so no row of it lies in a window"
     if columns:
         hint = "name it: " + " or ".join(f"TIME {quoted(table.name)}.{quoted(column)}" for column in columns)
     else:
-        hint = f"{table.name} has no timestamp column, and no foreign key to a row that has one"
+        hint = f"the table {table.name} has no timestamp column, and no foreign key to a row that has one"
     for warning in scope.catalog.warnings:
         if warning.startswith(f"{table.name}.") and AS_TEXT in warning:
             hint = warning

@@ -86,7 +86,7 @@ def _closing_brackets(m: Mistake) -> Finding | None:
         return Finding("empty_list", "the list after IN is empty", "name at least one value")
     if callee is not None:
         hint = f"{str(callee.value).upper()}(table.column, 0, 30, days); COUNT and EXISTS also take table.*"
-        return Finding("missing_argument", f"{callee.value} does not say of what", hint)
+        return Finding("missing_argument", f"{str(callee.value).upper()} does not say of what", hint)
     return Finding("empty_brackets", "there is nothing in these brackets", f"expected {expectation(m.expected)}")
 
 
@@ -145,7 +145,7 @@ def _arguments(m: Mistake) -> Finding | None:
     commas = sum(token.type == "COMMA" for token in level)
     order = f"the order is {name}(column, start, end, unit)"
     if m.found == "COMMA" and "RPAR" in m.expected and commas >= 3:
-        return Finding("too_many_arguments", f"{name} has nothing after the unit", order)
+        return Finding("too_many_arguments", f"{name.upper()} has nothing after the unit", order)
     if "UNIT" in m.expected:
         near = _near(m.word.lower(), sorted(set(UNITS.values())))
         hint = "units are seconds, minutes, hours, days, weeks, months, years"

@@ -75,14 +75,14 @@ def defined_or_read(
         return _as_reading(scope, next(iter(unique.values())), node.span)
     if unique:
         shown = tuple(unique)
-        message = f"{name} may mean {' or '.join(shown)}"
+        message = f"the name {name} may mean {' or '.join(shown)}"
         edits = scope.replaced(node.span, shown[0])
         scope.fault("ambiguous_target", message, node.span, hint="write the one you mean", edits=edits, near=shown)
         return None
     able = _examples(scope)
     near = nearest(name, targets)
     hint = f"from these tables could be read: {listed(able)}" if able else "write the target as an aggregate"
-    message = f"{name} is neither a column, nor a defined target, nor a name that can be read as one"
+    message = f"the name {name} is neither a column, nor a defined target, nor a name that can be read as one"
     edits = scope.replaced(node.span, near[0]) if near else ()
     scope.fault("unknown_target", message, node.span, hint=hint, edits=edits, near=near)
     return None

@@ -101,7 +101,7 @@ def find_table(scope: Scope, name: ast.Identifier, *, edits: Iterable[Edit] | No
     if found.name is not None:
         return scope.catalog.table(found.name)
     if found.several:
-        message = f"{name.text} may mean {listed(found.several)}"
+        message = f"the table {name.text} may mean {listed(found.several)}"
         scope.fault("ambiguous_table", message, name.span, hint="write the name exactly", near=found.several)
         return None
     near = nearest(name.text, names)
@@ -148,11 +148,16 @@ def _column_of(scope: Scope, table: Table, node: ast.ColumnName) -> tuple[Table,
     elsewhere = [t.name for t in scope.catalog.tables if look_up(name.text, [c.name for c in t.columns]).name]
     edits = scope.replaced(name.span, quoted(near[0])) if near else ()
     if not near and elsewhere:
-        hint = f"{name.text} is a column of {listed(elsewhere)}"
+        hint = f"the column {name.text} is one of {listed(elsewhere)}"
         if len(elsewhere) == 1 and node.table is not None:
             edits = scope.replaced(node.table.span, quoted(elsewhere[0]))
     scope.fault(
-        "unknown_column", f"{table.name} has no column {name.text}", name.span, hint=hint, edits=edits, near=near
+        "unknown_column",
+        f"the table {table.name} has no column {name.text}",
+        name.span,
+        hint=hint,
+        edits=edits,
+        near=near,
     )
     return None
 
@@ -179,7 +184,7 @@ def _bare_column(scope: Scope, node: ast.ColumnName, home: tuple[str, ...]) -> t
         return table, table.column(column_name)
     if hits:
         shown = tuple(f"{quoted(table)}.{quoted(column)}" for table, column in hits.items())
-        message = f"{name.text} is a column of several tables: {listed(list(hits))}"
+        message = f"the column {name.text} is in several tables: {listed(list(hits))}"
         edits = scope.replaced(node.span, shown[0])
         hint = f"write {' or '.join(shown)}"
         scope.fault("ambiguous_column", message, node.span, hint=hint, edits=edits, near=shown)

@@ -54,6 +54,9 @@ def dotted(name: str) -> tuple[str, str]:
 def _parts(name: ast.ColumnName) -> tuple[str, str]:
     if name.table is None:
         raise PqlError(
-            "missing_table", f"{name.column.text} needs its table.", span=name.span, hint="Write table.column."
+            "missing_table",
+            f"The column {name.column.text} needs its table.",
+            span=name.span,
+            hint="Write table.column.",
         )
     return name.table.text, name.column.text
