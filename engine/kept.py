@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from pql.engine.assuming import assumed_future
 from pql.engine.folds import Folds, fit_folds, needs_folds
 from pql.engine.plan import Plan
 from pql.engine.rank import TrainedRanker, train_ranking
@@ -102,6 +103,7 @@ def signature(plan: Plan) -> str:
     parts = {
         "target": repr(_shape((query.target, query.task, query.item, query.pair, query.forecast_steps))),
         "entity": repr(query.entity),
+        "assuming": repr(_shape(assumed_future(query))),
         "width": plan.split.width_text,
         "graph": repr((plan.graph.tables, [str(link) for link in plan.graph.links], plan.graph.hops)),
         "code": code_version(),
@@ -124,6 +126,7 @@ def _parts(plan: Plan, history: History, *, folded: bool) -> dict[str, str]:
     options = replace(query.options, cache="on")
     return {
         "query": repr((query.target, query.task, query.item, query.entity, query.pair, query.top_k, query.where)),
+        "assuming": repr(assumed_future(query)),
         "using": repr((query.using, sorted(query.ignoring), query.forecast_steps, query.evaluate_at)),
         "options": repr(options),
         "schema": repr((query.catalog.tables, [str(link) for link in query.catalog.links])),

@@ -24,7 +24,8 @@ class LabelCount:
     """One split: its anchors, examples with a label, rows dropped, and the labels in a few words.
 
     undefined: eligible rows whose label is undefined in their window (of a static target: to be scored).
-    filtered: rows for which WHERE does not hold at the anchor.
+    filtered: rows for which WHERE does not hold at the anchor. unassumed: of the others, rows for which what ASSUMING
+    states of the future did not come about.
     """
 
     split: str
@@ -33,6 +34,7 @@ class LabelCount:
     undefined: int
     filtered: int
     summary: str
+    unassumed: int = 0
 
 
 def count_labels(labels: LabelTable, plan: Plan) -> tuple[LabelCount, ...]:
@@ -49,7 +51,7 @@ def count_labels(labels: LabelTable, plan: Plan) -> tuple[LabelCount, ...]:
 
 
 def _of_anchors(labels: LabelTable, role: str, times: tuple[int, ...]) -> LabelCount:
-    rows = np.isin(labels.anchors, np.array(times, dtype=np.int64)) & labels.eligible
+    rows = np.isin(labels.anchors, np.array(times, dtype=np.int64)) & labels.usable
     return LabelCount(
         role,
         len(times),
@@ -57,6 +59,7 @@ def _of_anchors(labels: LabelTable, role: str, times: tuple[int, ...]) -> LabelC
         _sum(labels.no_label, times),
         _sum(labels.not_eligible, times),
         describe_labels(labels.label, rows),
+        _sum(labels.not_assumed, times),
     )
 
 

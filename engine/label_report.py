@@ -19,7 +19,7 @@ def label_rows(labels: LabelTable, plan: Plan) -> pa.Table:
     """Key columns, `anchor` (a row's own time in static queries), `label`, `split` of every example, by anchor, key."""
     split = split_names(labels, plan)
     known = labels.label.is_valid().to_numpy(zero_copy_only=False)
-    index = np.flatnonzero(labels.eligible & known & (split != ""))
+    index = np.flatnonzero(labels.usable & known & (split != ""))
     at = pa.array(index)
     times = labels.anchors[index] + (1 if plan.split.kind == "row_time" else 0)
     names = result_names(tuple(labels.keys.column_names), ("anchor", "label", "split"))

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pql.backends.sql import identifier
 from pql.engine.aggregate_sql import aggregate_sql, value_sql
 from pql.engine.anchors import to_datetime
+from pql.engine.assuming import assumed_future
 from pql.engine.expressions import Parameters, Resolve, RowScope, Sources, Statement, expression_sql
 from pql.engine.plan import Plan
 from pql.engine.planned_graph import aggregates, columns_read
@@ -19,13 +20,14 @@ from pql.language.bound import BoundAggregate, BoundWindow, ColumnRef, Expressio
 from pql.language.catalog import LogicalType
 from pql.language.errors import PqlError
 
-RESERVED = frozenset({"anchor", "label", "eligible"})
+RESERVED = frozenset({"anchor", "label", "eligible", "assumed"})
 
 
 def label_statement(plan: Plan) -> Statement:
     """The SQL of the training table: one row per existing entity and labelled (or lag) anchor.
 
-    Columns: the key columns (a name we use ourselves gets a `_`), `anchor` (TIMESTAMP), `label`, `eligible`.
+    Columns: the key columns (a name we use ourselves gets a `_`), `anchor` (TIMESTAMP), `label`, `eligible`, and where
+    the query assumes a future, `assumed`: whether it came about.
     """
     times = tuple(sorted(set(plan.split.times("train", "valid", "test", "lag"))))
     return _Builder(plan, times, plan.query.target).statement()
@@ -41,17 +43,18 @@ class _Builder:
 
     def __init__(self, plan: Plan, anchors: tuple[int, ...], target: Expression | None) -> None:
         query = plan.query
-        if query.task in (TaskKind.FORECAST, TaskKind.TIME_TO_EVENT) or query.assuming is not None:
-            what = "ASSUMING" if query.assuming is not None else query.task.value.replace("_", " ")
+        if query.task in (TaskKind.FORECAST, TaskKind.TIME_TO_EVENT):
+            what = query.task.value.replace("_", " ")
             raise PqlError("not_supported", f"training tables for {what} can't be made yet", span=query.syntax.span)
         self.plan, self.query = plan, query
         self.catalog = query.catalog
         self.target = target
+        self.assumed = assumed_future(query) if target is not None else None
         self.by_row = plan.split.kind == "row_time"
         self.times = anchors if plan.split.kind == "anchors" or target is None else (plan.split.prediction,)
         self.parameters = Parameters()
         self.sources = Sources(self.catalog, plan.split.prediction)
-        self.aggregates = tuple(dict.fromkeys(aggregates(target, query.where)))
+        self.aggregates = tuple(dict.fromkeys(aggregates(target, query.where, self.assumed)))
         self.windows = tuple(dict.fromkeys(aggregate.window for aggregate in self.aggregates))
         self.static = tuple(dict.fromkeys(columns_of_entity(target, query.where)))
         self.keys = tuple(_free(key, RESERVED) for key in query.entity.keys)
@@ -269,6 +272,8 @@ class _Builder:
             f"coalesce({expression_sql(where, resolve_known, self.parameters)}, FALSE)" if where is not None else "TRUE"
         )
         selected.append(f"{eligible} AS eligible")
+        if self.assumed is not None:
+            selected.append(f"coalesce({expression_sql(self.assumed, resolve, self.parameters)}, FALSE) AS assumed")
         joins = []
         if self.by_row:
             joins.append(f"LEFT JOIN {self.anchors_name} AS a ON {self._same_key('a', 'e')}")

@@ -27,8 +27,10 @@ class LabelTable:
     keys: the entity's key columns. anchors int64[n] µs; of a static query whose rows have their own time it is one
     microsecond before that time, so that `time <= anchor` reads strictly earlier rows. label: bool, double, a class's
     own type, or a list of items; never NULL, but in static queries, where NULL marks the rows to be scored.
-    eligible bool[n]: WHERE holds. no_label, not_eligible: rows dropped for an undefined label (among the eligible),
-    rows for which WHERE does not hold, per anchor (static queries: under the anchor None).
+    eligible bool[n]: WHERE holds. assumed bool[n]: what ASSUMING states of the future came about; None where nothing is
+    assumed of it. Per anchor (static queries: under the anchor None), each row under the first that is true of it:
+    not_eligible: rows for which WHERE does not hold; not_assumed: rows for which ASSUMING does not; no_label: rows
+    dropped for an undefined label.
     """
 
     keys: pa.Table
@@ -37,6 +39,13 @@ class LabelTable:
     eligible: NDArray[np.bool_]
     no_label: dict[int | None, int] = field(default_factory=dict)
     not_eligible: dict[int | None, int] = field(default_factory=dict)
+    assumed: NDArray[np.bool_] | None = None
+    not_assumed: dict[int | None, int] = field(default_factory=dict)
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """bool[n]: the rows that may be examples: WHERE holds, and what ASSUMING states came about."""
+        return self.eligible if self.assumed is None else self.eligible & self.assumed
 
     def __len__(self) -> int:
         return len(self.anchors)
@@ -51,13 +60,17 @@ def compute_labels(history: History, plan: Plan) -> LabelTable:
         label = pa.concat_arrays(label.chunks) if label.num_chunks else pa.array([], label.type)
     missing = label.is_null().to_numpy(zero_copy_only=False)
     static = plan.query.is_static
-    no_label = _count(anchors[missing & eligible], together=static)
+    assumed = _bools(rows, "assumed") if "assumed" in rows.column_names[keys.num_columns :] else None
+    holds = eligible if assumed is None else eligible & assumed
+    no_label = _count(anchors[missing & holds], together=static)
+    not_assumed = _count(anchors[eligible & ~holds], together=static)
     not_eligible = _count(anchors[~eligible], together=static)
     if not static and missing.any():
         kept = pa.array(np.flatnonzero(~missing))
         keys, label = keys.take(kept).combine_chunks(), label.take(kept)
         anchors, eligible = anchors[~missing], eligible[~missing]
-    return LabelTable(keys, anchors, label, eligible, no_label, not_eligible)
+        assumed = None if assumed is None else assumed[~missing]
+    return LabelTable(keys, anchors, label, eligible, no_label, not_eligible, assumed, not_assumed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from pql.engine.anchors import (
     temporal_split,
     to_us,
 )
+from pql.engine.assuming import check_assignments
 from pql.engine.plan import GraphPlan, Output, Plan, Split, Task
 from pql.engine.planned_graph import aggregates, plan_graph
 from pql.engine.planned_model import plan_model
@@ -62,6 +63,7 @@ def plan(query: BoundQuery, statistics: Statistics, options: Options | None = No
         rows[query.entity.table] = statistics.entities
     split = plan_split(query, statistics)
     graph, warnings = plan_graph(query, rows)
+    check_assignments(query, graph)
     return Plan(
         query=query,
         task=plan_task(query),

@@ -56,7 +56,7 @@ def make_examples(labels: LabelTable, plan: Plan, graph: TemporalGraph) -> tuple
     """
     rows = node_rows(labels.keys, graph)
     split = split_of(labels, plan)
-    usable = labels.eligible & (split != OUT) & (rows >= 0) & labels.label.is_valid().to_numpy(zero_copy_only=False)
+    usable = labels.usable & (split != OUT) & (rows >= 0) & labels.label.is_valid().to_numpy(zero_copy_only=False)
     index = np.flatnonzero(usable)
     index = _cap(index, split, labels, plan)
     _require(split[index], labels, plan)
@@ -137,7 +137,10 @@ def _require(split: NDArray[np.int8], labels: LabelTable, plan: Plan) -> None:
     counts = {code: int(np.sum(split == code)) for code in (TRAIN, VALID, TEST)}
     dropped = sum(labels.no_label.values())
     filtered = sum(labels.not_eligible.values())
+    unassumed = sum(labels.not_assumed.values())
+    relax = "loosen ASSUMING" if unassumed else "relax WHERE"
     because = [f"for {filtered:,} rows WHERE does not hold"] if filtered else []
+    because += [f"for {unassumed:,} rows what ASSUMING states did not come about"] if unassumed else []
     because += [f"{dropped:,} rows have no defined label"] if dropped else []
     why = f": {', '.join(because)}" if because else ""
     if counts[TRAIN] == 0 or (counts[VALID] == 0 and plan.split.kind == "anchors"):
@@ -146,14 +149,14 @@ def _require(split: NDArray[np.int8], labels: LabelTable, plan: Plan) -> None:
             "no_labels",
             f"no {missing} example has a label{why}",
             span=plan.query.syntax.target.span,
-            hint="widen the window, relax WHERE, or look at the rows with LABELS",
+            hint=f"widen the window, {relax}, or look at the rows with LABELS",
         )
     if counts[TRAIN] < FEWEST or counts[VALID] == 0:
         raise PqlError(
             "too_few_labels",
             f"{counts[TRAIN]} training and {counts[VALID]} validation examples are too few to learn from{why}",
             span=plan.query.syntax.target.span,
-            hint="widen the window, relax WHERE, or shorten the step between anchors with WITH (step = …)",
+            hint=f"widen the window, {relax}, or shorten the step between anchors with WITH (step = …)",
         )
 
 

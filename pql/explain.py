@@ -224,9 +224,12 @@ def _anchors(split: Split) -> list[str]:
 
 
 def _labels(plan: Plan, counts: Sequence[LabelCount]) -> list[str]:
-    rows = [(c.split, c.anchors or None, c.examples, c.undefined, c.filtered, c.summary) for c in counts]
-    heads = ("split", "anchors", "examples", "undefined", "not WHERE", "labels")
-    table = text_table(heads, rows, right=(False, True, True, True, True, False))
+    rows = [(c.split, c.anchors or None, c.examples, c.undefined, c.filtered, c.unassumed, c.summary) for c in counts]
+    heads = ("split", "anchors", "examples", "undefined", "not WHERE", "not ASSUMING", "labels")
+    right = (False, True, True, True, True, True, False)
+    if not any(count.unassumed for count in counts):
+        rows, heads, right = [(*r[:5], *r[6:]) for r in rows], (*heads[:5], *heads[6:]), (*right[:5], *right[6:])
+    table = text_table(heads, rows, right=right)
     notes = []
     if any(count.undefined for count in counts):
         notes.append(
@@ -236,6 +239,11 @@ def _labels(plan: Plan, counts: Sequence[LabelCount]) -> list[str]:
         )
     if any(count.filtered for count in counts):
         notes.append("not WHERE: the entity exists, but WHERE does not hold at the anchor; dropped")
+    if any(count.unassumed for count in counts):
+        notes.append(
+            "not ASSUMING: what is assumed did not come about in the window; dropped. At the prediction everybody "
+            "eligible is scored as if it did: a conditional distribution, not the effect of a cause"
+        )
     if plan.split.kind == "anchors":
         notes.append(
             "censored: windows that the data does not fill yet, the prediction anchor's among them, are never labelled"

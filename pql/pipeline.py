@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from pql.backends.base import Snapshot
+    from pql.engine.assuming import Moved, WhatIf
     from pql.engine.events import Events
     from pql.engine.history import History
     from pql.engine.kept import KeptModel
@@ -184,7 +185,8 @@ def assess(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events) -
         }
     )
     info = _info(model, events)
-    return Evaluation(table, metrics=model.trained.metrics, plan=plan, model=info, notes=_notes(plan, model, info))
+    notes = (*_assumed_notes(plan, data.labels), *_notes(plan, model, info))
+    return Evaluation(table, metrics=model.trained.metrics, plan=plan, model=info, notes=notes)
 
 
 # ---------------------------------------------------------------- predictions
@@ -192,6 +194,7 @@ def assess(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events) -
 
 def answer(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events, *, keep: bool) -> Predictions:
     """Train (or load) the model of a plan and predict for everyone it asks about."""
+    from pql.engine.assuming import assignments, moved, what_if
     from pql.engine.build import build_graph
     from pql.engine.kept import model_for
     from pql.engine.output import result_table
@@ -204,9 +207,16 @@ def answer(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events, *
         graph = build_graph(data.history, plan)
     model = model_for(plan, data.history, data.labels, graph, registry, events, keep=keep)
     info = _info(model, events)
+    notes: tuple[str, ...] = ()
     with events.stage("predict"):
         asked, seeds = who(data.history, data.labels, plan, graph)
         scores = score(model, plan, graph, data.labels, seeds)
+        if assignments(plan.query):
+            changed = what_if(graph, plan, seeds)
+            before, scores = scores, score(model, plan, changed.graph, data.labels, seeds)
+            notes = _what_if_notes(plan, changed, moved(before, scores, seeds))
+        else:
+            notes = _assumed_notes(plan, data.labels)
         table = result_table(plan, asked, scores, classes=model.classes, threshold=model.threshold)
     return Predictions(
         table,
@@ -214,7 +224,7 @@ def answer(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events, *
         metrics=model.trained.metrics,
         plan=plan,
         model=info,
-        notes=_notes(plan, model, info, early=without_a_past(data.labels, plan)),
+        notes=(*notes, *_notes(plan, model, info, early=without_a_past(data.labels, plan))),
     )
 
 
@@ -250,6 +260,39 @@ def _notes(plan: Plan, model: KeptModel, info: ModelInfo, *, early: int = 0) -> 
     if info.stopped:
         notes.append("The training was stopped early: the same query may answer better. The model isn't kept.")
     return tuple(notes)
+
+
+def _assumed_notes(plan: Plan, labels: LabelTable) -> tuple[str, ...]:
+    """What ASSUMING states of the future, and for how many rows it came about; of columns, when it is read."""
+    from pql.bound_text import expression_text
+    from pql.engine.assuming import assumed_future
+    from pql.engine.label_counts import count_labels
+
+    if plan.query.assuming is None:
+        return ()
+    text = expression_text(plan.query.assuming)
+    if assumed_future(plan.query) is None:
+        return (f"Assuming {text} edits what is read at the prediction: the metrics are those without it.",)
+    counts = count_labels(labels, plan)
+    met = [f"{c.examples + c.undefined:,} of {c.examples + c.undefined + c.unassumed:,} {c.split}" for c in counts]
+    return (
+        f"Assuming {text}: it came about for {', '.join(met)} rows, which alone are learnt from and measured on. "
+        "Everybody eligible is scored as if it did: a conditional distribution, not the effect of a cause.",
+    )
+
+
+def _what_if_notes(plan: Plan, changed: WhatIf, difference: Moved) -> tuple[str, ...]:
+    """For how many of the scored entities the assumption changed the input, and the answer."""
+    from pql.bound_text import expression_text
+
+    assert plan.query.assuming is not None
+    held = f"{changed.already:,} of the {changed.n:,} rows scored hold it anyway; "
+    found = f"Assuming {expression_text(plan.query.assuming)}: {held if changed.already else ''}"
+    if not difference.changed:
+        unused = "" if changed.already == changed.n else ": the model does not use what was assumed"
+        return (f"{found}no answer changed{unused}.",)
+    by = "" if difference.by is None else f", on average by {difference.by:+.4g}"
+    return (f"{found}{difference.changed:,} of {difference.n:,} answers changed{by}.",)
 
 
 def _nearly_restated(model: KeptModel) -> bool:

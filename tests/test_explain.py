@@ -342,6 +342,7 @@ def test_odd_values_are_json_too():
 
 class TestLabelCounts:
     class Table:
+        not_assumed: typing.ClassVar = {}
         anchors = np.array([40, 40, 70, 100, 100], np.int64) * DAY
         eligible = np.array([True, False, True, True, True])
         no_label: typing.ClassVar = {40 * DAY: 2}
@@ -349,6 +350,7 @@ class TestLabelCounts:
 
         def __init__(self, label):
             self.label = label
+            self.usable = self.eligible
 
         def __len__(self):
             return len(self.anchors)

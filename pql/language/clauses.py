@@ -95,14 +95,21 @@ def bind_assuming(scope: Scope, entity: str, *, is_static: bool) -> Expression |
         message = "ASSUMING can't mix a column and a future window"
         scope.fault("mixed_static_temporal", message, node.span, hint="keep one; a column's condition fits WHERE")
         return None
+    names = [] if aggregates else [f"{column.table}.{column.column}" for column in columns_in(bound)]
+    if twice := [name for i, name in enumerate(names) if name in names[:i]]:
+        scope.fault("clause_conflict", f"ASSUMING sets {twice[0]} twice", node.span, hint="keep one of the two")
+        return None
     return bound
 
 
 def _is_edit(bound: Expression) -> bool:
+    """`column = constant`, `column IS NULL`, a boolean column or NOT of one, or several of these joined by AND."""
     if not isinstance(bound, Call):
-        return False
+        return isinstance(bound, ColumnRef)
     if bound.op == "and":
         return all(_is_edit(argument) for argument in bound.args)
+    if bound.op in ("is_null", "not"):
+        return isinstance(bound.args[0], ColumnRef)
     return bound.op == "=" and isinstance(bound.args[0], ColumnRef) and isinstance(bound.args[1], Constant)
 
 

@@ -25,8 +25,6 @@ def unsupported(query: ast.Predict, bound: BoundQuery) -> list[Fault]:
         note("a list without a window", syntax.target.span, "list over a window of a table with a time column")
     if bound.pair is not None and bound.task is not TaskKind.RANKING:
         note("the pair form without RANK", syntax.target.span, "add RANK TOP k for the k most likely of each entity")
-    if syntax.assuming is not None:
-        note("ASSUMING", syntax.assuming.span, "leave it out; WHERE chooses entities by their past")
     if syntax.candidates is not None:
         note("CANDIDATES WHERE", syntax.candidates.span, "filter the rows in the target: LIST_DISTINCT(… WHERE …)")
     if syntax.excluding is not None:

@@ -28,12 +28,18 @@ TASKS = {
     "ranking": "PREDICT LIST_DISTINCT(order_lines.product_id, 0, 21, days) RANK TOP 5 FOR EACH customers.customer_id",
     "values": "PREDICT LIST_DISTINCT(products.category, 0, 21, days) RANK TOP 2 FOR EACH customers.customer_id",
     "static": "PREDICT customers.segment FOR EACH customers.customer_id",
+    "assumed": "PREDICT SUM(order_lines.amount, 0, 21, days) FOR EACH customers.customer_id "
+    "ASSUMING COUNT(orders.* WHERE orders.channel = 'web', 0, 14, days) > 0",
+    "edited": "PREDICT COUNT(orders.*, 0, 21, days) = 0 FOR EACH customers.customer_id "
+    "ASSUMING customers.segment = 'unheard of'",
     "clockless": "PREDICT products.category FOR EACH products.product_id",
 }
 MODELS = {
     "binary": ("auto", "gnn", "boosted", "rate", "last_window", "entity_mean"),
     "regression": ("auto", "gnn", "boosted", "last_window"),
     "ranking": ("gnn", "boosted", "popularity", "repeat"),
+    "assumed": ("boosted", "entity_mean"),
+    "edited": ("gnn", "boosted"),
 }
 CASES = [(task, model) for task in TASKS for model in MODELS.get(task, ("auto",))]
 SMALL = "anchors = 3, budget = '5 s', epochs = 1, hidden = 8, neighbors = [4, 4], threads = 1"
