@@ -102,7 +102,7 @@ def check_assignments(query: BoundQuery, graph: GraphPlan) -> None:
             why = f"it points to {foreign[0].parent}, which the graph leaves out; USING takes it in"
         raise PqlError(
             "no_effect",
-            f"the model doesn't read {one.name}{f': {why}' if why else ''}. Assuming a value of it would change nothing",
+            f"the model doesn't read {one.name}{f': {why}' if why else ''}. A value assumed of it would change nothing",
             span=ref.span,
             hint="EXPLAIN lists the columns that are read",
         )
