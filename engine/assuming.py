@@ -181,9 +181,7 @@ def _typed(one: Assignment, kind: pa.DataType) -> pa.Array:
         ) from error
 
 
-def _pointed(
-    graph: TemporalGraph, rows: NDArray[np.int64], one: Assignment
-) -> tuple[TemporalGraph, NDArray[np.bool_]]:
+def _pointed(graph: TemporalGraph, rows: NDArray[np.int64], one: Assignment) -> tuple[TemporalGraph, NDArray[np.bool_]]:
     """The graph in which `rows` point to the row whose key is the constant, and which of them did before."""
     from pql.engine.build import reverse
     from pql.engine.graph import NEVER
