@@ -224,12 +224,13 @@ def _anchors(split: Split) -> list[str]:
 
 
 def _labels(plan: Plan, counts: Sequence[LabelCount]) -> list[str]:
-    rows = [(c.split, c.anchors or None, c.examples, c.undefined, c.filtered, c.unassumed, c.summary) for c in counts]
-    heads = ("split", "anchors", "examples", "undefined", "not WHERE", "not ASSUMING", "labels")
-    right = (False, True, True, True, True, True, False)
-    if not any(count.unassumed for count in counts):
-        rows, heads, right = [(*r[:5], *r[6:]) for r in rows], (*heads[:5], *heads[6:]), (*right[:5], *right[6:])
-    table = text_table(heads, rows, right=right)
+    assumed = any(count.unassumed for count in counts)
+    rows = [
+        (c.split, c.anchors or None, c.examples, c.undefined, c.filtered, *((c.unassumed,) * assumed), c.summary)
+        for c in counts
+    ]
+    heads = ("split", "anchors", "examples", "undefined", "not WHERE", *(("not ASSUMING",) * assumed), "labels")
+    table = text_table(heads, rows, right=(False, *((True,) * (len(heads) - 2)), False))
     notes = []
     if any(count.undefined for count in counts):
         notes.append(
