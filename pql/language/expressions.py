@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pql.language import ast
 from pql.language.bound import BoundAggregate, Call, ColumnRef, Constant, Expression, Scalar
@@ -364,7 +364,24 @@ def _in_list(scope: Scope, node: ast.InList, place: Place) -> Expression | None:
     return _negated(Call("in", (operand, listed), LogicalType.BOOLEAN, node.span), node)
 
 
+def _as_existence(node: ast.Match) -> ast.Expression | None:
+    """`LIST_DISTINCT(t.x WHERE c, s, e) CONTAINS v` is `EXISTS(t.x WHERE c AND t.x = v, s, e)`; None for other matches."""
+    listed = node.operand
+    if node.op != "CONTAINS" or not isinstance(listed, ast.Aggregate):
+        return None
+    if listed.function.upper() not in ("LIST_DISTINCT", "ARRAY_AGG") or isinstance(listed.argument, ast.Star):
+        return None
+    held: ast.Expression = ast.Comparison("=", listed.argument, node.pattern, node.span)
+    if listed.where is not None:
+        held = ast.And((*(listed.where.items if isinstance(listed.where, ast.And) else (listed.where,)), held))
+    found = replace(listed, function="EXISTS", where=held)
+    return ast.Not(found, node.span) if node.negated else found
+
+
 def _match(scope: Scope, node: ast.Match, place: Place) -> Expression | None:
+    existence = _as_existence(node)
+    if existence is not None:
+        return bind_value(scope, existence, place)
     operand = bind_value(scope, node.operand, place)
     pattern = _right_side(scope, node.pattern, operand, place)
     if operand is None or pattern is None:

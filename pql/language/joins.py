@@ -67,7 +67,9 @@ def _one_route(scope: Scope, node: ast.Aggregate, function: Function, fact: str)
     entity = scope.entity.name
     span = node.argument.span
     routes = to_entity(fact, entity, scope.links)
-    if scope.via:
+    if fact == entity:  # only a row that points to another of its own table has a way there
+        routes = tuple(route for route in routes if all(step.up for step in route))
+    if scope.via and fact != entity:
         through = to_entity(fact, entity, scope.links, via=scope.via)
         scope.via_used |= bool(through)
         routes = through or routes

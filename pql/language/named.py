@@ -19,6 +19,7 @@ from pql.language.scope import Scope, canonical, is_clocked, knows_column, singu
 MedianGap = Callable[[str, str], int]
 DAYS_WITHOUT_DATA = 14
 ITEMS = 10
+_MISTYPED = 0.8  # a name this much like a column's is that column, mistyped; any other is a target nobody defined
 
 _UNITS = {"d": "days", "w": "weeks", "m": "months", "y": "years"}
 _PREFIXES = {
@@ -67,7 +68,7 @@ def defined_or_read(
     meanings = _meanings(scope, name, median_gap_days)
     if meanings is None:
         everywhere = {column.name for table in scope.catalog.tables for column in table.columns}
-        if nearest(name, everywhere):
+        if nearest(name, everywhere, cutoff=_MISTYPED):
             return Reading()  # a mistyped column: said where columns are bound
         meanings = []
     unique = {written(meaning.target): meaning for meaning in meanings}

@@ -49,12 +49,15 @@ def look_up(name: str, names: Iterable[str], *, plurals: bool = False) -> Found:
     return Found(None, tuple(same))
 
 
-def nearest(name: str, names: Iterable[str], *, n: int = 3) -> tuple[str, ...]:
-    """Up to `n` of `names` that are written alike, or stand for the same kind of thing, best first."""
+def nearest(name: str, names: Iterable[str], *, n: int = 3, cutoff: float = 0.6) -> tuple[str, ...]:
+    """Up to `n` of `names` that are written alike, or stand for the same kind of thing, best first.
+
+    cutoff: how much alike, from 0 to 1.
+    """
     by_low: dict[str, str] = {}
     for other in names:
         by_low.setdefault(other.lower(), other)
-    close = [by_low[low] for low in difflib.get_close_matches(name.lower(), by_low, n=n, cutoff=0.6)]
+    close = [by_low[low] for low in difflib.get_close_matches(name.lower(), by_low, n=n, cutoff=cutoff)]
     mine = singulars(name)
     for kind in _SAME_KIND:
         if mine & kind:
