@@ -1,4 +1,4 @@
-"""What people write for Kumo's engine, in RelQL, out of SQL's habit, and wrongly, becomes what the language page says."""
+"""What people write for Kumo's engine, in RelQL, out of SQL's habit, and wrongly, becomes what it is meant to be."""
 
 from __future__ import annotations
 

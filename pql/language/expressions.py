@@ -365,7 +365,7 @@ def _in_list(scope: Scope, node: ast.InList, place: Place) -> Expression | None:
 
 
 def _as_existence(node: ast.Match) -> ast.Expression | None:
-    """`LIST_DISTINCT(t.x WHERE c, s, e) CONTAINS v` is `EXISTS(t.x WHERE c AND t.x = v, s, e)`; None for other matches."""
+    """`LIST_DISTINCT(t.x WHERE c, s, e) CONTAINS v` as `EXISTS(t.x WHERE c AND t.x = v, s, e)`; None for others."""
     listed = node.operand
     if node.op != "CONTAINS" or not isinstance(listed, ast.Aggregate):
         return None
