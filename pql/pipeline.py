@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from pql.backends.base import Snapshot
-    from pql.engine.assuming import Moved, WhatIf
     from pql.engine.events import Events
     from pql.engine.history import History
     from pql.engine.kept import KeptModel
     from pql.engine.labels import LabelTable
     from pql.engine.plan import Plan
     from pql.engine.registry import Registry
+    from pql.engine.what_if import Moved, WhatIf
     from pql.explain import Explanation
     from pql.result import Evaluation, ModelInfo, Predictions
 
@@ -194,11 +194,12 @@ def assess(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events) -
 
 def answer(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events, *, keep: bool) -> Predictions:
     """Train (or load) the model of a plan and predict for everyone it asks about."""
-    from pql.engine.assuming import assignments, moved, what_if
+    from pql.engine.assuming import assignments
     from pql.engine.build import build_graph
     from pql.engine.kept import model_for
     from pql.engine.output import result_table
     from pql.engine.scoring import score, who, without_a_past
+    from pql.engine.what_if import moved, what_if
     from pql.result import Predictions
 
     with events.stage("read"):
