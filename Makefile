@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-all check lint types contracts format bench clean
+.PHONY: demo test test-all check lint types contracts format docs bench clean
 
 $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -44,6 +44,9 @@ contracts: build/lint
 
 format: $(READY)
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
+
+docs: $(READY)
+	@$(BIN)/python docs/build.py
 
 bench: $(READY)
 	@$(BIN)/python tests/bench/run.py

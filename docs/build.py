@@ -24,7 +24,9 @@ import pql
 DOCS = Path(__file__).resolve().parent
 SAMPLE = DOCS.parent / ".cache" / "journey_sample.duckdb"
 ROWS = 5
-EXAMPLE = re.compile(r"^```pql(?P<flags>[^\n]*)\n(?P<query>.*?)^```\n(?:\n?```text\n(?P<output>.*?)^```\n)?", re.M | re.S)
+EXAMPLE = re.compile(
+    r"^```pql(?P<flags>[^\n]*)\n(?P<query>.*?)^```\n(?:\n?```text\n(?P<output>.*?)^```\n)?", re.M | re.S
+)
 NUMBER = re.compile(r"-?\d[\d,]*(\.\d+)?(e-?\d+)?")
 OF_HOUSEHOLDS = ("transactions", "campaigns", "coupon_redemptions", "demographics")
 
