@@ -20,6 +20,7 @@ from pql.language.catalog import AS_TEXT, NO_CLOCK, Catalog, Clock, Evidence, Ke
 from pql.language.errors import PqlError
 
 NEARLY = 0.9  # the share of distinct values from which a column named like a key is a key with faults
+FEW = 0.01  # the share of rows that may point nowhere without a warning
 ISO_DATE = r"^\d{4}-\d\d-\d\d([ T]|$)"
 _ENROLLED = {"signup", "registered", "registration", "joined", "enrolled", "enrollment", "enrolment", "hired"}
 
@@ -159,8 +160,9 @@ def _links(profile: Profile, forced: dict[str, list[Link]], barred: dict[str, se
 
 
 def _warn(profile: Profile, link: Link) -> None:
+    """Of a link whose orphans are more than the few that any real table has; fewer show beside the link itself."""
     ratio, orphans = link.evidence.ratio, link.evidence.orphans
-    if orphans:
+    if orphans and (orphans >= FEW * profile.rows(link.child) or (ratio is not None and ratio < GOOD)):
         share = f"{_percent(ratio)} of its values" if ratio is not None else "values"
         kind = "partial link" if ratio is not None and ratio < GOOD else "dangling rows"
         profile.warnings.append(f"{link}: {kind}, {share} are there, {orphans:,} rows point nowhere")
