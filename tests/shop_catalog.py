@@ -100,7 +100,14 @@ SHOP = Catalog(
         Table("addresses", columns(address_id="id", zip="category"), Key(("address_id",)), role=Role.ENTITY),
         Table(
             "visits",
-            columns(visit_id="uuid", customer_id="id", product_id="id", seconds="count", at="time"),
+            columns(
+                visit_id="uuid",
+                customer_id="id",
+                product_id="id",
+                seconds="count",
+                at="time",
+                **{"check-in": "flag", "dwell time": "number"},
+            ),
             Key(("visit_id",)),
             own("at"),
         ),

@@ -88,8 +88,14 @@ _OPENED = {"/*": "comment", "'": "string", '"': "string", "`": "name"}
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", "'": "'", '"': '"', "\n": ""}
 _INSTEAD = {
     "!": "NOT", "&": "AND", "|": "OR", "{": "(", "}": ")", "‘": "'", "’": "'", "“": '"', "”": '"', "´": "'",
-    "≤": "<=", "≥": ">=", "≠": "!=", "−": "-", "–": "-", "—": "-", "，": ",", "×": "*", "≈": "=",
+    "≤": "<=", "≥": ">=", "≠": "!=", "−": "-", "–": "-", "—": "-", "，": ",", "×": "*", "≈": "=", ":": " =",
+    "«": "'", "»": "'", "„": '"', "‚": "'",
+    "（": "(", "）": ")", "；": ";", "＝": "=",
 }  # fmt: skip
+
+
+_QUOTES = ("'", '"')
+_STRAIGHT = {ord(curly): straight for curly, straight in _INSTEAD.items() if straight in _QUOTES}
 
 
 class Lexer:
@@ -233,16 +239,20 @@ class Lexer:
         character = self.text[self.at]
         shown = repr(character) if character.isprintable() else f"U+{ord(character):04X}"
         instead = _INSTEAD.get(character)
-        width = 2 if self.text[self.at : self.at + 2] in ("&&", "||") else 1
+        start, end = self.at, self.at + (2 if self.text[self.at : self.at + 2] in ("&&", "||") else 1)
+        if character == "!" and self.text[start - 1 : start] == "=":
+            start, instead = start - 1, "!="
         fix = None
-        if instead is not None:
+        if instead in _QUOTES:
+            fix = self.text.translate(_STRAIGHT)
+        elif instead is not None:
             spaced = f" {instead} " if instead.isalpha() else instead
-            fix = self.text[: self.at] + spaced + self.text[self.at + width :]
+            fix = _everywhere(self.text, self.text[start:end], spaced, start)
         return PqlError(
             "unexpected_character",
             f"{shown} has no meaning here",
-            span=Span(self.at, self.at + width),
-            hint=f"write {instead}" if instead else "put it in quotes if it belongs to a text or a name",
+            span=Span(start, end),
+            hint=f"write {instead.strip()}" if instead else "put it in quotes if it belongs to a text or a name",
             fix=fix,
         )
 
@@ -260,6 +270,12 @@ class Lexer:
             return PqlError("invalid_literal", f"{shortened(text)} is not a number", span=span, hint=hint, fix=fix)
         hint = "numbers look like 12, 0.5 or 1e3, dates like 2017-10-31; names that start with a digit go in backticks"
         return _invalid(span, f"{shortened(text)} is not a number", hint)
+
+
+def _everywhere(text: str, sign: str, instead: str, start: int) -> str:
+    """`text` with `sign` replaced from `start` on, save in quotes."""
+    pieces = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|" + re.escape(sign))
+    return text[:start] + pieces.sub(lambda m: instead if m[0] == sign else m[0], text[start:])
 
 
 def shortened(text: str, width: int = 40) -> str:

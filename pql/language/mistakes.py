@@ -16,6 +16,7 @@ from typing import Any
 
 from pql.language.ast import Span
 from pql.language.errors import PqlError
+from pql.language.habits import HABITS, pasted
 from pql.language.lexing import KEYWORDS, UNITS
 from pql.language.mistake import ARITHMETIC, CLAUSES, NAMES, Finding, Mistake, expectation, keywords
 
@@ -44,6 +45,15 @@ def explain(mistake: Mistake, readable: Callable[[str], bool]) -> PqlError:
 def _words() -> dict[str, Any]:
     data = tomllib.loads(files("pql.grammars").joinpath("mistakes.toml").read_text("utf-8"))
     return dict(data["words"])
+
+
+def around(text: str, error: PqlError, readable: Callable[[str], bool]) -> PqlError:
+    """`error`, or where the text is a query inside something pasted with it, the error that says so."""
+    inner = pasted(text) if error.span is None or not text[: error.span.start].strip() else ""
+    if not inner or len(inner) > _READING_BUDGET or not readable(inner):
+        return error
+    message = "the query stands inside other text, such as code or JSON"
+    return PqlError("unknown_statement", message, span=error.span, hint="give the query alone", fix=inner)
 
 
 def _near(word: str, known: Sequence[str]) -> list[str]:
@@ -105,8 +115,14 @@ def _is(m: Mistake) -> Finding | None:
 def _three_parts(m: Mistake) -> Finding | None:
     if m.found == "DOT" and m.before(1) in NAMES and m.before(2) == "DOT":
         span = Span(m.tokens[-3].start, m.token.end)
-        fix = m.replaced("", m.tokens[-3].start, m.tokens[-1].start)
-        return Finding("three_part_name", "a name has two parts at most", "write table.column", [fix], span)
+        first = re.escape(m.text[m.tokens[-3].start : m.tokens[-3].end])
+        everywhere = re.sub(rf"\b{first}\.(?=\w+\.[\w*])", "", m.text)
+        fixes = [m.replaced("", m.tokens[-3].start, m.tokens[-1].start), everywhere]
+        method = re.compile(r"\.(\w+)\(").match(m.text, m.token.start)
+        if method is not None:
+            column = m.text[m.tokens[-3].start : m.tokens[-1].end]
+            fixes = [m.replaced(f"{method[1].upper()}({column}, ", m.tokens[-3].start, method.end())]
+        return Finding("three_part_name", "a name has two parts at most", "write table.column", fixes, span)
     return None
 
 
@@ -221,7 +237,8 @@ def _reordered(m: Mistake) -> list[str]:
 def _foreign_word(m: Mistake) -> Finding | None:
     known = _words().get(m.word) if m.found == "IDENT" else None
     if known is not None:
-        return Finding(known["code"], f"{m.word} is not known here", known["hint"])
+        fixes = [m.replaced(known["instead"])] if "instead" in known else []
+        return Finding(known["code"], f"{m.word} is not known here", known["hint"], fixes)
     return None
 
 
@@ -294,7 +311,8 @@ def _missing_word(m: Mistake) -> Finding | None:
     elif m.expected == {"FOLLOWING", "PRECEDING"}:
         single = "FOLLOWING"
     if single:
-        fixes = [m.inserted(f" {single}"), m.inserted(f" {single} MODEL"), m.replaced(f" {single}")]
+        spaced = single if m.text[: m.token.start][-1:].isspace() else f" {single}"
+        fixes = [m.inserted(f" {single}"), m.inserted(f" {single} MODEL"), m.replaced(spaced)]
         return Finding("missing_word", f"{single} is missing before {m.shown}", f"write {single}", fixes)
     return None
 
@@ -339,6 +357,7 @@ def _anything(m: Mistake) -> Finding:
 
 
 _RULES = (
+    *HABITS,
     _first_word,
     _closing_brackets,
     _is,

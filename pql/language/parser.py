@@ -16,7 +16,7 @@ from pql.language.errors import PqlError
 from pql.language.format import format
 from pql.language.lexing import MAX_BYTES, Lexer, Token
 from pql.language.mistake import Mistake
-from pql.language.mistakes import explain
+from pql.language.mistakes import around, explain
 
 _SPACE = re.compile(r"(?:[\s\ufeff]+|--[^\n]*|\#[^\n]*|/\*[\s\S]*?\*/)*")
 _SQL_START = re.compile(r"(?:select|with)\b", re.IGNORECASE)
@@ -61,7 +61,7 @@ def parse_script(text: str) -> ast.Script:
         error = explain(mistake, _readable)
     except PqlError as caught:
         error = PqlError.of([f if f.fix is None or _readable(f.fix) else replace(f, fix=None) for f in caught.faults])
-    raise error.at(text)
+    raise around(text, error, _readable).at(text)
 
 
 def accepts(prefix: str) -> frozenset[str]:
