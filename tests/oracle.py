@@ -61,7 +61,7 @@ class World:
         if clock is None:
             return None
         if clock in row:
-            return row[clock] if isinstance(row[clock], dt.datetime) else None
+            return clean(row[clock])
         link = next(link for link in self.links if link[0] == table and link[2] == clock)
         times = [self.time(clock, parent) for parent in self.parents(link, row)]
         return min((time for time in times if time is not None), default=None)
@@ -120,7 +120,9 @@ def collapse(rows: list[Row]) -> Row:
 
 
 def clean(value: Any) -> Any:
-    """Non-finite numbers are NULL."""
+    """Non-finite numbers are NULL; a date is its midnight."""
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        return dt.datetime(value.year, value.month, value.day)
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -142,6 +144,11 @@ class Example:
     anchor: dt.datetime
     label: Any
     eligible: bool
+    assumed: bool = True
+
+    @property
+    def usable(self) -> bool:
+        return self.eligible and self.assumed
 
 
 def training_table(query: ast.Predict, world: World, anchors: Iterable[dt.datetime]) -> list[Example]:
@@ -167,7 +174,9 @@ def training_table(query: ast.Predict, world: World, anchors: Iterable[dt.dateti
             if isinstance(label, list) and not label and any(isinstance(t, ast.RankTop) for t in query.tasks):
                 label = None
             eligible = query.where is None or asked.value(query.where) is True
-            examples.append(Example(values, anchor, label, eligible))
+            future = query.assuming is None or not walk(query.assuming, ast.Aggregate)
+            assumed = future or asked.value(query.assuming) is True
+            examples.append(Example(values, anchor, label, eligible, assumed))
     return examples
 
 
@@ -349,8 +358,10 @@ def aggregate(function: str, rows: list[tuple[dt.datetime, list[Any], Any]]) -> 
         return len(set(values))
     if function == "SUM":
         return math.fsum(values)
-    if function in ("LIST_DISTINCT", "ARRAY_AGG"):
+    if function == "LIST_DISTINCT":
         return sorted(set(values))
+    if function == "ARRAY_AGG":
+        return [row[2] for row in sorted(rows)]
     if not values or (function == "STDDEV" and len(values) < 2):
         return None
     if function in ("FIRST", "LAST"):
@@ -377,9 +388,7 @@ def evaluate(node: Any, column: Column, aggregates: Callable[[ast.Aggregate], An
 
     match node:
         case ast.Literal(value=value):
-            if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
-                return dt.datetime(value.year, value.month, value.day)
-            return value
+            return clean(value)
         case ast.ColumnName():
             return column(node)
         case ast.Aggregate():
@@ -429,6 +438,8 @@ def negate(truth: bool | None) -> bool | None:
 
 
 def compare(op: str, left: Any, right: Any) -> bool:
+    if isinstance(left, dt.datetime) and isinstance(right, str):
+        right = dt.datetime.fromisoformat(right)
     return {
         "=": left == right,
         "!=": left != right,
