@@ -72,7 +72,7 @@ def odd_names(m: Mistake) -> Finding | None:
     if m.found == "IDENT" and m.before(1) == "IDENT" and m.before(2) == "DOT" and m.callee() is not None:
         last = re.compile(r"\w+(?:[ ]+\w+)*").match(m.text, tokens[-1].start)
         follows = "" if last is None else m.text[last.end() :].lstrip()[:1]
-        if last is not None and follows in (",", ")") and m.word not in KEYWORDS and m.word.lower() not in UNITS:
+        if last is not None and follows in (",", ")") and m.word.lower() not in UNITS:
             return _one_name(m, tokens[-1].start, last.end())
     return None
 
