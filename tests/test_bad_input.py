@@ -523,7 +523,7 @@ NAMES = [
     ("PREDICT SUM(user_id, 0, 20, days) FOR EACH users.user_id", "ambiguous_column"),
     ("PREDICT SUM(visits.kind, 0, 20, days) FOR EACH users.user_id", "type_mismatch"),
     ("PREDICT COUNT(visits.*, 20, 0, days) FOR EACH users.user_id", "window_inverted"),
-    ("PREDICT COUNT(users.*, 0, 20, days) FOR EACH users.user_id", "no_data"),
+    ("PREDICT COUNT(users.*, 0, 20, days) FOR EACH users.user_id", "no_join_path"),
     ("PREDICT", "missing_target"),
     ("DEFINE TARGET churn AS COUNT(visits.*, 0, 20, days) = 0", "not_a_prediction"),
 ]

@@ -102,7 +102,7 @@ class Excluding:
 
 @dataclass(frozen=True, slots=True)
 class Returning:
-    """`RETURN form [(levels)]`; form is `quantiles`, `interval`, `probability` or `distribution`."""
+    """`RETURN form [(levels)]`: `quantiles`, `interval`, `probability`, `distribution` or `expected value`."""
 
     form: str
     levels: tuple[float | Parameter, ...] = ()

@@ -14,11 +14,11 @@ from pql.language.ast import Identifier, Literal, Parameter, Span
 from pql.language.errors import Fault, PqlError
 from pql.language.lexing import MAX_VALUES, Token, empty_name, unescape
 
-_SECONDS = {
+SECONDS = {
     "seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400, "weeks": 604_800, "months": 2_629_746,
     "years": 31_556_952,
 }  # fmt: skip
-_LONGEST = 10_000 * _SECONDS["years"]
+_LONGEST = 10_000 * SECONDS["years"]
 
 
 class ExpressionBuilder:
@@ -27,7 +27,6 @@ class ExpressionBuilder:
     def __init__(self, text: str) -> None:
         self.text = text
         self.faults: list[Fault] = []
-        self.ranks_in_over: list[ast.RankTop] = []
 
     # ------------------------------------------------------------ lists
 
@@ -79,6 +78,9 @@ class ExpressionBuilder:
 
     def count(self, c: list[Any], span: Span) -> int:
         return int(c[0].value)
+
+    def negated_count(self, c: list[Any], span: Span) -> Parameter:
+        return replace(c[1], is_negated=True)
 
     def negative_count(self, c: list[Any], span: Span) -> int:
         return -int(c[1].value)
@@ -180,40 +182,15 @@ class ExpressionBuilder:
             raise PqlError("misplaced_distinct", f"{made.function} has no DISTINCT", span=c[2].span, hint=hint)
         return replace(made, function="COUNT_DISTINCT" if made.function == "COUNT" else "LIST_DISTINCT")
 
-    def call_over(self, c: list[Any], span: Span) -> ast.Aggregate:
-        made = self.call(c[:4], span)
-        window: ast.Window = c[6]
-        if made.window is not None:
-            hint = "take one of the two away"
-            raise PqlError(
-                "two_windows", "this has a window in its brackets and another after OVER", span=span, hint=hint
-            )
-        return replace(made, window=window)
-
     def window(self, c: list[Any], span: Span) -> ast.Window:
         unit = c[5].value if len(c) == 6 else None
         covered = Span(self._after_comma(span), span.end)
-        self._check_length(c[1], unit, covered)
-        self._check_length(c[3], unit, covered)
+        self.check_length(c[1], unit, covered)
+        self.check_length(c[3], unit, covered)
         return ast.Window(c[1], c[3], unit, covered)
 
     def minus_infinity(self, c: list[Any], span: Span) -> None:
         return None
-
-    def following(self, c: list[Any], span: Span) -> ast.Window:
-        self._check_length(c[0], c[1].value, span)
-        if len(c) == 6:
-            self.ranks_in_over.append(ast.RankTop(c[5], span=Span(c[3].start, span.end)))
-        return ast.Window(0, c[0], c[1].value, span)
-
-    def preceding(self, c: list[Any], span: Span) -> ast.Window:
-        if len(c) == 2:
-            return ast.Window(None, 0, None, span)
-        if not isinstance(c[0], int):
-            hint = "write the window inside the brackets: (t.x, -90, 0, days)"
-            raise PqlError("misplaced_parameter", "a parameter can't stand before PRECEDING", span=span, hint=hint)
-        self._check_length(c[0], c[1].value, span)
-        return ast.Window(-c[0], 0, c[1].value, span)
 
     def _after_comma(self, span: Span) -> int:
         start = span.start + 1
@@ -221,8 +198,8 @@ class ExpressionBuilder:
             start += 1
         return start
 
-    def _check_length(self, number: object, unit: str | None, span: Span) -> None:
-        if isinstance(number, int) and abs(number) * _SECONDS[unit or "days"] > _LONGEST:
+    def check_length(self, number: object, unit: str | None, span: Span) -> None:
+        if isinstance(number, int) and abs(number) * SECONDS[unit or "days"] > _LONGEST:
             hint = "windows reach at most 10,000 years"
             raise PqlError(
                 "invalid_literal", f"a window of {number} {unit or 'days'} is too long", span=span, hint=hint

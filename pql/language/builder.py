@@ -7,7 +7,7 @@ from typing import Any
 
 from pql.language import ast
 from pql.language.ast import Identifier, Literal, Parameter, Span
-from pql.language.build_expressions import ExpressionBuilder
+from pql.language.build_frames import FrameBuilder, unaliased
 from pql.language.errors import Fault, PqlError
 
 _CLAUSES = {
@@ -41,21 +41,22 @@ class Clause:
     span: Span
 
 
-class Builder(ExpressionBuilder):
+class Builder(FrameBuilder):
     """Makes the clauses, queries and statements of one statement of `text`."""
 
     # ------------------------------------------------------------ PREDICT
 
     def opening(self, c: list[Any], span: Span) -> Draft:
         draft = Draft({"target": c[1]}, span)
-        draft.tasks.extend(self.ranks_in_over)
-        self.ranks_in_over.clear()
+        draft.tasks.extend(self._tasks_of_frames())
         return draft
 
     def with_part(self, c: list[Any], span: Span) -> Draft:
         draft, part = c
         draft.span = span
-        if not isinstance(part, Clause):
+        if part is None:  # WINDOW, which only names what others use
+            pass
+        elif not isinstance(part, Clause):
             self._add_task(draft.tasks, part)
         elif part.name not in draft.fields:
             draft.fields[part.name] = part.value
@@ -74,11 +75,41 @@ class Builder(ExpressionBuilder):
 
     def predict(self, c: list[Any], span: Span) -> ast.Predict:
         draft: Draft = c[0]
-        if self.ranks_in_over:
-            hint = "RANK TOP k belongs to the target"
-            place = self.ranks_in_over[0].span
-            raise PqlError("misplaced_clause", "RANK stands inside a condition", span=place, hint=hint)
-        return ast.Predict(tasks=tuple(draft.tasks), span=span, **draft.fields)
+        if self.tasks_in_over:
+            hint = "RANK TOP k and HORIZONS n belong to the target"
+            place = self.tasks_in_over[0].span
+            raise PqlError("misplaced_clause", "RANK or HORIZONS stands inside a condition", span=place, hint=hint)
+        query = self.resolve_windows(ast.Predict(tasks=(), span=span, **self._unaliased(draft.fields)))
+        for task in self._tasks_of_frames():
+            self._add_task(draft.tasks, task)
+        return replace(query, tasks=tuple(draft.tasks))
+
+    def _tasks_of_frames(self) -> list[ast.TaskClause]:
+        tasks = list(dict.fromkeys(self.tasks_in_over))
+        self.tasks_in_over.clear()
+        return tasks
+
+    def _unaliased(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """The fields of a query with FROM's table in the place of its other name (`FROM t a`, `FROM t AS a`)."""
+        given: Identifier | None = fields.pop("table_alias", None)
+        after_from: Span | None = fields.pop("from_table", None)
+        name: Identifier | None = fields.get("alias")
+        if given is None and (after_from is None or name is None or name.span.start < after_from.end):
+            return fields
+        alias = given or name
+        assert alias is not None
+        table = fields["entities"][0].table
+        meant = {key: unaliased(value, alias, table) for key, value in fields.items()}
+        if all(meant[key] is value for key, value in fields.items()):
+            if given is None:
+                return fields  # `AS name` names the output
+            shown = self.text[given.span.start : given.span.end]
+            hint = f"no column is written {shown}.…; leave it out, or write a clause such as WHERE"
+            fix = self.text[: given.span.start].rstrip() + self.text[given.span.end :]
+            raise PqlError("syntax", f"{shown!r} can't stand here", span=given.span, hint=hint, fix=fix)
+        if given is None:
+            del meant["alias"]
+        return meant
 
     def _duplicate(self, clause: str, span: Span) -> None:
         hint = "join the two with AND" if clause in ("WHERE", "ASSUMING") else "keep one of the two"
@@ -97,7 +128,8 @@ class Builder(ExpressionBuilder):
         return {"entities": tuple(c[-2]), "each": len(c) == 4, "ids": c[-1]}
 
     def from_table(self, c: list[Any], span: Span) -> dict[str, Any]:
-        return {"entities": (ast.EntityName(c[1], None, c[1].span),), "each": True}
+        found = {"entities": (ast.EntityName(c[1], None, c[1].span),), "each": True, "from_table": span}
+        return found if len(c) == 2 else {**found, "table_alias": c[2]}
 
     def entity_table(self, c: list[Any], span: Span) -> ast.EntityName:
         return ast.EntityName(c[0], None, span)
@@ -174,11 +206,16 @@ class Builder(ExpressionBuilder):
     def quantiles(self, c: list[Any], span: Span) -> Clause:
         return Clause("returning", ast.Returning("quantiles", tuple(map(_level, c[3])), span), span)
 
+    def interval_in_percent(self, c: list[Any], span: Span) -> Clause:
+        level = _level(c[2])
+        level = level if isinstance(level, Parameter) else level / 100
+        return Clause("returning", ast.Returning("interval", (level,), span), span)
+
+    def return_words(self, c: list[Any], span: Span) -> Clause:
+        return Clause("returning", ast.Returning(" ".join(word.type.lower() for word in c[1:]), (), span), span)
+
     def interval(self, c: list[Any], span: Span) -> Clause:
         return Clause("returning", ast.Returning("interval", (_level(c[2]),), span), span)
-
-    def return_word(self, c: list[Any], span: Span) -> Clause:
-        return Clause("returning", ast.Returning(c[1].type.lower(), (), span), span)
 
     def via(self, c: list[Any], span: Span) -> Clause:
         return Clause("via", tuple(c[1]), span)
@@ -198,9 +235,15 @@ class Builder(ExpressionBuilder):
     # ------------------------------------------------------------ statements
 
     def explain(self, c: list[Any], span: Span) -> ast.Explain:
-        words = [token.type for token in c[1:-1]]
+        words = [token.type for token in c[1:-1] if token is not None]
         part = next((word.lower() for word in words if word != "ANALYZE"), None)
         return ast.Explain(c[-1], part, "ANALYZE" in words, span)
+
+    def whole_plan(self, c: list[Any], span: Span) -> None:
+        return None
+
+    def last_word(self, c: list[Any], span: Span) -> Any:
+        return c[-1]
 
     def evaluate(self, c: list[Any], span: Span) -> ast.Evaluate:
         return ast.Evaluate(c[1], (), span)
@@ -251,9 +294,7 @@ class Builder(ExpressionBuilder):
         return ast.AlterModel(c[2], c[5].value, span)
 
     def define_open(self, c: list[Any], span: Span) -> tuple[Identifier, ast.Expression, list[ast.TaskClause]]:
-        tasks: list[ast.TaskClause] = list(self.ranks_in_over)
-        self.ranks_in_over.clear()
-        return c[2], c[4], tasks
+        return c[2], self.resolve_windows(c[4]), self._tasks_of_frames()
 
     def define_task(self, c: list[Any], span: Span) -> tuple[Identifier, ast.Expression, list[ast.TaskClause]]:
         self._add_task(c[0][2], c[1])

@@ -201,6 +201,7 @@ def bind_levels(scope: Scope, task: TaskKind | None) -> tuple[float, ...]:
         "interval": (TaskKind.REGRESSION, TaskKind.FORECAST),
         "probability": (TaskKind.BINARY, TaskKind.MULTICLASS, TaskKind.TIME_TO_EVENT),
         "distribution": (TaskKind.MULTICLASS,),
+        "expected value": (TaskKind.REGRESSION, TaskKind.FORECAST),
     }[clause.form]
     if task is not None and task not in fits:
         names = " and ".join(kind.value.replace("_", " ") for kind in fits)

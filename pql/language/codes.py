@@ -59,7 +59,6 @@ ARGUMENTS = {
     "not_a_whole_number": "A fraction or a text where a count is expected.",
     "two_windows": "A window in the brackets and another after OVER.",
     "misplaced_distinct": "DISTINCT in an aggregate that has none.",
-    "misplaced_parameter": "A parameter where only a constant can stand.",
 }
 
 NAMES = {

@@ -16,7 +16,7 @@ from pql.language.lexing import RESERVED, UNITS
 _PLAIN = re.compile(r"[^\W\d]\w*")
 # keywords that a bare name could be taken for, by the place where it stands
 _AFTER_FOR, _AFTER_AS, _AFTER_USING = frozenset({"EACH"}), frozenset({"CLASS", "NUMBER", "OF"}), frozenset({"MODEL"})
-_AFTER_MODEL = frozenset({"RANK", "TOP", "FORECAST", "AT", "CANDIDATES"})
+_AFTER_MODEL = frozenset({"RANK", "TOP", "FORECAST", "AT", "CANDIDATES", "WINDOW"})
 _IN_CALL = frozenset({"DISTINCT"})
 _ANYWHERE = _AFTER_FOR | _AFTER_AS | _AFTER_USING | _AFTER_MODEL | _IN_CALL
 _OR, _AND, _NOT, _PREDICATE, _SUM, _PRODUCT, _UNARY, _ATOM = range(8)
@@ -147,7 +147,7 @@ class _Printer:
         return "?" if node.index == self._marks - 1 else f"?{(node.index or 0) + 1}"
 
     def number(self, value: float | Parameter) -> str:
-        return self.parameter(value) if isinstance(value, Parameter) else literal(value)
+        return "-" * value.is_negated + self.parameter(value) if isinstance(value, Parameter) else literal(value)
 
     def qualified(self, table: Identifier, column: Identifier) -> str:
         return f"{_bare(table.text)}.{_after_dot(column)}"
@@ -237,8 +237,8 @@ class _Printer:
             case ast.Explain(query=query, part=part, analyze=analyze):
                 return f"EXPLAIN {'ANALYZE ' * analyze}{part.upper() + ' ' if part else ''}{self.predict(query)}"
             case ast.Evaluate(query=query, at=at):
-                dates = ", ".join(self.expression(when) for when in at)
-                return f"EVALUATE {self.predict(query)}" + (f" AT {dates}" if at else "")
+                text = f"EVALUATE {self.predict(query)}"  # printed first: the marks are counted in the text's order
+                return text + (f" AT {', '.join(self.expression(when) for when in at)}" if at else "")
             case ast.Labels(query=query):
                 return f"LABELS {self.predict(query)}"
             case ast.CheckLeakage(query=query):

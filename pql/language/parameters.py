@@ -103,7 +103,7 @@ def _number(node: ast.Parameter, params: Parameters, faults: list[Fault], *, who
         wanted = "a whole number" if whole else "a number"
         faults.append(Fault("parameter_type", f"{wanted} is needed here, not {value!r}", node.span))
         return node
-    return value
+    return -value if node.is_negated else value
 
 
 def _walk(node: Any, params: Parameters, faults: list[Fault], name: str = "") -> Any:

@@ -51,11 +51,12 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """`:name` (name given) or the n-th `?` (index given, from 0)."""
+    """`:name` (name given) or the n-th `?` (index given, from 0); `is_negated` where a window counts it backwards."""
 
     name: str | None
     index: int | None
     span: Span = no_span()
+    is_negated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

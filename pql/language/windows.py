@@ -16,6 +16,7 @@ UNITS_IN_DAYS = {
     "years": 365.25,
 }
 LONGEST_DAYS = 365.25 * 200
+_FRAME_ENDS = frozenset({"FOLLOWING", "PRECEDING", "NOW", "ROW"})
 
 
 def bind_window(scope: Scope, node: ast.Aggregate, purpose: str) -> BoundWindow | None:
@@ -99,7 +100,29 @@ def _refuse(
     hint: str = "",
 ) -> None:
     assert node.window is not None
-    start = "-INF" if better[0] is None else str(better[0])
-    text = f"{start}, {better[1]}, {unit}"
-    edits = scope.replaced(node.window.span, text)
+    written = scope.source(node.window.span).split()
+    text = _frame(better, unit) if len(written) > 1 and written[-1].upper() in _FRAME_ENDS else _offsets(better, unit)
+    edits = () if len(written) == 1 and written[0].isidentifier() else scope.replaced(node.window.span, text)
     scope.fault(code, message, node.window.span, hint=hint or f"write {text}", edits=edits)
+
+
+def _offsets(window: tuple[int | None, int], unit: str) -> str:
+    return f"{'-INF' if window[0] is None else window[0]}, {window[1]}, {unit}"
+
+
+def _frame(window: tuple[int | None, int], unit: str) -> str:
+    """The window as it is written after OVER."""
+    start, end = window
+    if start == 0 and end > 0:
+        return f"{end} {unit.upper()} FOLLOWING"
+    if start is None and end == 0:
+        return "UNBOUNDED PRECEDING"
+    if end == 0:
+        return f"{-(start or 0)} {unit.upper()} PRECEDING"
+    return f"RANGE BETWEEN {_bound(start, unit)} AND {_bound(end, unit)}"
+
+
+def _bound(at: int | None, unit: str) -> str:
+    if at is None:
+        return "UNBOUNDED PRECEDING"
+    return "NOW" if at == 0 else f"{abs(at)} {unit.upper()} {'PRECEDING' if at < 0 else 'FOLLOWING'}"
