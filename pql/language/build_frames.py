@@ -128,7 +128,7 @@ class FrameBuilder(ExpressionBuilder):
         self._declared[name.text.lower()] = name, c[4]
 
     def resolve_windows(self, node: Any) -> Any:
-        """The tree with the windows that WINDOW names in the place of their names. Raises PqlError missing_window."""
+        """The tree with the windows that WINDOW names in the place of their names. Raises PqlError unknown_window."""
         unused = dict(self._declared)
         found: dict[Span, ast.Window] = {}
         for name in self._asked.values():
@@ -138,14 +138,14 @@ class FrameBuilder(ExpressionBuilder):
                 hint = (
                     f"declare it at the end, WINDOW {name.text} AS (30 DAYS FOLLOWING), or write the frame in brackets"
                 )
-                raise PqlError("missing_window", f"no window is called {name.text}", span=name.span, hint=hint)
+                raise PqlError("unknown_window", f"no window is called {name.text}", span=name.span, hint=hint)
             frame = declared[1]
             if frame.task is not None and frame.task not in self.tasks_in_over:
                 self.tasks_in_over.append(frame.task)
             found[name.span] = replace(frame.window, span=name.span)
         for name, frame in unused.values():
             message = f"no aggregate stands OVER {name.text}: the window would change nothing"
-            raise PqlError("no_effect", message, span=name.span.to(frame.span), hint="leave WINDOW out")
+            raise PqlError("misplaced_clause", message, span=name.span.to(frame.span), hint="leave WINDOW out")
         self._asked.clear()
         self._declared.clear()
         if not found:

@@ -57,6 +57,7 @@ ARGUMENTS = {
     "unbounded_end": "-INF stands elsewhere than as the start of a window.",
     "unknown_unit": "A unit of time that is not second, minute, hour, day, week, month or year.",
     "not_a_whole_number": "A fraction or a text where a count is expected.",
+    "unknown_window": "A window's name after OVER that no WINDOW declares.",
     "two_windows": "A window in the brackets and another after OVER.",
     "misplaced_distinct": "DISTINCT in an aggregate that has none.",
 }
