@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from pql.engine.plan import US_PER_DAY, Anchor, Split
 from pql.language.bound import BoundWindow
@@ -29,6 +30,15 @@ MAX_LAGS = 6
 PLENTY = 12  # training anchors left over: then validation may have two
 
 _MONTH_US = 30.436875 * US_PER_DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Lagging:
+    """The query's own earlier targets: how wide one is, over which windows, at which anchors for (anchor, count)."""
+
+    width: Duration
+    windows: Sequence[BoundWindow]
+    times: Callable[[int, int], tuple[int, ...]]
 
 
 def to_us(when: dt.datetime) -> int:
@@ -93,13 +103,6 @@ def width_of(windows: Sequence[BoundWindow], at: int = 0) -> Duration:
     return Duration(window.end, window.unit)
 
 
-def forecast_windows(window: BoundWindow, steps: int) -> tuple[BoundWindow, ...]:
-    """`steps` consecutive windows of the same width: `(0, 7]` makes `(0, 7], (7, 14], …`."""
-    start = window.start or 0
-    width = window.end - start
-    return tuple(BoundWindow(start + i * width, window.end + i * width, window.unit) for i in range(steps))
-
-
 def lag_anchors(anchor: int, width: Duration, lags: int) -> tuple[int, ...]:
     """The anchors whose labels are the lag features of `anchor`, nearest first: their windows end by `anchor`."""
     return tuple(shift_by(anchor, width, -i) for i in range(1, lags + 1))
@@ -115,18 +118,19 @@ def temporal_split(
     max_train: int | None = None,
     evaluate_at: Sequence[int] = (),
     with_lags: bool = True,
-    forecast_steps: int = 1,
+    lagging: Lagging | None = None,
 ) -> Split:
     """The anchors of a temporal task with their roles.
 
     windows: the future windows of target and assumption (those of every forecast step). complete_until: nothing is
     labelled whose window ends later. oldest: the oldest time of the target's facts; every anchor lies after it.
+    lagging: what lags are where they aren't simply whole widths apart (forecasts).
     Raises `insufficient_history` unless one training, one validation and one test anchor fit, and
     `incomplete_window` where an anchor of EVALUATE AT has no full window yet.
     """
     width = width_of(windows, complete_until)
     if step is None:
-        step = Duration(width.n // forecast_steps, width.unit) if forecast_steps > 1 else width
+        step = lagging.width if lagging is not None else width
     if step.n <= 0:
         raise PqlError(
             "bad_option_value", f"step must be longer than nothing, not {step}", hint="Write step = '30 days'."
@@ -143,9 +147,10 @@ def temporal_split(
         raise _insufficient(width, step, oldest, complete_until, tests, evaluate_at)
     if train[-1] < _with_history(oldest, width):
         notes.append(f"some training anchors see less than one window ({width}) of history")
-    lags = _lag_count(tests[0], width, step, oldest) if with_lags else 0
+    lagging = lagging or Lagging(width, windows, lambda anchor, count: lag_anchors(anchor, width, count))
+    lags = _lag_count(tests[0], lagging.width, step, oldest) if with_lags else 0
     used = (*train, *valid, *tests, prediction)
-    known_lags = _known_lags(used, windows, width, lags, oldest, complete_until)
+    known_lags = _known_lags(used, lagging, lags, oldest, complete_until)
     anchors = _with_roles(train, valid, tests, prediction, known_lags)
     days = max(0, prediction - complete_until) / US_PER_DAY
     if days:
@@ -246,13 +251,11 @@ def _with_roles(
     return tuple(sorted(anchors, key=lambda anchor: (anchor.time, anchor.role)))
 
 
-def _known_lags(
-    anchors: Iterable[int], windows: Sequence[BoundWindow], width: Duration, lags: int, oldest: int, complete_until: int
-) -> set[int]:
+def _known_lags(anchors: Iterable[int], lagging: Lagging, lags: int, oldest: int, complete_until: int) -> set[int]:
     """The lag anchors whose windows lie within the data: from the day of the oldest fact until it is complete."""
     first = oldest // US_PER_DAY * US_PER_DAY
-    needed = {lag for anchor in anchors for lag in lag_anchors(anchor, width, lags)}
-    return {lag for lag in needed if lag >= first and completes_at(lag, windows) <= complete_until}
+    needed = {time for anchor in anchors for time in lagging.times(anchor, lags)} if lags else set()
+    return {lag for lag in needed if lag >= first and completes_at(lag, lagging.windows) <= complete_until}
 
 
 def _insufficient(

@@ -12,6 +12,7 @@ from pql.engine.metrics import MetricRow, MetricsTable, measure
 
 Floats = NDArray[np.float64]
 
+MOST_STEPS = 4  # of a forecast that are measured one by one
 NAMES = {VALID: "valid", TEST: "test"}
 
 
@@ -28,7 +29,7 @@ def metrics_table(
     """Measure each (name, role, scores of all `examples`) on the validation and test rows.
 
     `weights`: the blend's, by member, shown beside them. `thresholds`: of yes/no predictions, by name (0.5 if absent).
-    Splits without examples are left out.
+    Splits without examples are left out. Of a forecast, single steps are measured too (`mae_step_1`, …).
     """
     rows: list[MetricRow] = []
     for split in (VALID, TEST):
@@ -40,7 +41,21 @@ def metrics_table(
             weight = (weights or {}).get(name) if role == "member" else None
             found = measure(kind, truth, values[at], (thresholds or {}).get(name, 0.5))
             rows += [MetricRow(name, role, NAMES[split], m, v, len(at), weight) for m, v in found.items()]
+            for step, error, n in _by_step(examples, at, values):
+                rows.append(MetricRow(name, role, NAMES[split], f"mae_step_{step}", error, n, weight))
     return MetricsTable(metric, tuple(rows), tuple(notes))
+
+
+def _by_step(examples: Examples, at: NDArray[np.int64], values: Floats) -> list[tuple[int, float, int]]:
+    """Of a forecast the error of each step (from 1), or of the first and the last where there are many; and of how
+    many rows."""
+    if examples.steps is None:
+        return []
+    number = examples.steps.number[at]
+    steps = np.unique(number)
+    error = np.abs(values[at] - np.asarray(examples.labels)[at])
+    chosen = steps if len(steps) <= MOST_STEPS else steps[[0, -1]]
+    return [(int(i) + 1, float(error[number == i].mean()), int((number == i).sum())) for i in chosen]
 
 
 def choosing_metric(kind: str, planned: str) -> str:

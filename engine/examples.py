@@ -43,6 +43,21 @@ class Ragged:
         return Ragged(offsets, self.values[starts + np.arange(offsets[-1])])
 
 
+@dataclass(frozen=True, slots=True)
+class StepRows:
+    """Which step each of n stacked rows stands for: `number` int64[n] from 0, and its features float32[n, e]."""
+
+    number: NDArray[np.int64]
+    values: NDArray[np.float32]
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+    def take(self, index: NDArray[np.int64] | NDArray[np.bool_]) -> StepRows:
+        return StepRows(self.number[index], self.values[index], self.names)
+
+
 Labels = NDArray[np.float64] | NDArray[np.int64] | Ragged
 
 
@@ -53,12 +68,14 @@ class Examples:
     labels: float64[n] for binary (0/1) and regression; int64[n] class codes for multiclass; Ragged item or class
     codes for ranking and multilabel. `split` int8[n]: TRAIN, VALID or TEST. `lags` float32[n, L]: the query's own
     target in the L windows before the anchor, nearest first, NaN where undefined; for class and set targets, L is 0.
+    `steps`: of tasks of several steps per seed, whose rows are (seed, step); None of others.
     """
 
     seeds: Seeds
     labels: Labels
     split: NDArray[np.int8]
     lags: NDArray[np.float32]
+    steps: StepRows | None = None
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -73,4 +90,5 @@ class Examples:
             self.labels[index] if isinstance(self.labels, np.ndarray) else self.labels.take(index),
             self.split[index],
             self.lags[index],
+            None if self.steps is None else self.steps.take(index),
         )

@@ -37,7 +37,7 @@ class Folds:
 
     def of(self, labels: LabelTable, plan: Plan, graph: TemporalGraph, seeds: Seeds) -> NDArray[np.int64]:
         """int64[n]: which model scores each seed; -1 for those that the model of all values may score."""
-        from pql.engine.targets import node_rows
+        from pql.engine.steps import node_rows
 
         known = labels.label.is_valid().to_numpy(zero_copy_only=False)
         fold = fold_of(seeds, self.borders, self.seed)

@@ -7,6 +7,7 @@ anchor for windows of the past, by the window's end for those of the future.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pql.backends.sql import identifier
 from pql.engine.aggregate_sql import aggregate_sql, value_sql
@@ -16,18 +17,20 @@ from pql.engine.expressions import Parameters, Resolve, RowScope, Sources, State
 from pql.engine.plan import Plan
 from pql.engine.planned_graph import aggregates, columns_read
 from pql.engine.relations import TIME, collapse_sql, is_unique
+from pql.engine.step_grid import grid_of
 from pql.language.bound import BoundAggregate, BoundWindow, ColumnRef, Expression, Route, Step, TaskKind
 from pql.language.catalog import LogicalType
 from pql.language.errors import PqlError
 
-RESERVED = frozenset({"anchor", "label", "eligible", "assumed"})
+RESERVED = frozenset({"anchor", "step", "label", "eligible", "assumed"})
 
 
 def label_statement(plan: Plan) -> Statement:
     """The SQL of the training table: one row per existing entity and labelled (or lag) anchor.
 
-    Columns: the key columns (a name we use ourselves gets a `_`), `anchor` (TIMESTAMP), `label`, `eligible`, and where
-    the query assumes a future, `assumed`: whether it came about.
+    Columns: the key columns (a name we use ourselves gets a `_`), `anchor` (TIMESTAMP), of a forecast `step` (from 0),
+    `label`, `eligible`, and where the query assumes a future, `assumed`: whether it came about. A forecast has a row
+    for each step; at an anchor that only serves as a lag, for the first.
     """
     times = tuple(sorted(set(plan.split.times("train", "valid", "test", "lag"))))
     return _Builder(plan, times, plan.query.target).statement()
@@ -38,12 +41,20 @@ def eligible_statement(plan: Plan, anchors: Sequence[int]) -> Statement:
     return _Builder(plan, tuple(anchors), None).statement()
 
 
+@dataclass(frozen=True, slots=True)
+class _Windowed:
+    """An aggregate, and whether its window moves with the step of a forecast."""
+
+    aggregate: BoundAggregate
+    moves: bool
+
+
 class _Builder:
     """Makes the statement: common table expressions for anchors, relations, entities and aggregates, then the rows."""
 
     def __init__(self, plan: Plan, anchors: tuple[int, ...], target: Expression | None) -> None:
         query = plan.query
-        if query.task in (TaskKind.FORECAST, TaskKind.TIME_TO_EVENT):
+        if query.task is TaskKind.TIME_TO_EVENT:
             what = query.task.value.replace("_", " ")
             raise PqlError("not_supported", f"training tables for {what} can't be made yet", span=query.syntax.span)
         self.plan, self.query = plan, query
@@ -52,10 +63,13 @@ class _Builder:
         self.assumed = assumed_future(query) if target is not None else None
         self.by_row = plan.split.kind == "row_time"
         self.times = anchors if plan.split.kind == "anchors" or target is None else (plan.split.prediction,)
+        self.grid = grid_of(query) if target is not None else None
         self.parameters = Parameters()
         self.sources = Sources(self.catalog, plan.split.prediction)
-        self.aggregates = tuple(dict.fromkeys(aggregates(target, query.where, self.assumed)))
-        self.windows = tuple(dict.fromkeys(aggregate.window for aggregate in self.aggregates))
+        moving = [_Windowed(aggregate, self.grid is not None) for aggregate in aggregates(target)]
+        still = [_Windowed(aggregate, False) for aggregate in aggregates(query.where, self.assumed)]
+        self.aggregates = tuple(dict.fromkeys((*moving, *still)))
+        self.windows = tuple(dict.fromkeys((one.aggregate.window, one.moves) for one in self.aggregates))
         self.static = tuple(dict.fromkeys(columns_of_entity(target, query.where)))
         self.keys = tuple(_free(key, RESERVED) for key in query.entity.keys)
         self.anchors_name = self.sources.own_name("anchors")
@@ -84,11 +98,15 @@ class _Builder:
 
     def _anchors(self) -> str:
         moments = ", ".join(self.parameters.bind(to_datetime(time)) for time in self.times)
-        bounds = self._bounds("moment")
-        return (
-            f"SELECT moment, {', '.join(['epoch_us(moment) AS anchor', *bounds])} "
-            f"FROM (SELECT unnest(CAST([{moments}] AS TIMESTAMP[])) AS moment) AS m"
-        )
+        bounds = ", ".join(["epoch_us(moment) AS anchor", *self._bounds("moment")])
+        source = f"SELECT unnest(CAST([{moments}] AS TIMESTAMP[])) AS moment"
+        if self.grid is None:
+            return f"SELECT moment, {bounds} FROM ({source}) AS m"
+        whole = set(self.plan.split.times("train", "valid", "test"))
+        counts = ", ".join(self.parameters.bind(self.grid.count if time in whole else 1) for time in self.times)
+        source += f", unnest(CAST([{counts}] AS INTEGER[])) AS steps"
+        each = f"SELECT moment, unnest(range(steps)) AS step FROM ({source}) AS m"
+        return f"SELECT moment, step, {bounds} FROM ({each}) AS m"
 
     def _own_anchors(self) -> str:
         """The anchors of rows with their own time: just before it."""
@@ -99,10 +117,13 @@ class _Builder:
 
     def _bounds(self, moment: str) -> list[str]:
         found = []
-        for i, window in enumerate(self.windows):
+        for i, (window, moves) in enumerate(self.windows):
+            moved = ""
+            if self.grid is not None and moves:
+                moved = f" + step * {self.grid.moved(BoundWindow(0, 0, window.unit), 1).end}"
             if window.start is not None:
-                found.append(f"epoch_us({moment} + INTERVAL ({window.start}) {_unit(window)}) AS after_{i}")
-            found.append(f"epoch_us({moment} + INTERVAL ({window.end}) {_unit(window)}) AS until_{i}")
+                found.append(f"epoch_us({moment} + INTERVAL ({window.start}{moved}) {_unit(window)}) AS after_{i}")
+            found.append(f"epoch_us({moment} + INTERVAL ({window.end}{moved}) {_unit(window)}) AS until_{i}")
         return found
 
     # ------------------------------------------------------------ entities
@@ -165,11 +186,12 @@ class _Builder:
     def _name(self, index: int) -> str:
         return self.sources.own_name(f"aggregate_{index}")
 
-    def _aggregate(self, aggregate: BoundAggregate) -> str:
+    def _aggregate(self, windowed: _Windowed) -> str:
+        aggregate = windowed.aggregate
         key = self.catalog.table(aggregate.fact).key
         ties = key.columns if key is not None and aggregate.function in ("FIRST", "LAST", "ARRAY_AGG") else ()
         facts, guarded = self._facts(aggregate.fact, aggregate.route, aggregate.argument, aggregate.where, ties)
-        window = self.windows.index(aggregate.window)
+        window = self.windows.index((aggregate.window, windowed.moves))
         conditions = []
         if self.by_row:
             conditions += [f"f.{identifier(key)} = a.{identifier(key)}" for key in self.keys]
@@ -180,11 +202,13 @@ class _Builder:
             conditions.append("f.time <= a.anchor")
         if guarded:
             conditions.append(f"f.known <= greatest(a.until_{window}, a.anchor)")
-        keys = [f"f.{identifier(key)}" for key in self.keys]
+        if self.grid is not None and not windowed.moves:
+            conditions.append("a.step = 0")
+        grouped = [*(f"f.{identifier(key)}" for key in self.keys), "a.anchor", *(["a.step"] if windowed.moves else [])]
         return (
-            f"SELECT {', '.join(keys)}, a.anchor, {aggregate_sql(aggregate, len(ties))} AS value "
+            f"SELECT {', '.join(grouped)}, {aggregate_sql(aggregate, len(ties))} AS value "
             f"FROM {self.anchors_name} AS a JOIN ({facts}) AS f ON {' AND '.join(conditions)} "
-            f"GROUP BY {', '.join(keys)}, a.anchor"
+            f"GROUP BY {', '.join(grouped)}"
         )
 
     def _facts(
@@ -248,23 +272,26 @@ class _Builder:
     def _rows(self, *, guarded: bool) -> str:
         keys = [f"e.{identifier(key)}" for key in self.keys]
 
-        def resolve(node: ColumnRef | BoundAggregate) -> str:
+        def resolve(node: ColumnRef | BoundAggregate, *, moves: bool = self.grid is not None) -> str:
             if isinstance(node, BoundAggregate):
-                index = self.aggregates.index(node)
+                index = self.aggregates.index(_Windowed(node, moves))
                 return value_sql(node, f"g{index}.value")
             index = self.static.index(node)
             if node.route and not self.query.is_static and self._has_known(node):
                 return f"(CASE WHEN e.known_{index} <= a.anchor THEN e.column_{index} END)"
             return f"e.column_{index}"
 
+        def still(node: ColumnRef | BoundAggregate) -> str:
+            return resolve(node, moves=False)
+
         def resolve_known(node: ColumnRef | BoundAggregate) -> str:
             """In WHERE, a row with its own time reads what is known at that time, even in its target's columns."""
-            text = resolve(node)
+            text = resolve(node, moves=False)
             if self.by_row and isinstance(node, ColumnRef) and node.route and self._has_known(node):
                 return f"(CASE WHEN e.known_{self.static.index(node)} <= e.{identifier(TIME)} THEN {text} END)"
             return text
 
-        selected = [*keys, "a.moment AS anchor"]
+        selected = [*keys, "a.moment AS anchor", *(["a.step AS step"] if self.grid is not None else [])]
         if self.target is not None:
             selected.append(f"{self._label(resolve)} AS label")
         where = self.query.where
@@ -273,7 +300,7 @@ class _Builder:
         )
         selected.append(f"{eligible} AS eligible")
         if self.assumed is not None:
-            selected.append(f"coalesce({expression_sql(self.assumed, resolve, self.parameters)}, FALSE) AS assumed")
+            selected.append(f"coalesce({expression_sql(self.assumed, still, self.parameters)}, FALSE) AS assumed")
         joins = []
         if self.by_row:
             joins.append(f"LEFT JOIN {self.anchors_name} AS a ON {self._same_key('a', 'e')}")
@@ -281,16 +308,16 @@ class _Builder:
             joins.append(f"CROSS JOIN {self.anchors_name} AS a")
         if guarded:
             joins.append(f"JOIN {self.seen_name} AS s ON {self._same_key('s', 'e')}")
-        for i in range(len(self.aggregates)):
-            joins.append(
-                f"LEFT JOIN {self._name(i)} AS g{i} ON {self._same_key(f'g{i}', 'e')} AND g{i}.anchor = a.anchor"
-            )
+        for i, windowed in enumerate(self.aggregates):
+            same = f"{self._same_key(f'g{i}', 'e')} AND g{i}.anchor = a.anchor"
+            same += f" AND g{i}.step = a.step" if windowed.moves else ""
+            joins.append(f"LEFT JOIN {self._name(i)} AS g{i} ON {same}")
         exists = self._exists(guarded=guarded)
         return (
             f"SELECT {', '.join(selected)}\nFROM {self.entities_name} AS e\n"
             + "\n".join(joins)
             + exists
-            + f"\nORDER BY a.moment, {', '.join(keys)}"
+            + f"\nORDER BY a.moment, {', '.join([*keys, *(['a.step'] if self.grid is not None else [])])}"
         )
 
     def _has_known(self, node: ColumnRef) -> bool:
@@ -304,7 +331,7 @@ class _Builder:
         text = expression_sql(target, resolve, self.parameters)
         if kind is TaskKind.BINARY:
             return f"CAST({text} AS BOOLEAN)"
-        if kind is TaskKind.REGRESSION:
+        if kind in (TaskKind.REGRESSION, TaskKind.FORECAST):
             if target.type is LogicalType.TIMESTAMP:
                 raise PqlError("not_supported", "a date or time can't be predicted as a number yet", span=target.span)
             return f"CAST({text} AS DOUBLE)"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pql.engine.expressions import Statement
 from pql.engine.label_sql import eligible_statement, label_statement
 from pql.engine.plan import Plan
+from pql.language.bound import TaskKind
 
 if TYPE_CHECKING:
     from pql.engine.history import History
@@ -30,7 +31,8 @@ class LabelTable:
     eligible bool[n]: WHERE holds. assumed bool[n]: what ASSUMING states of the future came about; None where nothing is
     assumed of it. Per anchor (static queries: under the anchor None), each row under the first that is true of it:
     not_eligible: rows for which WHERE does not hold; not_assumed: rows for which ASSUMING does not; no_label: rows
-    dropped for an undefined label.
+    dropped for an undefined label. steps: of a forecast, whose rows are (entity, anchor, step), int64[n] from 0,
+    steps ascending.
     """
 
     keys: pa.Table
@@ -41,6 +43,7 @@ class LabelTable:
     not_eligible: dict[int | None, int] = field(default_factory=dict)
     assumed: NDArray[np.bool_] | None = None
     not_assumed: dict[int | None, int] = field(default_factory=dict)
+    steps: NDArray[np.int64] | None = None
 
     @property
     def usable(self) -> NDArray[np.bool_]:
@@ -62,6 +65,7 @@ def compute_labels(history: History, plan: Plan) -> LabelTable:
     static = plan.query.is_static
     assumed = _bools(rows, "assumed") if "assumed" in rows.column_names[keys.num_columns :] else None
     holds = eligible if assumed is None else eligible & assumed
+    steps = np.array(rows.column("step").to_numpy(), np.int64) if plan.task.kind is TaskKind.FORECAST else None
     no_label = _count(anchors[missing & holds], together=static)
     not_assumed = _count(anchors[eligible & ~holds], together=static)
     not_eligible = _count(anchors[~eligible], together=static)
@@ -70,7 +74,8 @@ def compute_labels(history: History, plan: Plan) -> LabelTable:
         keys, label = keys.take(kept).combine_chunks(), label.take(kept)
         anchors, eligible = anchors[~missing], eligible[~missing]
         assumed = None if assumed is None else assumed[~missing]
-    return LabelTable(keys, anchors, label, eligible, no_label, not_eligible, assumed, not_assumed)
+        steps = None if steps is None else steps[~missing]
+    return LabelTable(keys, anchors, label, eligible, no_label, not_eligible, assumed, not_assumed, steps)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pql.engine.plan import Plan
+from pql.engine.step_grid import grid_of
 from pql.language.bound import TaskKind
 
 OK, NOT_ELIGIBLE, UNKNOWN = "ok", "not eligible", "unknown id"
@@ -70,8 +71,8 @@ def result_table(
 ) -> pa.Table:
     """The table of predictions, best first.
 
-    scores: float64[s] (binary: probability; regression: value), float64[s, classes] (multiclass, multilabel) or Ranked,
-    for the s scored rows of `asked`.
+    scores: float64[s] (binary: probability; regression: value), float64[s, classes] (multiclass, multilabel),
+    float64[s, steps] (forecast) or Ranked, for the s scored rows of `asked`.
     """
     if isinstance(scores, Ranked):
         return _items(plan, asked, scores)
@@ -79,6 +80,8 @@ def result_table(
     if kind is TaskKind.BINARY:
         columns = {"probability": scores, "prediction": scores >= threshold}
         return _one_row_each(plan, asked, columns, order=scores)
+    if kind is TaskKind.FORECAST:
+        return _one_row_per_step(plan, asked, scores)
     if kind is TaskKind.REGRESSION:
         return _one_row_each(plan, asked, {"prediction": scores}, order=scores)
     assert classes is not None
@@ -119,6 +122,28 @@ def _one_row_per_class(plan: Plan, asked: Asked, scores: NDArray[np.float64], cl
         rank = np.tile(np.arange(1, k + 1), len(scores))
         return _items(plan, asked, Ranked(position, items, score, rank))
     return _spread(plan, asked, position, {"class": items, "probability": pa.array(score)})
+
+
+def _one_row_per_step(plan: Plan, asked: Asked, scores: NDArray[np.float64]) -> pa.Table:
+    """One row per entity and step, in the order of the entities' rows, then steps."""
+    n, count = scores.shape
+    position = np.repeat(np.arange(n), count)
+    steps = step_columns(plan, asked.anchors[asked.scored][position], np.tile(np.arange(count), n))
+    names = ("step", "window_start", "window_end", "prediction")
+    return _spread(plan, asked, position, dict(zip(names, (*steps, pa.array(scores.ravel())), strict=True)))
+
+
+def step_columns(plan: Plan, anchors: NDArray[np.int64], number: NDArray[np.int64]) -> tuple[pa.Array, ...]:
+    """Of the rows of a forecast (anchors µs, steps from 0): the step from 1, and its window's start and end."""
+    grid = grid_of(plan.query)
+    assert grid is not None
+    start, end = np.empty(len(anchors), np.int64), np.empty(len(anchors), np.int64)
+    for anchor in np.unique(anchors).tolist():
+        for step in np.unique(number[anchors == anchor]).tolist():
+            at = (anchors == anchor) & (number == step)
+            start[at], end[at] = grid.window(anchor, step)
+    moments = [pa.array(times).cast(pa.timestamp("us")) for times in (start, end)]
+    return (pa.array(number + 1), *moments)
 
 
 def _items(plan: Plan, asked: Asked, ranked: Ranked) -> pa.Table:

@@ -26,7 +26,7 @@ SMALLEST_GNN_BUDGET = 10.0  # seconds; below it `auto` fits the boosted model al
 BASELINES = {
     TaskKind.BINARY: ("rate", "last_window", "entity_mean"),
     TaskKind.REGRESSION: ("global_mean", "global_median", "last_window", "entity_mean"),
-    TaskKind.FORECAST: ("global_mean", "global_median", "last_window", "entity_mean"),
+    TaskKind.FORECAST: ("global_mean", "global_median", "last_window", "entity_mean", "seasonal_naive"),
     TaskKind.MULTICLASS: ("majority", "last_value"),
     TaskKind.MULTILABEL: ("popularity", "repeat"),
     TaskKind.RANKING: ("popularity", "repeat"),
@@ -70,10 +70,10 @@ def baselines(query: BoundQuery) -> tuple[str, ...]:
 
 
 def count_examples(query: BoundQuery, split: Split, rows: dict[str, int | None]) -> int:
-    """An upper bound of the training examples: entities times training anchors, or rows of a static target."""
+    """An upper bound of the training examples: entities times training anchors (times steps), or static rows."""
     entities = rows.get(query.entity.table) or 0
     anchors = len(split.times("train")) if split.kind == "anchors" else 1
-    return min(entities * anchors, _max_examples(query))
+    return min(entities * anchors * query.forecast_steps, _max_examples(query))
 
 
 def _max_examples(query: BoundQuery) -> int:

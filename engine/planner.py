@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING
 
 from pql.engine.anchors import (
-    forecast_windows,
+    Lagging,
     hashed_split,
     longest_fit,
     prediction_anchor,
@@ -21,6 +21,7 @@ from pql.engine.assuming import check_assignments
 from pql.engine.plan import GraphPlan, Output, Plan, Split, Task
 from pql.engine.planned_graph import aggregates, plan_graph
 from pql.engine.planned_model import plan_model
+from pql.engine.step_grid import grid_of, step_windows
 from pql.language.ast import NOWHERE, Aggregate, Literal, Returning
 from pql.language.bound import BoundQuery, BoundWindow, TaskKind
 from pql.language.errors import PqlError
@@ -104,9 +105,10 @@ def plan_task(query: BoundQuery) -> Task:
 
 def future_windows(query: BoundQuery) -> tuple[BoundWindow, ...]:
     """The windows whose end a label waits for: those of the target (every forecast step) and of ASSUMING."""
-    windows = [aggregate.window for aggregate in aggregates(query.target) if aggregate.window.end > 0]
-    if query.task is TaskKind.FORECAST and windows:
-        windows = [step for window in windows for step in forecast_windows(window, query.forecast_steps)]
+    windows = [aggregate.window for aggregate in aggregates(query.target)]
+    if (grid := grid_of(query)) is not None:
+        windows = [step for window in windows for step in step_windows(window, grid)]
+    windows = [window for window in windows if window.end > 0]
     windows += [aggregate.window for aggregate in aggregates(query.assuming) if aggregate.window.end > 0]
     return tuple(dict.fromkeys(windows))
 
@@ -124,7 +126,7 @@ def plan_split(query: BoundQuery, statistics: Statistics) -> Split:
             span=query.syntax.target.span,
             hint="Look at the table's clock with SHOW GRAPH; TIME table.column names another one.",
         )
-    windows = future_windows(query)
+    windows, grid = future_windows(query), grid_of(query)
     prediction = prediction_anchor(newest, windows, query.as_of)
     try:
         return temporal_split(
@@ -136,7 +138,7 @@ def plan_split(query: BoundQuery, statistics: Statistics) -> Split:
             max_train=query.options.anchors,
             evaluate_at=tuple(to_us(when) for when in query.evaluate_at),
             with_lags=query.task in NUMERIC,
-            forecast_steps=query.forecast_steps,
+            lagging=None if grid is None else Lagging(grid.step, _first_step(query), grid.lag_times),
         )
     except PqlError as error:
         fix = None
@@ -144,6 +146,10 @@ def plan_split(query: BoundQuery, statistics: Statistics) -> Split:
             fix = _with_shorter_window(query, windows, oldest, min(prediction, round_up(newest, windows)))
         fault = replace(error.faults[0], span=query.syntax.target.span, fix=fix)
         raise PqlError.of([fault], query.text) from None
+
+
+def _first_step(query: BoundQuery) -> tuple[BoundWindow, ...]:
+    return tuple(aggregate.window for aggregate in aggregates(query.target))
 
 
 def _with_shorter_window(query: BoundQuery, windows: Sequence[BoundWindow], oldest: int, end: int) -> str | None:

@@ -5,25 +5,32 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pql.engine.examples import Seeds
+from pql.engine.examples import Seeds, StepRows
 from pql.engine.graph import TemporalGraph
 from pql.engine.models.base import Inputs
 from pql.engine.models.blend import combine
+from pql.engine.steps import compute_stacked
 from pql.engine.trained import TrainedModel
 
 
 def predict(
-    trained: TrainedModel, graph: TemporalGraph, seeds: Seeds, lags: NDArray[np.float32] | None = None
+    trained: TrainedModel,
+    graph: TemporalGraph,
+    seeds: Seeds,
+    lags: NDArray[np.float32] | None = None,
+    steps: StepRows | None = None,
 ) -> NDArray[np.float64]:
     """The scores of n seeds: float64[n] (binary: calibrated probability; regression: value) or float64[n, classes]
     (multiclass: probabilities that sum to 1; multilabel: one probability per class); never NaN.
 
-    `lags` float32[n, L]: the query's own target over the L windows before each seed's anchor, as in `Examples`.
+    `lags` float32[n, L]: the query's own target over the L windows before each seed's anchor, as in `Examples`; so
+    `steps`, of tasks of several steps.
     Raises PqlError `model_mismatch` if the graph or the lags aren't like those of training.
     """
     if lags is None:
         lags = np.zeros((len(seeds), 0), dtype=np.float32)
-    inputs = Inputs(graph, seeds, trained.spec.compute(graph, seeds, lags), lags)
+    features = compute_stacked(trained.spec, graph, seeds, lags, steps, trained.step_names)
+    inputs = Inputs(graph, seeds, features, lags)
     return score(trained, inputs)
 
 

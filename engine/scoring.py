@@ -13,7 +13,9 @@ from pql.engine.folds import time_borders
 from pql.engine.labels import LabelTable, compute_eligible
 from pql.engine.output import NOT_ELIGIBLE, OK, UNKNOWN, Asked, Ranked
 from pql.engine.plan import Plan
-from pql.engine.targets import lag_values, node_rows
+from pql.engine.step_grid import grid_of
+from pql.engine.steps import forecast_rows, node_rows, repeat_seeds
+from pql.engine.targets import lag_values
 from pql.language.bound import TaskKind
 from pql.language.errors import PqlError
 
@@ -127,7 +129,7 @@ def _typed(values: list[object], kind: pa.DataType, plan: Plan) -> pa.Array:
 def score(
     model: KeptModel, plan: Plan, graph: TemporalGraph, labels: LabelTable, seeds: Seeds
 ) -> NDArray[np.float64] | Ranked:
-    """The scores of the seeds; of labelled rows of a static query, out of fold."""
+    """The scores of the seeds; of labelled rows of a static query, out of fold; of a forecast, float64[s, steps]."""
     if plan.task.kind is TaskKind.RANKING:
         from pql.engine.rank import predict_ranking
 
@@ -136,6 +138,11 @@ def score(
         return Ranked(ranked.seed, items, ranked.score, ranked.rank.astype(np.int64))
     from pql.engine.predict import predict
 
+    if (grid := grid_of(plan.query)) is not None:
+        rows, number = repeat_seeds(seeds, grid.count)
+        steps = forecast_rows(labels, plan, graph, rows, number)
+        found = predict(model.blend, graph, rows, lag_values(labels, plan, graph, rows), steps)
+        return found.reshape(len(seeds), grid.count)
     lags = lag_values(labels, plan, graph, seeds)
     fold = np.full(len(seeds), -1) if model.folds is None else model.folds.of(labels, plan, graph, seeds)
     if (fold == -1).all():

@@ -20,6 +20,8 @@ from pql.engine.graph import TemporalGraph
 from pql.engine.key_index import parent_rows
 from pql.engine.labels import LabelTable
 from pql.engine.plan import Plan
+from pql.engine.step_grid import grid_of
+from pql.engine.steps import Lookup, forecast_rows, node_rows, numbers
 from pql.language.bound import Item, TaskKind
 from pql.language.errors import PqlError
 from pql.language.options import Duration
@@ -30,6 +32,7 @@ SHARES = (0.70, 0.85)  # of the hashed split: training below the first, validati
 FEWEST = 5  # training examples
 MOST_CLASSES = 500
 OUT = -1
+WITH_LAGS = (TaskKind.BINARY, TaskKind.REGRESSION, TaskKind.FORECAST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,30 +63,37 @@ def make_examples(labels: LabelTable, plan: Plan, graph: TemporalGraph) -> tuple
     index = np.flatnonzero(usable)
     index = _cap(index, split, labels, plan)
     _require(split[index], labels, plan)
-    lags = _lags(labels, rows, rows[index], labels.anchors[index], plan)
     seeds = Seeds(rows[index], labels.anchors[index])
+    lags = lag_values(labels, plan, graph, seeds)
     values, classes, kept = _encode(labels.label.take(pa.array(index)), split[index], plan, graph)
     examples = Examples(seeds, values, split[index].astype(np.int8), lags)
     if not kept.all():
         examples = examples.take(np.flatnonzero(kept))
         _require(examples.split, labels, plan)
     _require_variety(examples, classes, plan)
+    if labels.steps is not None:
+        examples = replace(examples, steps=forecast_rows(labels, plan, graph, examples.seeds, labels.steps[index]))
     return examples, classes
-
-
-def node_rows(keys: pa.Table, graph: TemporalGraph) -> NDArray[np.int64]:
-    """int64[n]: the row of the entity's node table with each key, -1 where there is none."""
-    parent = graph.nodes[graph.entity].keys
-    columns = [keys.column(name) for name in keys.column_names]
-    return parent_rows(columns, [parent.column(name) for name in keys.column_names]).astype(np.int64)
 
 
 def lag_values(labels: LabelTable, plan: Plan, graph: TemporalGraph, seeds: Seeds) -> NDArray[np.float32]:
     """float32[n, L]: the query's own target in the L windows before each anchor, nearest first, NaN if undefined.
 
-    For any seeds whose lag anchors the plan has, those at the prediction anchor included.
+    For any seeds whose lag anchors the plan has, those at the prediction anchor included. Of a forecast, whose windows
+    are one step wide.
     """
-    return _lags(labels, node_rows(labels.keys, graph), seeds.rows, seeds.anchors, plan)
+    count = plan.split.lags if plan.task.kind in WITH_LAGS else 0
+    found = np.full((len(seeds), count), np.nan, dtype=np.float32)
+    if not count:
+        return found
+    grid, past = grid_of(plan.query), Lookup(labels, graph)
+    n, unit = plan.split.width_text.split()
+    for anchor in np.unique(seeds.anchors).tolist():
+        here = np.flatnonzero(seeds.anchors == anchor)
+        times = grid.recent(anchor, count) if grid else lag_anchors(anchor, Duration(int(n), unit), count)
+        for i, earlier in enumerate(times):
+            found[here, i] = past.at(earlier, seeds.rows[here])
+    return found
 
 
 def example_hash(keys: pa.Table, anchors: NDArray[np.int64], seed: int) -> NDArray[np.uint64]:
@@ -198,8 +208,8 @@ def _encode(
 ) -> tuple[Labels, Classes, NDArray[np.bool_]]:
     """Labels as numbers or codes, what the codes mean, and which examples keep a label."""
     kind = plan.task.kind
-    if kind in (TaskKind.BINARY, TaskKind.REGRESSION):
-        return _numbers(label), Classes(), np.ones(len(label), dtype=bool)
+    if kind in WITH_LAGS:
+        return numbers(label), Classes(), np.ones(len(label), dtype=bool)
     if kind is TaskKind.MULTICLASS:
         values = _vocabulary(label.filter(pa.array(split == TRAIN)))
         codes = _codes(label, values)
@@ -219,11 +229,6 @@ def _encode(
     kept = np.diff(sets.offsets) > 0
     dropped = _dropped("item without a row", codes < 0) | _dropped("no known item in the window", ~kept)
     return sets, replace(classes, dropped=dropped), kept
-
-
-def _numbers(label: pa.Array) -> NDArray[np.float64]:
-    array = label.cast(pa.int8()) if pa.types.is_boolean(label.type) else label
-    return np.array(array.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
 def _items(item: Item | None, train: pa.Array, graph: TemporalGraph) -> Classes:
@@ -292,36 +297,7 @@ def _one(values: pa.ChunkedArray | pa.Array) -> pa.Array:
     return pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
 
 
-# ---------------------------------------------------------------- lags and hashes
-
-
-def _lags(
-    labels: LabelTable,
-    label_rows: NDArray[np.int64],
-    rows: NDArray[np.int64],
-    anchors: NDArray[np.int64],
-    plan: Plan,
-) -> NDArray[np.float32]:
-    """The labels of the same entities at the lag anchors of `anchors`."""
-    count = plan.split.lags if plan.task.kind in (TaskKind.BINARY, TaskKind.REGRESSION) else 0
-    found = np.full((len(rows), count), np.nan, dtype=np.float32)
-    if not count:
-        return found
-    n, unit = plan.split.width_text.split()
-    width = Duration(int(n), unit)
-    values = _numbers(labels.label)
-    for anchor in np.unique(anchors):
-        seeds = np.flatnonzero(anchors == anchor)
-        for i, earlier in enumerate(lag_anchors(int(anchor), width, count)):
-            there = np.flatnonzero((labels.anchors == earlier) & (label_rows >= 0))
-            if not len(there):
-                continue
-            order = there[np.argsort(label_rows[there], kind="stable")]
-            known = label_rows[order]
-            place = np.minimum(np.searchsorted(known, rows[seeds]), len(known) - 1)
-            hit = known[place] == rows[seeds]
-            found[seeds[hit], i] = values[order[place[hit]]]
-    return found
+# ---------------------------------------------------------------- hashes
 
 
 def _value_hash(values: pa.ChunkedArray) -> NDArray[np.uint64]:

@@ -23,6 +23,7 @@ from pql.engine.models.boosted import BoostedFitted, spread_over
 from pql.engine.plan import US_PER_DAY, Plan
 from pql.engine.planned_graph import columns_read, masked_columns
 from pql.engine.planner import future_windows
+from pql.engine.steps import compute_stacked, useful_names
 from pql.engine.trained import TrainedModel, class_count, model_called
 from pql.language.errors import PqlError
 
@@ -50,6 +51,7 @@ class _Job:
     metric: str
     events: Events
     notes: list[str]
+    step_names: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -94,7 +96,8 @@ def train(
     examples = _within_budget(examples, plan.model.max_examples, notes)
     examples = _with_validation(kind, examples, plan.model.seed, notes)
     metric = choosing_metric(kind, plan.task.metric)
-    job = _Job(plan, graph, examples, class_count(classes), kind, metric, events, notes)
+    names = () if examples.steps is None else useful_names(examples.steps, plan)
+    job = _Job(plan, graph, examples, class_count(classes), kind, metric, events, notes, names)
     first, models = _choose(job)
     if not plan.model.refit:
         return first
@@ -159,6 +162,7 @@ def _choose(job: _Job) -> tuple[TrainedModel, list[Model]]:
         notes=tuple(job.notes),
         blend=tuple(zip(names, weights, strict=True)),
         importance=_importance(members.fitted),
+        step_names=job.step_names,
     )
     parts = list(zip(names, members.scores, strict=True)) if len(names) > 1 else []
     simple = list(zip(rivals.names(), rivals.scores, strict=True))
@@ -262,7 +266,7 @@ def _spec(plan: Plan, graph: TemporalGraph, examples: Examples, cut: int) -> Fea
 
 def _problem(job: _Job, cut: int, spec: FeatureSpec) -> Problem:
     examples = job.examples
-    features = spec.compute(job.graph, examples.seeds, examples.lags)
+    features = compute_stacked(spec, job.graph, examples.seeds, examples.lags, examples.steps, job.step_names)
     return Problem(
         task=job.plan.task,
         plan=job.plan.model,

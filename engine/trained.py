@@ -25,7 +25,8 @@ class TrainedModel:
 
     name: what answers (`blend`, or the one member). `members` with their `weights` (sum 1; nought weights are kept only
     for the record, in `metrics`). `limits`: the range predictions of numbers are kept in. `threshold`: of a yes/no
-    prediction. `importance`: (feature, share of the boosted model's gain), largest first.
+    prediction. `importance`: (feature, share of the boosted model's gain), largest first. `step_names`: the features
+    of a step, in tasks of several.
     """
 
     name: str
@@ -41,6 +42,7 @@ class TrainedModel:
     notes: tuple[str, ...] = ()
     blend: tuple[tuple[str, float], ...] = ()
     importance: tuple[tuple[str, float], ...] = ()
+    step_names: tuple[str, ...] = ()
 
     def finish(self, scores: Floats) -> Floats:
         """Calibrate and bound the blended scores; whatever isn't finite becomes the nearest sensible value."""
@@ -66,6 +68,7 @@ class TrainedModel:
             "notes": list(self.notes),
             "blend": [list(pair) for pair in self.blend],
             "importance": [list(pair) for pair in self.importance],
+            "step_names": list(self.step_names),
         }
 
     @classmethod
@@ -85,6 +88,7 @@ class TrainedModel:
             tuple(state["notes"]),
             tuple((name, float(weight)) for name, weight in state["blend"]),
             tuple((name, float(share)) for name, share in state["importance"]),
+            tuple(state["step_names"]),
         )
 
 

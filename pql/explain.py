@@ -162,11 +162,27 @@ def _task(plan: Plan) -> list[str]:
         [
             ("what", f"{task.kind.value.replace('_', ' ')}, because {task.reason}" if task.reason else task.kind.value),
             ("label", expression_text(query.target)),
+            ("steps", _steps(plan)),
             ("items", item_text(query)),
             ("route", "; ".join(dict.fromkeys(routes))),
             ("assuming", None if query.assuming is None else expression_text(query.assuming)),
             ("learnt by", f"head {task.head}, loss {task.loss}; chosen by {task.metric} on validation"),
         ]
+    )
+
+
+def _steps(plan: Plan) -> str | None:
+    """What a forecast repeats."""
+    from pql.engine.step_grid import grid_of
+
+    grid = grid_of(plan.query)
+    if grid is None:
+        return None
+    season = "" if grid.season is None else f" and the target of the same season ({grid.season} {grid.unit} back)"
+    return (
+        f"{grid.count} windows of {grid.step} each, one after the other; one model answers all, from the features of "
+        f"the entity beside the number of the step, where in the calendar its window begins{season}. "
+        "The error is that of all steps together"
     )
 
 

@@ -145,6 +145,7 @@ class Example:
     label: Any
     eligible: bool
     assumed: bool = True
+    step: int = 0
 
     @property
     def usable(self) -> bool:
@@ -152,7 +153,7 @@ class Example:
 
 
 def training_table(query: ast.Predict, world: World, anchors: Iterable[dt.datetime]) -> list[Example]:
-    """A row per anchor and entity that exists then; label None where it is undefined."""
+    """A row per anchor and entity that exists then (of a forecast, per step); label None where it is undefined."""
     name = query.entities[0]
     assert name.table is not None
     table = name.table.text
@@ -170,14 +171,27 @@ def training_table(query: ast.Predict, world: World, anchors: Iterable[dt.dateti
             if not exists(world, query, table, values, rows, anchor):
                 continue
             asked = Question(world, table, values, entity, anchor)
-            label = asked.value(query.target)
-            if isinstance(label, list) and not label and any(isinstance(t, ast.RankTop) for t in query.tasks):
-                label = None
             eligible = query.where is None or asked.value(query.where) is True
             future = query.assuming is None or not walk(query.assuming, ast.Aggregate)
             assumed = future or asked.value(query.assuming) is True
-            examples.append(Example(values, anchor, label, eligible, assumed))
+            for step in range(steps_of(query)):
+                asked.later = step * width_of(query)
+                label = asked.value(query.target)
+                if isinstance(label, list) and not label and any(isinstance(t, ast.RankTop) for t in query.tasks):
+                    label = None
+                examples.append(Example(values, anchor, label, eligible, assumed, step))
     return examples
+
+
+def steps_of(query: ast.Predict) -> int:
+    return next((task.steps for task in query.tasks if isinstance(task, ast.Forecast)), 1)  # type: ignore[misc]
+
+
+def width_of(query: ast.Predict) -> int:
+    """How far a forecast moves from step to step, in the unit of the target's window that ends last."""
+    windows = [aggregate.window for aggregate in walk(query.target, ast.Aggregate)]
+    last = max((w for w in windows if w is not None), key=lambda w: w.end, default=None)  # type: ignore[arg-type, return-value]
+    return 0 if last is None else last.end - (last.start or 0)  # type: ignore[operator, return-value]
 
 
 def exists(
@@ -310,6 +324,7 @@ class Question:
     key: tuple[Any, ...]
     row: Row
     anchor: dt.datetime
+    later: int = 0  # by how many units the windows lie later: those of a forecast's later steps
 
     def value(self, node: ast.Expression) -> Any:
         return evaluate(node, self._column, self._aggregate)
@@ -325,8 +340,8 @@ class Question:
         window = node.window
         assert window is not None
         unit = window.unit or "days"
-        low = None if window.start is None else shift(self.anchor, window.start, unit)  # type: ignore[arg-type]
-        high = shift(self.anchor, window.end, unit)  # type: ignore[arg-type]
+        low = None if window.start is None else shift(self.anchor, window.start + self.later, unit)  # type: ignore[operator]
+        high = shift(self.anchor, window.end + self.later, unit)  # type: ignore[operator]
         rows = []
         for row in world.visible(fact):
             time = world.time(fact, row)

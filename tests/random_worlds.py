@@ -242,3 +242,17 @@ def _entity_filter(rng: random.Random, entity: str, *, items: bool) -> str:
     past = f"{_number(rng, entity, _past(rng), items=items)} {rng.choice(['>', '=', '<='])} {rng.choice([0, 1, 3])}"
     parts = [rng.choice([rng.choice(own), past]) for _ in range(rng.choice([1, 1, 2]))]
     return rng.choice([" AND ", " OR "]).join(parts)
+
+
+def random_forecast(rng: random.Random, database: Database) -> str:
+    """A forecast of some number, perhaps beside a past one, which moves along with it."""
+    items = "items" in database.tables
+    entity = rng.choice(["customers.customer_id"] * 4 + ["products.product_id"])
+    window, past = rng.choice(
+        [("0, 10", "-10, 0"), ("5, 12, days", "-INF, 0"), ("0, 1, months", "-1, 0, months"), ("0, 36, hours", "")]
+    )
+    target = _number(rng, entity, window, items=items)
+    if past and rng.random() < 0.4:
+        target = f"{target} - {_number(rng, entity, past, items=items)}"
+    where = f" WHERE {_entity_filter(rng, entity, items=items)}" if rng.random() < 0.4 else ""
+    return f"PREDICT {target} FORECAST {rng.randint(1, 3)} TIMEFRAMES FOR EACH {entity}{where}"

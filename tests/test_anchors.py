@@ -7,8 +7,8 @@ import datetime as dt
 import pytest
 
 from pql.engine.anchors import (
+    Lagging,
     completes_at,
-    forecast_windows,
     lag_anchors,
     longest_fit,
     prediction_anchor,
@@ -20,6 +20,7 @@ from pql.engine.anchors import (
     to_us,
 )
 from pql.engine.plan import US_PER_DAY, Split
+from pql.engine.step_grid import StepGrid, step_windows
 from pql.language.bound import BoundWindow
 from pql.language.errors import PqlError
 from pql.language.options import Duration
@@ -164,9 +165,10 @@ def test_the_least_history_gives_one_anchor_each():
 
 
 def test_a_forecast_waits_for_its_last_step_and_steps_by_one_window():
-    windows = forecast_windows(BoundWindow(0, 7, "days"), 4)
+    grid, first = StepGrid(4, 7, "days", 0, 7, 364), BoundWindow(0, 7, "days")
+    windows = step_windows(first, grid)
     assert windows[-1] == BoundWindow(21, 28, "days")
-    made = split(windows=windows, forecast_steps=4)
+    made = split(windows=windows, lagging=Lagging(grid.step, (first,), grid.lag_times))
     assert dates(made.times("test")) == ["2024-11-03"]
     assert made.step_text == "7 days"
     assert completes_at(made.times("train")[-1], windows) <= made.times("valid")[0]

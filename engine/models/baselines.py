@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pql.engine.models.base import Inputs, Problem, State
 from pql.engine.models.boosted import membership
+from pql.engine.steps import SEASONAL
 from pql.language.errors import PqlError
 
 Floats = NDArray[np.float64]
@@ -18,6 +19,7 @@ TASKS: dict[str, frozenset[str]] = {
     "rate": frozenset({"binary", "multilabel"}),
     "last_window": NUMERIC,
     "entity_mean": NUMERIC,
+    "seasonal_naive": frozenset({"forecast"}),
     "global_mean": frozenset({"regression", "forecast"}),
     "global_median": frozenset({"regression", "forecast"}),
     "majority": frozenset({"multiclass"}),
@@ -52,6 +54,11 @@ class BaselineFitted:
                 result[known] = self.scores[at[known]]
             return result
         result = np.full(n, self.base[0])
+        if self.name == "seasonal_naive":
+            season = inputs.features.values[:, inputs.features.names.index(SEASONAL[0])].astype(np.float64)
+            last = inputs.lags[:, 0].astype(np.float64) if inputs.lags.shape[1] else np.full(n, np.nan)
+            result = np.where(np.isfinite(last), last, result)
+            return np.where(np.isfinite(season), season, result)
         if self.name in ("last_window", "entity_mean") and inputs.lags.shape[1]:
             lags = inputs.lags.astype(np.float64)
             if self.name == "last_window":

@@ -113,7 +113,7 @@ class Gnn:
     """The heterogeneous temporal graph network with the seed's as-of features joined at its head."""
 
     name = "gnn"
-    tasks = frozenset({"binary", "regression", "multiclass", "multilabel"})
+    tasks = frozenset({"binary", "regression", "forecast", "multiclass", "multilabel"})
 
     def fit(
         self,

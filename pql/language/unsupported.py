@@ -16,9 +16,6 @@ def unsupported(query: ast.Predict, bound: BoundQuery) -> list[Fault]:
         place = None if span == ast.NOWHERE else span
         faults.append(Fault("not_supported", f"{what} is not supported yet", place, hint))
 
-    for clause in syntax.tasks:
-        if isinstance(clause, ast.Forecast):
-            note("FORECAST", clause.span, "ask for one window at a time: SUM(…, 0, 7, days), then SUM(…, 7, 14, days)")
     if bound.task is TaskKind.TIME_TO_EVENT:
         note("TIME_TO", syntax.target.span, "ask whether it happens in a window: EXISTS(…, 0, 30, days)")
     if bound.is_static and bound.task in (TaskKind.RANKING, TaskKind.MULTILABEL):

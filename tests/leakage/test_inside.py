@@ -40,7 +40,8 @@ from pql.engine.predict import predict
 from pql.engine.rank_towers import tower_items
 from pql.engine.sample import sample
 from pql.engine.statistics import gather
-from pql.engine.targets import lag_values, make_examples, node_rows
+from pql.engine.steps import node_rows
+from pql.engine.targets import lag_values, make_examples
 from pql.engine.together import together_at
 from pql.engine.train import horizon_of, masked_in_own_row
 from pql.language.binder import bind

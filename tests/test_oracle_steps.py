@@ -1,0 +1,53 @@
+"""The labels of FORECAST say what the oracle says: every step, on random databases, at boundaries and over months."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from databases import plan_by_hand, us
+from oracle import training_table
+from random_worlds import random_database, random_forecast, world_of
+from test_oracle import close, number
+
+from pql.engine.anchors import to_datetime
+from pql.engine.history import load
+from pql.engine.labels import compute_labels
+from pql.language.binder import bind
+from pql.language.parser import parse_predict
+
+ANCHORS = tuple(us(d) for d in (0, 10, 20, 30))
+UNTIL = us(60)
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_every_step_means_what_the_oracle_means(block: int) -> None:
+    checked = 0
+    for seed in range(block, 100, 4):
+        rng = random.Random(seed)
+        database = random_database(rng)
+        catalog = database.catalog()
+        text = random_forecast(rng, database)
+        query = bind(parse_predict(text), catalog, text=text)
+        plan = plan_by_hand(query, ANCHORS, until=UNTIL)
+        with database.snapshot() as snapshot:
+            every = {table.name: [column.name for column in table.columns] for table in catalog.tables}
+            history = load(snapshot, catalog, every, UNTIL)
+        world = world_of(database, to_datetime(UNTIL), first_seen=query.options.first_seen)
+        rows = training_table(parse_predict(text), world, [to_datetime(anchor) for anchor in ANCHORS])
+        table = compute_labels(history, plan)
+        history.close()
+        assert table.steps is not None
+        keys = zip(*(table.keys.column(name).to_pylist() for name in table.keys.column_names), strict=True)
+        anchors = [to_datetime(int(anchor)) for anchor in table.anchors]
+        places = zip(keys, anchors, table.steps.tolist(), strict=True)
+        found = dict(zip(places, zip(table.label.to_pylist(), table.eligible.tolist(), strict=True), strict=True))
+        wanted = {(r.key, r.anchor, r.step): (number(r.label), r.eligible) for r in rows if r.label is not None}
+        assert set(found) == set(wanted), f"seed {seed}: {text}"
+        for place, (label, eligible) in found.items():
+            assert close(label, wanted[place][0]), f"seed {seed}: {text}\n{place}: {label!r}, not {wanted[place]!r}"
+            assert eligible == wanted[place][1], f"seed {seed}: {text}\n{place}"
+        undefined = sum(r.label is None and r.eligible for r in rows)
+        assert sum(table.no_label.values()) == undefined
+        checked += len(found)
+    assert checked > 60
