@@ -77,8 +77,12 @@ def forecast_rows(
                 seasonal[at, i] = past.at(time, seeds.rows[at])
     calendar = _calendar(starts, grid)
     names = ("step", *SEASONAL, *(name for name, _, _ in calendar))
-    columns = [number.astype(np.float32)[:, None] + 1, seasonal, *(values[:, None] for _, values, _ in calendar)]
-    return StepRows(number, np.concatenate(columns, axis=1).astype(np.float32), names)
+    values = np.empty((len(seeds), len(names)), dtype=np.float32)
+    values[:, 0] = number + 1
+    values[:, 1 : 1 + SAME_SEASON] = seasonal
+    for i, (_, places, _) in enumerate(calendar):
+        values[:, 1 + SAME_SEASON + i] = places
+    return StepRows(number, values, names)
 
 
 def useful_names(steps: StepRows, plan: Plan) -> tuple[str, ...]:
