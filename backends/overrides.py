@@ -9,6 +9,7 @@ from typing import Any
 
 from pql.backends.names import singular
 from pql.language.errors import PqlError
+from pql.language.format import quote_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,23 @@ class Overrides:
             links=tuple(old for old in self.links if old != made),
         )
 
+    def says_link(self, child: str, column: str, parent: str, parent_column: str) -> bool:
+        """True if that very link is declared."""
+        return LinkOverride(child, (column,), parent, (parent_column,)) in self.links
+
+    def says_unlink(self, child: str, column: str, parent: str, parent_column: str) -> bool:
+        """True if that very link is declared not to be one."""
+        return LinkOverride(child, (column,), parent, (parent_column,)) in self.unlinks
+
+    def without_link(self, child: str, column: str, parent: str, parent_column: str) -> Overrides:
+        """With nothing said about that link."""
+        said = LinkOverride(child, (column,), parent, (parent_column,))
+        return replace(
+            self,
+            links=tuple(old for old in self.links if old != said),
+            unlinks=tuple(old for old in self.unlinks if old != said),
+        )
+
     def key(self, table: str, *columns: str) -> Overrides:
         """With KEY table.columns; the last one said about a table counts."""
         return replace(self, keys=(*(old for old in self.keys if old[0] != table), (table, tuple(columns))))
@@ -71,6 +89,17 @@ class Overrides:
             no_times=(*(old for old in self.no_times if old != table), table),
             times=tuple(old for old in self.times if old[0] != table),
         )
+
+    def statements(self) -> tuple[str, ...]:
+        """The overrides as the statements that would say them again."""
+        links = [("LINK", link) for link in self.links] + [("UNLINK", link) for link in self.unlinks]
+        pairs = [
+            f"{verb} {_dotted(link.child, link.columns[0])} -> {_dotted(link.parent, link.parent_columns[0])}"
+            for verb, link in links
+        ]
+        keys = [f"KEY {_dotted(table, columns[0])}" for table, columns in self.keys]
+        times = [f"TIME {_dotted(table, column)}" for table, column in self.times]
+        return (*pairs, *keys, *times, *(f"NO TIME {quote_name(table)}" for table in self.no_times))
 
     def to_json(self) -> dict[str, Any]:
         """The overrides as JSON values."""
@@ -100,6 +129,10 @@ class Overrides:
                 "The kept overrides of this database can't be read.",
                 hint="Delete overrides.json in its folder under PQL_HOME and say them again.",
             ) from error
+
+
+def _dotted(table: str, column: str) -> str:
+    return f"{quote_name(table)}.{quote_name(column)}"
 
 
 def _names(values: Iterable[str]) -> tuple[str, ...]:

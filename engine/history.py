@@ -82,6 +82,10 @@ class History:
         """The columns that `table(name)` shows."""
         return self._columns[name]
 
+    def sizes(self) -> dict[str, int]:
+        """The number of rows read of every stored table."""
+        return {name: len(self._rows[name]) for name in sorted(self._rows)}
+
     def fingerprint(self) -> str:
         """A hash of all rows read, their order and their columns; 64 hexadecimal digits."""
         total = hashlib.sha256()

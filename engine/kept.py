@@ -12,7 +12,7 @@ from pql.engine.assuming import assumed_future
 from pql.engine.folds import Folds, fit_folds, needs_folds
 from pql.engine.plan import Plan
 from pql.engine.rank import TrainedRanker, train_ranking
-from pql.engine.registry import Registry, code_version, content_key
+from pql.engine.registry import Registry, Version, code_version, content_key
 from pql.engine.targets import make_examples
 from pql.engine.train import TrainedModel, train
 from pql.language.bound import TaskKind
@@ -82,7 +82,7 @@ def model_for(
         with events.stage("load"):
             found = registry.get(key)
         if found is not None:
-            return _restore(found[0], key)
+            return restore(found[0], key)
     examples, classes = make_examples(labels, plan, graph)
     if plan.task.kind is TaskKind.RANKING:
         ranker = train_ranking(plan, graph, examples, events)
@@ -93,7 +93,7 @@ def model_for(
         model = KeptModel(trained, classes.values, folds, key, cached=False)
     if (cache != "off" or keep) and not events.stopped:
         with events.stage("keep"):
-            registry.put(key, _state(model), {"signature": signature(plan), "query": plan.query.text})
+            registry.put(key, _state(model), _about(plan, history))
     return model
 
 
@@ -109,6 +109,18 @@ def signature(plan: Plan) -> str:
         "code": code_version(),
     }
     return content_key(parts)
+
+
+def _about(plan: Plan, history: History) -> dict[str, Any]:
+    """What a kept model is described by without being loaded. `until`: µs, nothing later was seen in training."""
+    return {
+        "signature": signature(plan),
+        "query": plan.query.text,
+        "task": plan.task.kind.value,
+        "until": plan.split.prediction,
+        "data": history.fingerprint(),
+        "rows": history.sizes(),
+    }
 
 
 def _shape(value: object) -> object:
@@ -154,7 +166,8 @@ def _named(plan: Plan, registry: Registry, *, folded: bool) -> KeptModel:
             f"The model {version.name!r} was made for another question: {version.query}",
             hint="USING MODEL takes the same target, entity, window and tables; leave it out to train a new model.",
         )
-    model = _restore(state, version.key)
+    _refuse_from_the_future(plan, version, about)
+    model = restore(state, version.key)
     if folded and model.folds is None:
         raise PqlError(
             "model_mismatch",
@@ -162,6 +175,24 @@ def _named(plan: Plan, registry: Registry, *, folded: bool) -> KeptModel:
             hint="Leave USING MODEL out: the rows are then scored out of fold.",
         )
     return model
+
+
+def _refuse_from_the_future(plan: Plan, version: Version, about: Mapping[str, Any]) -> None:
+    """A model that has seen later rows than the query may know would break the rule of time without a word."""
+    from pql.engine.anchors import show_time
+
+    until = about.get("until")
+    if not isinstance(until, int) or until <= plan.split.prediction:
+        return
+    clause = plan.query.syntax.as_of or plan.query.syntax.using_model
+    raise PqlError(
+        "model_from_the_future",
+        f"The model {version.name!r} has learnt from rows up to {show_time(until)}, later than this query's anchor, "
+        f"{show_time(plan.split.prediction)}.",
+        span=clause.span if clause is not None else None,
+        hint=f"AS OF {show_time(until)} or later, another version (ALTER MODEL {version.name} USE VERSION n), "
+        "or no USING MODEL: a model is then trained on what was known at the anchor.",
+    )
 
 
 def _state(model: KeptModel) -> dict[str, Any]:
@@ -173,7 +204,8 @@ def _state(model: KeptModel) -> dict[str, Any]:
     }
 
 
-def _restore(state: Mapping[str, Any], key: str) -> KeptModel:
+def restore(state: Mapping[str, Any], key: str) -> KeptModel:
+    """The model of a kept state. Raises PqlError `model_corrupt`."""
     try:
         if state["kind"] == "ranking":
             return KeptModel(TrainedRanker.restore(state["trained"]), None, None, key, cached=True)

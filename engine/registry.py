@@ -12,7 +12,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,8 @@ from typing import Any
 
 from pql.engine import artifact
 from pql.language.errors import PqlError
+
+PATIENCE = 30  # seconds that a session waits for another one to write
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,11 @@ class Registry:
         folder = self._folder / "models" / key
         return artifact.load(folder) if folder.is_dir() else None
 
+    def about(self, key: str) -> dict[str, Any] | None:
+        """What was said of the version when it was kept, without its arrays; None if it is gone."""
+        folder = self._folder / "models" / key
+        return artifact.describe(folder) if folder.is_dir() else None
+
     def put(self, key: str, state: Mapping[str, Any], about: Mapping[str, Any]) -> None:
         """Keep a version. Does nothing if it is there already."""
         artifact.save(self._folder / "models" / key, state, about)
@@ -102,6 +109,21 @@ class Registry:
             versions = entry["versions"] if entry else []
             versions.append({"key": key, "query": query, "made": time.time()})
             names[name] = {"versions": versions, "current": len(versions)}
+            self._write(names)
+        return self.find(name)
+
+    def use(self, name: str, number: int) -> Version:
+        """Let `name` answer with its version `number`. Raises PqlError `unknown_model`, `unknown_version`."""
+        with self._locked() as names:
+            self.find(name)
+            count = len(names[name]["versions"])
+            if not 1 <= number <= count:
+                raise PqlError(
+                    "unknown_version",
+                    f"The model {name!r} has no version {number}.",
+                    hint=f"It has version{'s 1 to' if count > 1 else ''} {count}: SHOW MODELS lists them.",
+                )
+            names[name]["current"] = number
             self._write(names)
         return self.find(name)
 
@@ -132,8 +154,8 @@ class Registry:
 
     def drop(self, name: str) -> None:
         """Forget a named model and its versions. Raises PqlError `unknown_model`."""
-        self.find(name)
         with self._locked() as names:
+            self.find(name)
             gone = {version["key"] for version in names.pop(name)["versions"]}
             kept = {version["key"] for entry in names.values() for version in entry["versions"]}
             self._write(names)
@@ -180,10 +202,10 @@ class Registry:
         except (ValueError, RecursionError, OSError) as error:
             raise _unreadable(path) from error
 
-    def keep_notes(self, name: str, value: Any) -> None:
-        """Keep a JSON value under `name`."""
+    def change_notes(self, name: str, change: Callable[[Any], Any]) -> None:
+        """Keep `change(what is kept)` under `name`, so that what two sessions say at once is both kept."""
         with self._locked():
-            self._replace(f"{name}.json", value)
+            self._replace(f"{name}.json", change(self.notes(name)))
 
     def _replace(self, name: str, value: Any) -> None:
         handle, path = tempfile.mkstemp(prefix=".writing-", dir=self._folder)
@@ -221,10 +243,19 @@ class _Names:
                 f"Models can't be kept in {folder}: {error.strerror}.",
                 hint="Set PQL_HOME to a folder you may write.",
             ) from error
-        self._lock = FileLock(str(folder / "names.lock"), timeout=30)
+        self._lock = FileLock(str(folder / "names.lock"), timeout=PATIENCE)
 
     def __enter__(self) -> dict[str, Any]:
-        self._lock.acquire()
+        from filelock import Timeout
+
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise PqlError(
+                "registry_busy",
+                f"Another session has held {self._lock.lock_file} for {PATIENCE} seconds.",
+                hint="Wait for it, or end it.",
+            ) from error
         try:
             return self._registry._read()
         except BaseException:

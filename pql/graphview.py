@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from pql.language.catalog import Catalog, Clock, Evidence, Link, Role, Stype, Table
 
 
 @dataclass(frozen=True, slots=True)
 class GraphView:
-    """A catalog that shows itself: `str()` of it is the text of `render_graph`."""
+    """A catalog that shows itself: `str()` of it is the text of `render_graph`. `declared`: overrides as statements."""
 
     catalog: Catalog
+    declared: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return render_graph(self.catalog)
+        return render_graph(self.catalog, self.declared)
+
+    def to_json(self) -> dict[str, Any]:
+        """The catalog as JSON values, links also as text, and what is declared as statements."""
+        from pql.bound_text import as_json
+
+        links = [{**as_json(link), "text": str(link)} for link in self.catalog.links]
+        return {**as_json(self.catalog), "links": links, "declared": list(self.declared)}
 
 
-def render_graph(catalog: Catalog) -> str:
-    """The whole graph for a person, one block each for tables, links and warnings."""
+def render_graph(catalog: Catalog, declared: tuple[str, ...] = ()) -> str:
+    """The whole graph for a person, one block each for tables, links, what the user has declared, and warnings."""
     blocks = [_section("tables", [line for table in catalog.tables for line in _table_lines(table)])]
     if catalog.links:
         blocks.append(_section("links", _link_lines(catalog)))
+    if declared:
+        blocks.append(_section("declared by you", list(declared)))
     if catalog.warnings:
         blocks.append(_section("warnings", [f"! {warning}" for warning in catalog.warnings]))
     return "\n\n".join(blocks)
@@ -31,7 +42,7 @@ def render_graph(catalog: Catalog) -> str:
 def render_table(catalog: Catalog, name: str) -> str:
     """One table: its own lines, its columns, and the links from and to it. KeyError if it doesn't exist."""
     table = catalog.table(name)
-    blocks = ["\n".join(_table_lines(table)), _section("columns", _column_lines(table))]
+    blocks = ["\n".join(_table_lines(table)), _section("columns", _column_lines(catalog, table))]
     links = (*catalog.links_from(name), *(link for link in catalog.links_to(name) if link.child != name))
     if links:
         blocks.append(_section("links", [_link_line(link) for link in links]))
@@ -109,11 +120,24 @@ def percent(ratio: float) -> str:
     return f"{math.floor(ratio * 10_000) / 100:g} %"
 
 
-def _column_lines(table: Table) -> list[str]:
+def _column_lines(catalog: Catalog, table: Table) -> list[str]:
     rows: list[tuple[str, ...]] = []
     for column in table.columns:
         counts = [] if column.distinct is None else [f"{column.distinct:,} distinct"]
-        counts += [f"{column.nulls:,} NULL"] if column.nulls else []
+        if column.nulls:
+            share = f" ({percent(column.nulls / table.rows)})" if table.rows else ""
+            counts.append(f"{column.nulls:,} NULL{share}")
         stype = column.stype.value if column.stype is not Stype.IGNORED else "ignored"
-        rows.append((column.name, column.type.value, stype, ", ".join(counts)))
+        roles = column_role(catalog, table, column.name)
+        rows.append((column.name, column.type.value, stype, roles, ", ".join(counts)))
     return _aligned(rows)
+
+
+def column_role(catalog: Catalog, table: Table, name: str) -> str:
+    """What a column is to the graph: `key`, `clock`, `-> customers.customer_id`; empty for a plain value."""
+    roles = ["key"] if table.key is not None and name in table.key.columns else []
+    roles += ["clock"] if table.clock.kind == "own" and table.clock.column == name else []
+    for link in catalog.links_from(table.name):
+        if name in link.child_columns:
+            roles.append(f"-> {link.parent}.{link.parent_columns[link.child_columns.index(name)]}")
+    return ", ".join(roles)

@@ -7,7 +7,7 @@ one snapshot, and nothing later than the plan's prediction anchor.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,8 @@ def prepare(
     as_of: str | dt.datetime | None,
     evaluate_at: tuple[ast.Expression, ...],
     infer: Callable[[int | None], Catalog],
+    *,
+    targets: Mapping[str, ast.DefineTarget] | None = None,
 ) -> Plan:
     """Bind and plan a query. The catalog is inferred from rows at or before the anchor only.
 
@@ -51,14 +53,14 @@ def prepare(
     """
     moment = _moment(query, params, as_of)
     try:
-        plan = _plan(snapshot, query, text, params, moment, evaluate_at, infer(moment), moment)
+        plan = _plan(snapshot, query, text, params, moment, evaluate_at, infer(moment), moment, targets)
     except PqlError:
         if moment is not None:
             _refuse_before_the_data(snapshot, query, infer(None), moment)
         raise
     if moment is None:
         anchor = plan.split.prediction
-        plan = _plan(snapshot, query, text, params, None, evaluate_at, infer(anchor), anchor)
+        plan = _plan(snapshot, query, text, params, None, evaluate_at, infer(anchor), anchor, targets)
     return plan
 
 
@@ -71,6 +73,7 @@ def _plan(
     evaluate_at: tuple[ast.Expression, ...],
     catalog: Catalog,
     until: int | None,
+    targets: Mapping[str, ast.DefineTarget] | None,
 ) -> Plan:
     from pql.engine.planner import plan as make_plan
     from pql.engine.statistics import gather, median_gap_days
@@ -82,6 +85,7 @@ def _plan(
         text=text,
         params=params,
         as_of=_datetime(as_of),
+        targets=targets,
         evaluate_at=evaluate_at,
         median_gap_days=lambda fact, column: median_gap_days(snapshot, catalog, fact, column, until),
     )
@@ -162,28 +166,16 @@ def label_report(snapshot: Snapshot, plan: Plan) -> pa.Table:
 
 def assess(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events) -> Evaluation:
     """Train (or load) the model of a plan and give its metrics beside every baseline."""
-    import pyarrow as pa
-
     from pql.engine.build import build_graph
     from pql.engine.kept import model_for
-    from pql.result import Evaluation
+    from pql.result import Evaluation, metrics_table
 
     with events.stage("read"):
         data = _read(snapshot, plan)
     with events.stage("graph"):
         graph = build_graph(data.history, plan)
     model = model_for(plan, data.history, data.labels, graph, registry, events, keep=False)
-    rows = model.trained.metrics.rows
-    table = pa.table(
-        {
-            "model": pa.array([row.model for row in rows], pa.string()),
-            "role": pa.array([row.role for row in rows], pa.string()),
-            "split": pa.array([row.split for row in rows], pa.string()),
-            "metric": pa.array([row.metric for row in rows], pa.string()),
-            "value": pa.array([row.value for row in rows], pa.float64()),
-            "n": pa.array([row.n for row in rows], pa.int64()),
-        }
-    )
+    table = metrics_table(model.trained.metrics)
     info = _info(model, events)
     notes = (*_assumed_notes(plan, data.labels), *_notes(plan, model, info))
     return Evaluation(table, metrics=model.trained.metrics, plan=plan, model=info, notes=notes)

@@ -154,9 +154,10 @@ class Predictions(_Table):
         )
 
     def shown(self, limit: int = 20) -> str:
-        """The first rows, one sentence on how good they are, and the notes."""
+        """What a named target was read as, the first rows, one sentence on how good they are, and the notes."""
         quality = self.metrics.verdict()
-        parts = [self.text(limit), *([f"quality: {quality}"] if quality else [])]
+        read = [f"read as: {self.plan.query.reading}"] if self.plan.query.reading else []
+        parts = [*read, self.text(limit), *([f"quality: {quality}"] if quality else [])]
         return "\n".join([*parts, *(f"note: {note}" for note in self.notes)])
 
     def __repr__(self) -> str:
@@ -190,6 +191,23 @@ class Report(_Table):
 
     def shown(self, limit: int = 20) -> str:
         return self._text if self._text is not None else self.text(limit)
+
+
+def metrics_table(metrics: MetricsTable) -> pa.Table:
+    """Metrics as a table: one row per model, split and metric."""
+    import pyarrow as pa
+
+    rows = metrics.rows
+    return pa.table(
+        {
+            "model": pa.array([row.model for row in rows], pa.string()),
+            "role": pa.array([row.role for row in rows], pa.string()),
+            "split": pa.array([row.split for row in rows], pa.string()),
+            "metric": pa.array([row.metric for row in rows], pa.string()),
+            "value": pa.array([row.value for row in rows], pa.float64()),
+            "n": pa.array([row.n for row in rows], pa.int64()),
+        }
+    )
 
 
 def _needs(package: str) -> None:

@@ -7,12 +7,21 @@ statement does is in `pql.statements`, what they share in `pql.workspace`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pql.language import ast
 from pql.language.errors import PqlError
 from pql.statements.dispatch import Answer, execute, kind
-from pql.statements.graph import dotted, show_graph
+from pql.statements.graph import (
+    declare_key,
+    declare_link,
+    declare_no_time,
+    declare_time,
+    dotted,
+    forget,
+    show_graph,
+)
 from pql.workspace import Params, Request, Workspace
 
 if TYPE_CHECKING:
@@ -108,11 +117,22 @@ class Session:
         raise PqlError("not_supported", "Own label tables are not supported yet.", hint="Ask with a PREDICT query.")
 
     def run(self, text: str, params: Params = None) -> Iterator[Answer]:
-        """Run a script of statements and give the answer of each."""
+        """Run the statements of a script, separated by `;`, and give the answer of each as soon as it is there.
+
+        params: values of `:name`, or of the `?` of all statements together, in order. A script that can't be read
+        runs not at all; a fault of a later kind names its statement, and those before have run.
+        """
         from pql.language.parser import parse_script
 
-        for statement in parse_script(text).statements:
-            yield execute(self._work, statement, Request(text, params))
+        statements = parse_script(text).statements
+        for number, statement in enumerate(statements, 1):
+            try:
+                yield execute(self._work, statement, Request(text, params))
+            except PqlError as error:
+                if len(statements) == 1:
+                    raise
+                where = f"Statement {number} of {len(statements)}: "
+                raise PqlError.of([replace(f, message=where + f.message) for f in error.faults], text) from error
 
     # ------------------------------------------------------------ the graph and its overrides
 
@@ -122,23 +142,27 @@ class Session:
 
     def link(self, child: str, parent: str) -> None:
         """Declare that `child` (a `table.column`) points to `parent`."""
-        self._work.declare(self._work.overrides.link(*dotted(child), *dotted(parent)))
+        declare_link(self._work, dotted(child), dotted(parent))
 
     def unlink(self, child: str, parent: str) -> None:
         """Declare that `child` does not point to `parent`."""
-        self._work.declare(self._work.overrides.unlink(*dotted(child), *dotted(parent)))
+        declare_link(self._work, dotted(child), dotted(parent), remove=True)
 
     def key(self, column: str) -> None:
         """Declare the primary key of a table."""
-        self._work.declare(self._work.overrides.key(*dotted(column)))
+        declare_key(self._work, dotted(column))
 
     def time(self, column: str) -> None:
         """Declare the time column of a table."""
-        self._work.declare(self._work.overrides.time(*dotted(column)))
+        declare_time(self._work, dotted(column))
 
     def no_time(self, table: str) -> None:
         """Declare that the rows of a table are known at all times."""
-        self._work.declare(self._work.overrides.no_time(table))
+        declare_no_time(self._work, table)
+
+    def forget_overrides(self) -> None:
+        """Take back every link, key and clock that was declared: the graph is again as inferred."""
+        forget(self._work)
 
 
 def _with_verb(text: str, verb: type) -> ast.Statement:

@@ -5,7 +5,7 @@ A statement opens a snapshot here, infers the catalog as of a moment, and plans 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -46,20 +46,40 @@ class Workspace:
     """The data of one session and what is kept about it."""
 
     def __init__(self, backend: Backend, listener: Listener | None = None) -> None:
-        from pql.backends.overrides import Overrides
         from pql.engine.registry import Registry
 
         self.backend = backend
         self.registry = Registry(backend.identity)
-        kept = self.registry.notes("overrides") if self.is_stored else None
-        self.overrides = Overrides() if kept is None else Overrides.from_json(kept)
         self.events: Events | None = None
         self._listener = listener
+        self._notes: dict[str, Any] = {}  # of data that isn't stored
 
     @property
     def is_stored(self) -> bool:
         """True for files and folders: what is said of them is kept for the next session; frames live in this one."""
         return self.backend.identity.startswith(("duckdb:", "folder:"))
+
+    def notes(self, name: str) -> Any:
+        """What is kept under `name`: what another session has said of the same data since counts here too."""
+        return self.registry.notes(name) if self.is_stored else self._notes.get(name)
+
+    def change_notes(self, name: str, change: Callable[[Any], Any]) -> None:
+        """Keep `change(what is kept)` under `name`."""
+        if self.is_stored:
+            self.registry.change_notes(name, change)
+        else:
+            self._notes[name] = change(self._notes.get(name))
+
+    @property
+    def overrides(self) -> Overrides:
+        """What the user has declared of keys, links and clocks. Raises PqlError `registry_corrupt`."""
+        return _overrides(self.notes("overrides"))
+
+    @property
+    def targets(self) -> dict[str, ast.DefineTarget]:
+        """The targets made by DEFINE, by name. Raises PqlError `registry_corrupt`."""
+        kept = self.notes("targets")
+        return _targets(kept) if kept is not None else {}
 
     def catalog(self, snapshot: Snapshot, until: int | None = None, overrides: Overrides | None = None) -> Catalog:
         """The tables, keys, links and clocks inferred from rows at or before `until` (µs; None: from all)."""
@@ -67,14 +87,17 @@ class Workspace:
 
         return infer_catalog(snapshot, overrides=overrides or self.overrides, as_of=until)
 
-    def declare(self, changed: Overrides) -> None:
-        """Take overrides over and keep them. Raises PqlError where a name is unknown or the types don't fit."""
+    def declare(self, change: Callable[[Overrides, Catalog], Overrides]) -> None:
+        """Keep changed overrides. `change` gets those of now and the catalog they make, to find names in.
+
+        Raises PqlError where a name is unknown, the types don't fit, or a column is no key.
+        """
         with self.backend.snapshot() as snapshot:
+            known = self.catalog(snapshot)
+            changed = change(self.overrides, known)
             catalog = self.catalog(snapshot, None, changed)
         _refuse_wrong_keys(catalog, changed)
-        self.overrides = changed
-        if self.is_stored:
-            self.registry.keep_notes("overrides", changed.to_json())
+        self.change_notes("overrides", lambda kept: change(_overrides(kept), known).to_json())
 
     @contextmanager
     def listening(self) -> Iterator[Events]:
@@ -95,7 +118,9 @@ class Workspace:
 
         with self.backend.snapshot() as snapshot:
             infer = lambda until: self.catalog(snapshot, until)  # noqa: E731
-            plan = prepare(snapshot, query, request.text, request.params, request.as_of, at, infer)
+            plan = prepare(
+                snapshot, query, request.text, request.params, request.as_of, at, infer, targets=self.targets
+            )
             yield Ready(snapshot, plan)
 
 
@@ -130,6 +155,34 @@ def _stopped_by_ctrl_c(events: Events) -> Iterator[None]:
         raise
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _overrides(kept: Any) -> Overrides:
+    from pql.backends.overrides import Overrides
+
+    return Overrides() if kept is None else Overrides.from_json(kept)
+
+
+def _targets(kept: Any) -> dict[str, ast.DefineTarget]:
+    """The definitions kept as {name: text of DEFINE TARGET}."""
+    from pql.language.parser import parse
+
+    try:
+        made = {name: parse(text) for name, text in kept.items()}
+    except (PqlError, AttributeError, TypeError) as error:
+        raise _targets_corrupt() from error
+    found = {name: one for name, one in made.items() if isinstance(one, ast.DefineTarget)}
+    if len(found) != len(made):
+        raise _targets_corrupt()
+    return found
+
+
+def _targets_corrupt() -> PqlError:
+    return PqlError(
+        "registry_corrupt",
+        "The kept targets of this database can't be read.",
+        hint="Delete targets.json in its folder under PQL_HOME and define them again.",
+    )
 
 
 def _refuse_wrong_keys(catalog: Catalog, overrides: Overrides) -> None:

@@ -557,12 +557,6 @@ def test_a_model_that_cannot_answer_is_refused_before_anything_is_read(target: s
             assert str(db.explain(error.value.fix))
 
 
-def test_define_target_is_read_but_not_supported_yet() -> None:
-    with pql.connect(clinic()) as db, pytest.raises(PqlError) as error:
-        list(db.run("DEFINE TARGET churn AS COUNT(visits.*, 0, 20, days) = 0"))
-    assert error.value.code == "not_supported"
-
-
 # ---------------------------------------------------------------- sources
 
 

@@ -54,7 +54,8 @@ class Format(StrEnum):
 
 
 Database = Annotated[str, typer.Argument(metavar="DB", help="A DuckDB file or a folder of Parquet/CSV files.")]
-Query = Annotated[str, typer.Argument(metavar="QUERY", help="The text of a query, or - to read it from stdin.")]
+Query = Annotated[str | None, typer.Argument(metavar="[QUERY]", help="The text of a query, or - for stdin.")]
+CommandOption = Annotated[str | None, typer.Option("-c", "--command", help="The same as QUERY.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="How tables are written.")]
 OutputOption = Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file instead of stdout.")]
 QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="No progress on stderr.")]
@@ -72,44 +73,58 @@ def query(
     limit: LimitOption = 20,
     quiet: QuietOption = False,
 ) -> None:
-    """Run statements: predictions, EXPLAIN, EVALUATE, CREATE MODEL, SHOW … (the verb `query` may be left out)."""
+    """Run statements: predictions, EXPLAIN, EVALUATE, CREATE MODEL, SHOW … (the verb `query` may be left out).
+
+    With -o the file gets the last statement's answer; those before go to stdout.
+    """
     command = command if command is not None else statement
     if command is not None and file is not None:
         raise typer.BadParameter("give either -c or -f")
-    if file is not None:
-        text = _read(file)
-    elif command is not None:
-        text = command
-    elif not sys.stdin.isatty():
-        text = sys.stdin.read()
-    else:
+    if file is None and command is None and sys.stdin.isatty():
         raise typer.BadParameter("give a statement with -c, a file with -f, or pipe one in")
-    from pql.faces.render import check, write
+    text = _read(file) if file is not None else _text("-" if command is None else command)
+    from pql.faces.render import check, write_all
 
     check(format_.value, output)
     with _open(database, quiet) as db:
-        for result in db.run(text):
-            write(result, format_.value, output, limit)
+        write_all(db.run(text), format_.value, output, limit)
 
 
 @app.command()
-def graph(database: Database, quiet: QuietOption = False) -> None:
-    """Show the inferred tables, keys, links and clocks, with the evidence for each."""
+def graph(
+    database: Database,
+    quiet: QuietOption = False,
+    reset: Annotated[bool, typer.Option("--reset", help="Forget every link, key and clock that was declared.")] = False,
+) -> None:
+    """Show the tables, keys, links and clocks, as inferred and as declared, with the evidence for each."""
     with _open(database, quiet) as db:
+        if reset:
+            db.forget_overrides()
         _say(str(db.graph()))
 
 
 @app.command()
-def explain(database: Database, text: Query, quiet: QuietOption = False) -> None:
-    """Show all that is decided about a query, before anything is trained."""
+def explain(
+    database: Database,
+    text: Query = None,
+    command: CommandOption = None,
+    output: OutputOption = None,
+    format_: FormatOption = Format.BOX,
+    quiet: QuietOption = False,
+) -> None:
+    """Show all that is decided about a query, before anything is trained (`--format json` as data)."""
+    from pql.faces.render import write
+
+    asked = _one(text, command)
     with _open(database, quiet) as db:
-        _say(str(db.explain(_query(text))))
+        write(db.explain(asked), format_.value, output, 1000)
 
 
 @app.command()
 def evaluate(
     database: Database,
-    text: Query,
+    text: Query = None,
+    command: CommandOption = None,
     output: OutputOption = None,
     format_: FormatOption = Format.BOX,
     quiet: QuietOption = False,
@@ -117,14 +132,16 @@ def evaluate(
     """Show how good the predictions of a query are, beside every baseline."""
     from pql.faces.render import write
 
+    asked = _one(text, command)
     with _open(database, quiet) as db:
-        write(db.evaluate(_query(text)), format_.value, output, 1000)
+        write(db.evaluate(asked), format_.value, output, 1000)
 
 
 @app.command()
 def labels(
     database: Database,
-    text: Query,
+    text: Query = None,
+    command: CommandOption = None,
     output: OutputOption = None,
     format_: FormatOption = Format.BOX,
     limit: LimitOption = 20,
@@ -133,8 +150,26 @@ def labels(
     """Show the training table of a query."""
     from pql.faces.render import write
 
+    asked = _one(text, command)
     with _open(database, quiet) as db:
-        write(db.labels(_query(text)), format_.value, output, limit)
+        write(db.labels(asked), format_.value, output, limit)
+
+
+@app.command()
+def check(
+    database: Database,
+    text: Query = None,
+    command: CommandOption = None,
+    output: OutputOption = None,
+    format_: FormatOption = Format.BOX,
+    quiet: QuietOption = False,
+) -> None:
+    """Prove on your own data that nothing after the anchor reaches a query's predictions (CHECK LEAKAGE)."""
+    from pql.faces.render import write
+
+    asked = _one(text, command)
+    with _open(database, quiet) as db:
+        write(db.check_leakage(asked), format_.value, output, 1000)
 
 
 @app.command()
@@ -206,8 +241,15 @@ def _open(database: str, quiet: bool) -> Session:
     return connect(database, listener=None if quiet else StderrProgress())
 
 
-def _query(text: str) -> str:
-    return sys.stdin.read() if text == "-" else text
+def _one(text: str | None, command: str | None) -> str:
+    """The text of a query: the argument or that of -c; `-` stands for stdin."""
+    if (text is None) == (command is None):
+        raise typer.BadParameter("give the query once: as QUERY or with -c")
+    return _text(command if text is None else text)
+
+
+def _text(text: str | None) -> str:
+    return sys.stdin.read() if text == "-" else (text or "")
 
 
 def _read(path: Path) -> str:

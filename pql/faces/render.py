@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,38 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+def write_all(results: Iterable[Any], form: str, output: Path | None, limit: int) -> None:
+    """Write the answers of a script: to stdout, or with `output` the last one there and those before to stdout."""
+    before: list[Any] = []
+    first = True
+    for result in results:
+        for earlier in before:
+            _write_next(earlier, form, limit, first=first)
+            first = False
+        before = [result]
+        if output is None:
+            _write_next(result, form, limit, first=first)
+            before, first = [], False
+    for last in before:
+        write(last, form, output, limit)
+
+
+def _write_next(result: Any, form: str, limit: int, *, first: bool) -> None:
+    """One of several answers on stdout; an empty line stands between two that people read."""
+    if form in ("box", "md") and not first:
+        _out("\n", None)
+    write(result, form, None, limit)
+
+
 def write(result: Any, form: str, output: Path | None, limit: int) -> None:
     """Write `result` (a table with a text of its own, or a text) as box, csv, json, jsonl, md or parquet.
 
     Raises PqlError `binary_output` for parquet on a terminal, `file_not_writable` if the file can't be written.
     """
+    if form in ("json", "jsonl") and hasattr(result, "to_json"):
+        return _out(
+            json.dumps(result.to_json(), ensure_ascii=False, indent=1 if form == "json" else None) + "\n", output
+        )
     if form == "box" or not hasattr(result, "to_arrow_table"):
         text = result.shown(limit) if hasattr(result, "shown") else str(result)
         return _out(text + "\n", output)

@@ -69,6 +69,8 @@ NAMES = {
     "ambiguous_column": "A bare column name that several tables have.",
     "unknown_aggregation": "A function that is not one of the aggregations.",
     "unknown_target": "A named target that is neither defined nor can be read as one.",
+    "cyclic_target": "A named target whose definition leads back to itself.",
+    "target_exists": "DEFINE TARGET with a name that already stands for another target.",
     "ambiguous_target": "A named target with several readings.",
     "unknown_option": "An option of WITH that does not exist.",
     "bad_option_value": "A value that an option of WITH does not take.",
@@ -144,6 +146,7 @@ GRAPH = {
     "time_type": "TIME names a column that is not a timestamp.",
     "clock_type": "A clock that is no date or time.",
     "clock_cycle": "Clocks that are inherited in a circle.",
+    "unknown_link": "UNLINK of a column that points to no table.",
     "missing_table": "A column without its table where both are needed.",
 }
 
@@ -165,11 +168,15 @@ DATA = {
 MODELS = {
     "unknown_model": "A model's name that is not kept for this database.",
     "model_exists": "A model of this name is kept already.",
+    "model_from_the_future": "USING MODEL names a model that has seen rows later than the query's anchor.",
+    "unknown_version": "A version that a kept model does not have.",
+    "no_rules": "SHOW RULES of a model that does not consist of rules.",
     "model_mismatch": "A kept model that was made for another question, or for other data.",
     "model_not_for_task": "A model that cannot answer this kind of target.",
     "model_corrupt": "The files of a kept model are damaged or gone.",
     "model_format": "A kept model of another version of pql.",
     "model_not_writable": "Models cannot be kept in the folder they belong in.",
+    "registry_busy": "Another session holds what is kept about this database.",
     "registry_corrupt": "What is kept about this database cannot be read.",
     "stopped": "The work was stopped before there was anything to show.",
 }

@@ -101,14 +101,15 @@ _STRAIGHT = {ord(curly): straight for curly, straight in _INSTEAD.items() if str
 class Lexer:
     """Makes the tokens of one statement, one at a time, from `text[start:]`.
 
+    `marks`: how many `?` stand in the statements before, so that those of a script are numbered throughout.
     Counts nesting (brackets, and chains of arithmetic, NOT and minus, which nest as well) before any tree exists.
     """
 
-    def __init__(self, text: str, start: int = 0) -> None:
+    def __init__(self, text: str, start: int = 0, marks: int = 0) -> None:
         self.text = text
         self.at = start
         self.previous: Token | None = None
-        self._marks = 0
+        self.marks = marks
         self._depth = 0
         self._chains = [0]
 
@@ -170,8 +171,8 @@ class Lexer:
             return self._made("DQ" if kind == "dq" else "IDENT", name, start, end)
         if kind == "parameter":
             if text[0] == "?":  # ?3 is the third value, whatever its place
-                self._marks += 1
-                index = int(text[1:]) if len(text) > 1 else self._marks
+                self.marks += 1
+                index = int(text[1:]) if len(text) > 1 else self.marks
                 if index < 1:
                     raise PqlError("invalid_literal", "parameters are counted from ?1", span=Span(start, end))
                 return self._made("PARAMETER", index - 1, start, end)

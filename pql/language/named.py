@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pql.language import ast
-from pql.language.catalog import Table
+from pql.language.aggregates import names_only
+from pql.language.catalog import Catalog, Table
+from pql.language.errors import PqlError
 from pql.language.format import format as written
 from pql.language.measures import Measure, by_name, by_synonym, numbers_of
 from pql.language.names import listed, look_up, nearest
@@ -58,19 +60,21 @@ def defined_or_read(
     node = scope.query.target
     if not isinstance(node, ast.ColumnName) or node.table is not None:
         return Reading()
-    name = node.column.text
-    defined = look_up(name, targets).name
-    if defined is not None:
-        made = targets[defined]
-        return _as_reading(scope, _Meaning(made.target, made.tasks), node.span)
+    found = _followed(scope, node, targets)
+    if found is None:
+        return None
+    name, defined, tasks = found
+    if defined is not None and not _is_bare(defined.target):
+        return _as_reading(scope, _Meaning(defined.target, tasks), node.span)
     if knows_column(scope, name):
-        return Reading()
+        return Reading() if defined is None else _as_reading(scope, _Meaning(defined.target, tasks), node.span)
     meanings = _meanings(scope, name, median_gap_days)
     if meanings is None:
         everywhere = {column.name for table in scope.catalog.tables for column in table.columns}
-        if nearest(name, everywhere, cutoff=_MISTYPED):
+        if defined is None and nearest(name, everywhere, cutoff=_MISTYPED):
             return Reading()  # a mistyped column: said where columns are bound
         meanings = []
+    meanings = [replace(meaning, tasks=tasks or meaning.tasks) for meaning in meanings]
     unique = {written(meaning.target): meaning for meaning in meanings}
     if len(unique) == 1:
         return _as_reading(scope, next(iter(unique.values())), node.span)
@@ -87,6 +91,63 @@ def defined_or_read(
     edits = scope.replaced(node.span, near[0]) if near else ()
     scope.fault("unknown_target", message, node.span, hint=hint, edits=edits, near=near)
     return None
+
+
+def check_definition(
+    made: ast.DefineTarget, catalog: Catalog, targets: Mapping[str, ast.DefineTarget], text: str
+) -> None:
+    """Refuse a DEFINE that no query could use: unknown tables or columns, names that lead in a circle.
+
+    `targets` are those known already. Raises PqlError `cyclic_target`, `unknown_target`, or that of the name.
+    """
+    scope = Scope(catalog, text, ast.Predict(made.target, ()))
+    names_only(scope, made.target)
+    if _is_bare(made.target) and not scope.findings:
+        assert isinstance(made.target, ast.ColumnName)
+        found = _followed(scope, made.target, {**targets, made.name.text: made})
+        if found is not None and not (knows_column(scope, found[0]) or has_a_reading(found[0])):
+            everywhere = {*targets, *(column.name for table in catalog.tables for column in table.columns)}
+            message = f"{found[0]} is neither a column, nor a defined target, nor a name that can be read as one"
+            hint = "write the target as an aggregate: COUNT(orders.*, 0, 30, days)"
+            near = nearest(found[0], everywhere)
+            scope.fault("unknown_target", message, made.target.span, hint=hint, near=near)
+    if scope.findings:
+        raise PqlError.of([finding.fault for finding in scope.findings], text)
+
+
+def has_a_reading(name: str) -> bool:
+    """True for names in one of the forms that are read without a definition: `next_…`, `churn_90d`, `…_12m`."""
+    return any(form.fullmatch(name) for form in (_NEXT, _CHURN, _OVER))
+
+
+def _is_bare(node: ast.Expression) -> bool:
+    return isinstance(node, ast.ColumnName) and node.table is None
+
+
+def _followed(
+    scope: Scope, node: ast.ColumnName, targets: Mapping[str, ast.DefineTarget]
+) -> tuple[str, ast.DefineTarget | None, tuple[ast.TaskClause, ...]] | None:
+    """The name where definitions of names by names end, the last definition on the way, the first task said."""
+    name = node.column.text
+    trail: list[str] = []
+    last: ast.DefineTarget | None = None
+    tasks: tuple[ast.TaskClause, ...] = ()
+    while (defined := look_up(name, targets).name) is not None:
+        if defined in trail:
+            circle = " -> ".join([*trail, defined])
+            hint = "DROP TARGET one of them, and define it by what is to be predicted"
+            scope.fault(
+                "cyclic_target", f"the target {node.column.text} is defined by itself: {circle}", node.span, hint=hint
+            )
+            return None
+        trail.append(defined)
+        last = targets[defined]
+        tasks = tasks or last.tasks
+        if not _is_bare(last.target):
+            break
+        assert isinstance(last.target, ast.ColumnName)
+        name = last.target.column.text
+    return name, last, tasks
 
 
 def _as_reading(scope: Scope, meaning: _Meaning, span: ast.Span) -> Reading:

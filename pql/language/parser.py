@@ -76,7 +76,7 @@ def accepts(prefix: str) -> frozenset[str]:
             end = _sql_end(prefix, start)
         else:
             try:
-                _, end = _statement(prefix, start, stop_at_end=True)
+                _, end, _ = _statement(prefix, start, stop_at_end=True)
             except Unreadable as stop:
                 if stop.token.type != "$END":
                     return frozenset()
@@ -91,7 +91,7 @@ def accepts(prefix: str) -> frozenset[str]:
 def _script(text: str) -> ast.Script:
     _check_size(text)
     statements: list[ast.Statement] = []
-    start, length = 0, len(text)
+    start, length, marks = 0, len(text), 0
     while (start := _after_space(text, start)) < length:
         if text[start] == ";":
             start += 1
@@ -101,7 +101,7 @@ def _script(text: str) -> ast.Script:
             body = text[start:end].rstrip()
             statements.append(ast.Sql(body, Span(start, start + len(body))))
         else:
-            statement, end = _statement(text, start)
+            statement, end, marks = _statement(text, start, marks)
             statements.append(statement)
         start = end + 1
     if not statements:
@@ -137,14 +137,14 @@ def _sql_end(text: str, start: int) -> int:
     return len(text)
 
 
-def _statement(text: str, start: int, *, stop_at_end: bool = False) -> tuple[ast.Statement, int]:
-    """The statement at `start` and the offset of the `;` or end after it.
+def _statement(text: str, start: int, marks: int = 0, *, stop_at_end: bool = False) -> tuple[ast.Statement, int, int]:
+    """The statement at `start`, the offset of the `;` or end after it, and how many `?` stand before that.
 
     With `stop_at_end` the end of the text counts as a token that doesn't fit. Raises PqlError and Unreadable.
     """
     parse_table = table.load()
     actions, gotos, rules, final = parse_table.actions, parse_table.gotos, parse_table.rules, parse_table.end
-    lexer, builder = Lexer(text, start), Builder(text)
+    lexer, builder = Lexer(text, start, marks), Builder(text)
     stack: list[int] = [0]
     tokens: list[Token] = []
     values: list[Any] = []
@@ -172,7 +172,7 @@ def _statement(text: str, start: int, *, stop_at_end: bool = False) -> tuple[ast
                 if builder.faults:
                     fixed = text[:start] + format(value) + text[token.start :]
                     raise PqlError.of([replace(fault, fix=fixed) for fault in builder.faults])
-                return value, token.start
+                return value, token.start, lexer.marks
             values.append(value)
             spans.append(span)
         stack.append(action)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pql.language import ast
 from pql.language.errors import Fault, PqlError
-from pql.statements import graph, models, queries
+from pql.statements import graph, model_view, models, queries, tables, targets
 from pql.workspace import Request, Workspace
 
 Answer = Any  # Predictions | Evaluation | Report | Explanation | GraphView
@@ -30,10 +30,9 @@ def execute(work: Workspace, statement: ast.Statement, request: Request) -> Answ
 
 
 def _show(work: Workspace, statement: ast.Show, request: Request) -> Answer:
-    do = SHOWN.get(statement.what)
-    if do is None:
-        raise _not_supported(statement)
-    return do(work)
+    if statement.model is not None:
+        return SHOWN_OF_MODEL[statement.what](work, statement.model)
+    return SHOWN[statement.what](work)
 
 
 STATEMENTS: dict[type, Do] = {
@@ -43,6 +42,10 @@ STATEMENTS: dict[type, Do] = {
     ast.Labels: queries.labels,
     ast.CreateModel: models.create_model,
     ast.DropModel: models.drop_model,
+    ast.AlterModel: models.alter_model,
+    ast.Describe: tables.describe,
+    ast.DefineTarget: targets.define_target,
+    ast.DropTarget: targets.drop_target,
     ast.LinkOverride: graph.link,
     ast.KeyOverride: graph.key,
     ast.TimeOverride: graph.time,
@@ -50,8 +53,13 @@ STATEMENTS: dict[type, Do] = {
 }
 SHOWN: dict[str, Callable[[Workspace], Answer]] = {
     "models": models.show_models,
-    "tables": graph.show_graph,
+    "tables": tables.show_tables,
     "graph": graph.show_graph,
+    "targets": targets.show_targets,
+}
+SHOWN_OF_MODEL: dict[str, Callable[[Workspace, ast.Identifier], Answer]] = {
+    "metrics": model_view.show_metrics,
+    "rules": model_view.show_rules,
 }
 _WITH_A_QUERY = (ast.Predict, ast.Explain, ast.Evaluate, ast.Labels, ast.CreateModel)
 
@@ -68,7 +76,9 @@ def _placed(fault: Fault, statement: ast.Statement) -> Fault:
 
 
 def _not_supported(statement: ast.Statement) -> PqlError:
-    known = "PREDICT, EXPLAIN, EVALUATE, LABELS, CREATE MODEL, SHOW MODELS, SHOW GRAPH, LINK, KEY, TIME are."
+    known = (
+        "PREDICT, EXPLAIN, EVALUATE, LABELS, CHECK LEAKAGE, CREATE MODEL, SHOW, DESCRIBE, DEFINE TARGET, LINK, … are."
+    )
     return PqlError(
         "not_supported", f"{kind(statement)} is read, but not supported yet.", span=statement.span, hint=known
     )

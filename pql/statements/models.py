@@ -1,8 +1,8 @@
-"""Named models: CREATE MODEL, SHOW MODELS, DROP MODEL."""
+"""Named models: CREATE MODEL, ALTER MODEL, DROP MODEL, SHOW MODELS."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pql.language import ast
 from pql.language.errors import PqlError
@@ -10,6 +10,7 @@ from pql.statements.queries import predict
 from pql.workspace import Request, Workspace
 
 if TYPE_CHECKING:
+    from pql.engine.registry import Version
     from pql.result import Report
 
 
@@ -33,13 +34,20 @@ def create_model(work: Workspace, statement: ast.CreateModel, request: Request) 
             span=statement.name.span,
             hint="Run it again; WITH (budget = '10 s') makes it shorter.",
         )
-    work.registry.name(name, result.model.key, canonical(statement.query), replace=statement.replace)
+    asked = result.plan.query.reading or canonical(statement.query)
+    work.registry.name(name, result.model.key, asked, replace=statement.replace)
     return show_models(work)
 
 
 def drop_model(work: Workspace, statement: ast.DropModel, request: Request) -> Report:
     """Forget a named model and its versions."""
     work.registry.drop(statement.name.text)
+    return show_models(work)
+
+
+def alter_model(work: Workspace, statement: ast.AlterModel, request: Request) -> Report:
+    """Let a name answer with another of its versions. Raises PqlError `unknown_model`, `unknown_version`."""
+    work.registry.use(statement.name.text, statement.version)
     return show_models(work)
 
 
@@ -50,13 +58,24 @@ def show_models(work: Workspace) -> Report:
     from pql.result import Report
 
     versions = work.registry.versions()
+    abouts = [about_version(work, version) for version in versions]
     table = pa.table(
         {
             "model": pa.array([v.name for v in versions], pa.string()),
             "version": pa.array([v.number for v in versions], pa.int64()),
             "current": pa.array([v.current for v in versions], pa.bool_()),
+            "task": pa.array([about.get("task") for about in abouts], pa.string()),
+            "trained_as_of": pa.array([about.get("until") for about in abouts], pa.int64()).cast(pa.timestamp("us")),
             "made": pa.array([int(v.made * 1e6) for v in versions], pa.int64()).cast(pa.timestamp("us")),
             "query": pa.array([v.query for v in versions], pa.string()),
         }
     )
     return Report(table)
+
+
+def about_version(work: Workspace, version: Version) -> dict[str, Any]:
+    """What is known of a version without loading it; nothing where its files are gone or unreadable."""
+    try:
+        return work.registry.about(version.key) or {}
+    except PqlError:
+        return {}
