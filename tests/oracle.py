@@ -227,6 +227,8 @@ def facts_of(world: World, node: Any, entity: str) -> set[str]:
 
 def walk(node: Any, kind: Any) -> list[Any]:
     """All nodes of a kind at or below a node."""
+    if isinstance(node, tuple):
+        return [found for part in node for found in walk(part, kind)]
     found = [node] if isinstance(node, kind) else []
     for name in getattr(node, "__dataclass_fields__", {}):
         child = getattr(node, name)

@@ -17,7 +17,7 @@ DEPARTMENTS = ["food", "toys", "Food", None]
 def random_database(rng: random.Random) -> Database:
     """Customers, products, orders and perhaps items, with ids of some kind; a few of everything."""
     texts, with_items, clocked = rng.random() < 0.4, rng.random() < 0.5, rng.random() < 0.3
-    launched = rng.random() < 0.3
+    launched, with_regions = rng.random() < 0.3, rng.random() < 0.4
 
     def customer_id(n: int) -> Any:
         return f"c{n}'\"" if texts else 2**60 + n
@@ -54,6 +54,7 @@ def random_database(rng: random.Random) -> Database:
             "ordered_at": random_time(rng),
             "amount": rng.choice([0.1, 0.2, 0.7, 5.0, -3.0, 1e16, math.nan, math.inf, None]),
             "qty": rng.choice([1, 2, 3, 0, None]),
+            "day": rng.choice([None, dt.date(2024, 1, 11), dt.date(2024, 1, 21)]),
             "channel": rng.choice(CHANNELS),
             "paid": rng.choice([True, False, None]),
             "shipped_at": rng.choice([None, random_time(rng)]),
@@ -70,6 +71,7 @@ def random_database(rng: random.Random) -> Database:
             "ordered_at": "TIMESTAMP",
             "amount": "DOUBLE",
             "qty": "TINYINT",
+            "day": "DATE",
             "channel": "VARCHAR",
             "paid": "BOOLEAN",
             "shipped_at": "TIMESTAMP",
@@ -100,7 +102,13 @@ def random_database(rng: random.Random) -> Database:
             ("items", ("product_id",), "products", ("product_id",)),
         ]
         clocks["items"] = "orders"
-    else:
+    if with_regions:
+        tables["regions"] = [{"region": "north", "zone": "cold"}, {"region": "east", "zone": None}]
+        tables["regions"] += [{"region": "south", "zone": rng.choice(["hot", "cold"])}] * rng.randint(0, 2)
+        types["regions"] = {"region": "VARCHAR", "zone": "VARCHAR"}
+        keys["regions"] = ("region",)
+        links.append(("customers", ("region",), "regions", ("region",)))
+    if not with_items:
         types["orders"]["product_id"] = "INTEGER"
         links.append(("orders", ("product_id",), "products", ("product_id",)))
     return Database(tables, types, keys, links, clocks)
@@ -123,16 +131,21 @@ def world_of(database: Database, until: dt.datetime, *, first_seen: bool) -> Wor
 def random_query(rng: random.Random, database: Database) -> str:
     """A query in the language; nearly all of them bind."""
     items = "items" in database.tables
-    entity = rng.choice(["customers.customer_id"] * 4 + ["products.product_id"])
+    regions = "regions" in database.tables
+    entity = rng.choice(["customers.customer_id"] * 4 + ["products.product_id"] + ["regions.region"] * regions)
     target, tail = _target(rng, entity, items=items)
-    where = f" WHERE {_entity_filter(rng, entity, items=items)}" if rng.random() < 0.5 else ""
+    where = f" WHERE {_entity_filter(rng, entity, items=items, regions=regions)}" if rng.random() < 0.5 else ""
+    assuming = f" ASSUMING {_condition(rng, entity, items=items)}" if rng.random() < 0.25 else ""
     options = " WITH (first_seen = off)" if rng.random() < 0.2 else ""
-    return f"PREDICT {target}{tail} FOR EACH {entity}{where}{options}"
+    return f"PREDICT {target}{tail} FOR EACH {entity}{where}{assuming}{options}"
 
 
 def _window(rng: random.Random) -> str:
     return rng.choice(
-        ["0, 10", "0, 10, days", "5, 15, days", "0, 1, months", "1, 2, months", "0, 2, weeks", "0, 36, hours"]
+        [
+            *("0, 10", "0, 10, days", "5, 15, days", "0, 1, months", "1, 2, months", "0, 2, weeks", "0, 36, hours"),
+            *("0, 1, year", "1, 2, weeks", "0, 7200, minutes", "432000, 864000, seconds"),
+        ]
     )
 
 
@@ -153,7 +166,7 @@ def _target(rng: random.Random, entity: str, *, items: bool) -> tuple[str, str]:
     if entity.startswith("products"):
         column = "orders.channel"
     fact = "items" if items and not column.startswith("orders") else "orders"
-    what = f"LIST_DISTINCT({column}{_filter(rng, fact, entity, items=items)}, {_window(rng)})"
+    what = f"{rng.choice(['LIST_DISTINCT', 'LIST_DISTINCT', 'ARRAY_AGG'])}({column}{_filter(rng, fact, entity, items=items)}, {_window(rng)})"
     return what, rng.choice([" RANK TOP 3", " CLASSIFY"])
 
 
@@ -165,11 +178,23 @@ def _condition(rng: random.Random, entity: str, *, items: bool) -> str:
     parts = [
         rng.choice(
             [
-                f"{number} {rng.choice(['=', '!=', '<', '<=', '>', '>='])} {rng.choice([0, 1, 2.5, -3])}",
-                f"{maybe_not}EXISTS({rows}, {window})",
+                f"{number} {rng.choice(['=', '==', '!=', '<>', '<', '<=', '>', '>='])} {rng.choice([0, 1, 2.5, -3])}",
+                f"{rng.choice([0, 1, 2.5])} {rng.choice(['<', '>='])} {number}",
+                f"{maybe_not}{rng.choice(['EXISTS', 'BOOL'])}({rows}, {window})",
                 f"{number} IS {maybe_not}NULL",
+                f"({number} > 1) IS {maybe_not}NULL",
+                f"NOT ({number} > 1 {rng.choice(['AND', 'OR'])} EXISTS({rows}, {window}))",
                 f"{number} {maybe_not}BETWEEN 0 AND 3",
+                f"{number} {maybe_not}BETWEEN 0 AND COUNT(orders.*, {window})",
                 f"COUNT(orders.*, {window}) {maybe_not}IN (0, 2, 3)",
+                f"{number} {maybe_not}IN (1, 0.7)",
+                f"LAST(orders.channel, {window}) {maybe_not}LIKE 'we%'",
+                f"FIRST(orders.channel, {window}) {maybe_not}{rng.choice(['CONTAINS', 'STARTS WITH', 'IN'])} ('web')",
+                f"FIRST(orders.channel, {window}) {rng.choice(['=', '!='])} LAST(orders.channel, {window})",
+                f"{rng.choice(['MIN', 'MAX', 'FIRST', 'LAST'])}(orders.shipped_at, {window}) "
+                f"{rng.choice(['>', '<=', '='])} 2024-01-16",
+                f"LAST(orders.paid, {window})",
+                f"MAX(orders.shipped_at, {window}) > MIN(orders.ordered_at, {window})",
                 f"{number} > {_number(rng, entity, _past(rng), items=items)}",
                 f"LAST(orders.channel, {window}) {rng.choice(['=', '!='])} 'web'",
             ]
@@ -190,6 +215,11 @@ def _number(rng: random.Random, entity: str, window: str, *, items: bool) -> str
         f"{rng.choice(['FIRST', 'LAST'])}({column}, {window})",
         f"SUM(orders.amount {rng.choice('+-*/%')} orders.qty, {window})",
         f"COUNT(orders.*, {window}) {rng.choice('+-*/%')} SUM(orders.qty, {window})",
+        f"{rng.choice(['MAX', 'AVG', 'LAST'])}(-orders.amount * 2 + orders.qty{rows}, {window})",
+        f"COUNT(orders.{rng.choice(['order_id', 'shipped_at', 'day', 'paid'])}{rows}, {window})",
+        f"COUNT_DISTINCT(orders.{rng.choice(['order_id', 'customer_id', 'day', 'paid'])}{rows}, {window})",
+        f"-(COUNT(orders.*, {window}) + 1) * {rng.choice(['2', '0.5', '1e308', '0'])}",
+        f"AVG(orders.qty, {window}) / {rng.choice(['0', '2', f'COUNT(orders.*, {window})'])}",
     ]
     of_items = [
         f"COUNT(items.*{parts}, {window})",
@@ -225,6 +255,20 @@ def _filter(rng: random.Random, fact: str, entity: str, *, items: bool) -> str:
             "orders.qty BETWEEN 1 AND 2",
             "orders.amount / orders.qty > 1",
             "orders.qty % 2 = 0",
+            "NOT (orders.paid AND orders.qty > 1)",
+            "(orders.paid OR orders.qty > 1) IS NULL",
+            "orders.channel NOT LIKE '%b'",
+            "orders.channel NOT CONTAINS 'w'",
+            "orders.qty NOT BETWEEN 1 AND 2",
+            "orders.qty BETWEEN 1 AND orders.amount",
+            "orders.day = 2024-01-11",
+            "orders.day < orders.ordered_at",
+            "orders.paid IN (TRUE)",
+            "orders.paid != FALSE",
+            "-orders.amount < orders.qty - 3",
+            "orders.amount * orders.qty IS NULL",
+            "orders.channel <> ''",
+            "2 <= orders.qty",
         ]
         if not items and not entity.startswith("products"):
             own += reach
@@ -234,9 +278,12 @@ def _filter(rng: random.Random, fact: str, entity: str, *, items: bool) -> str:
     return " WHERE " + rng.choice([" AND ", " OR "]).join(parts)
 
 
-def _entity_filter(rng: random.Random, entity: str, *, items: bool) -> str:
+def _entity_filter(rng: random.Random, entity: str, *, items: bool, regions: bool = False) -> str:
     if entity.startswith("customers"):
         own = ["customers.region = 'north'", "customers.age > 30", "customers.region IS NULL", "NOT customers.age < 50"]
+        own += ["regions.zone = 'cold'", "regions.zone IS NULL", "NOT regions.zone = customers.region"] * regions
+    elif entity.startswith("regions"):
+        own = ["regions.zone = 'cold'", "regions.zone IS NULL"]
     else:
         own = ["products.dept = 'food'", "products.price > 1", "products.dept IS NOT NULL"]
     past = f"{_number(rng, entity, _past(rng), items=items)} {rng.choice(['>', '=', '<='])} {rng.choice([0, 1, 3])}"

@@ -8,7 +8,7 @@ import random
 
 import pytest
 from databases import Database, day, plan_by_hand, us
-from oracle import training_table
+from oracle import training_table, walk
 from random_worlds import random_database, random_query, world_of
 
 from pql.engine.anchors import to_datetime
@@ -16,12 +16,14 @@ from pql.engine.history import History, load, needed_tables
 from pql.engine.label_sql import label_statement
 from pql.engine.labels import compute_eligible, compute_labels
 from pql.engine.plan import Plan
+from pql.language import ast
 from pql.language.binder import bind
+from pql.language.functions import FUNCTIONS
 from pql.language.parser import parse_predict
 
 ANCHORS = tuple(us(d) for d in (0, 10, 20, 30))
 UNTIL = us(60)
-DATABASES, BLOCKS, QUERIES = 208, 8, 2
+DATABASES, MANY, BLOCKS, QUERIES = 144, 1200, 8, 2
 
 
 def close(one, other) -> bool:
@@ -34,14 +36,14 @@ def close(one, other) -> bool:
 def by_oracle(text: str, plan: Plan, database) -> dict:
     world = world_of(database, to_datetime(UNTIL), first_seen=plan.query.options.first_seen)
     rows = training_table(parse_predict(text), world, [to_datetime(anchor) for anchor in ANCHORS])
-    return {(row.key, row.anchor): (row.label, row.eligible) for row in rows}
+    return {(row.key, row.anchor): (row.label, row.eligible, row.usable) for row in rows}
 
 
 def by_sql(plan: Plan, history: History) -> dict:
     table = compute_labels(history, plan)
     keys = list(zip(*(table.keys.column(name).to_pylist() for name in table.keys.column_names), strict=True))
     anchors = [to_datetime(int(anchor)) for anchor in table.anchors]
-    rows = zip(table.label.to_pylist(), table.eligible.tolist(), strict=True)
+    rows = zip(table.label.to_pylist(), table.eligible.tolist(), table.usable.tolist(), strict=True)
     return dict(zip(zip(keys, anchors, strict=True), rows, strict=True))
 
 
@@ -52,8 +54,18 @@ def number(value):
 
 @pytest.mark.parametrize("block", range(BLOCKS))
 def test_label_sql_means_what_the_oracle_means(block: int) -> None:
+    agree(range(block, DATABASES, BLOCKS))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_label_sql_means_what_the_oracle_means_in_many(block: int) -> None:
+    agree(range(DATABASES + block, MANY, BLOCKS))
+
+
+def agree(seeds: range) -> None:
     checked = 0
-    for seed in range(block, DATABASES, BLOCKS):
+    for seed in seeds:
         rng = random.Random(seed)
         database = random_database(rng)
         catalog = database.catalog()
@@ -67,17 +79,17 @@ def test_label_sql_means_what_the_oracle_means(block: int) -> None:
             expected, found = by_oracle(text, plan, database), by_sql(plan, history)
             defined = {place: row for place, row in expected.items() if row[0] is not None}
             assert set(found) == set(defined), f"seed {seed}: {text}"
-            for place, (label, eligible) in found.items():
-                wanted, wanted_eligible = defined[place]
+            for place, (label, *chosen) in found.items():
+                wanted, *wanted_chosen = defined[place]
                 wanted = number(wanted) if isinstance(label, float) else wanted
                 assert close(label, wanted), f"seed {seed}: {text}\n{place}: {label!r}, not {wanted!r}"
-                assert eligible == wanted_eligible, f"seed {seed}: {text}\n{place}"
+                assert chosen == wanted_chosen, f"seed {seed}: {text}\n{place}"
             checked += len(found)
             if number_of_query == 0 and seed % 3 == 0:
                 same_as_pasted(plan, history, database)
                 eligibles = compute_eligible(history, plan, ANCHORS)
                 assert len(eligibles) == len(expected), f"seed {seed}: {text}"
-                assert int(eligibles.eligible.sum()) == sum(eligible for _, eligible in expected.values())
+                assert int(eligibles.eligible.sum()) == sum(eligible for _, eligible, _ in expected.values())
         history.close()
     assert checked > 50
 
@@ -89,6 +101,28 @@ def same_as_pasted(plan: Plan, history: History, database: Database) -> None:
     pasted = con.sql(statement.literal_text()).to_arrow_table()
     con.close()
     assert pasted.equals(history.query(statement.sql, statement.parameters).cast(pasted.schema))
+
+
+def test_the_random_queries_use_all_that_a_label_can_be_made_of() -> None:
+    used: set[str] = set()
+    for seed in range(900):
+        rng = random.Random(seed)
+        query = parse_predict(random_query(rng, random_database(rng)))
+        for node in walk((query.target, query.where, query.assuming), object):
+            if isinstance(node, ast.Aggregate):
+                used.add(node.function)
+                used.add("row filter" if node.where is not None else "no row filter")
+            elif isinstance(node, ast.Comparison | ast.Arithmetic | ast.Match):
+                used.add(f"{'NOT ' if getattr(node, 'negated', False) else ''}{node.op}")
+            elif isinstance(node, ast.Expression):
+                used.add(f"{'NOT ' if getattr(node, 'negated', False) else ''}{type(node).__name__}")
+        used |= {type(task).__name__ for task in query.tasks}
+        used |= {clause for clause in ("where", "assuming") if getattr(query, clause) is not None}
+    assert {*FUNCTIONS, "BOOL"} - {"TIME_TO"} <= used
+    assert {"=", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "Negate", "And", "Or", "Not"} <= used
+    assert {"LIKE", "NOT LIKE", "CONTAINS", "NOT CONTAINS", "STARTS WITH", "ENDS WITH", "NOT STARTS WITH"} <= used
+    assert {"IsNull", "NOT IsNull", "InList", "NOT InList", "Between", "NOT Between"} <= used
+    assert {"where", "assuming", "row filter", "RankTop", "Classify"} <= used
 
 
 def test_history_holds_all_a_plan_reads() -> None:

@@ -171,6 +171,7 @@ ASSUMING = [
     ("COUNT(events.*, 2, 10) > 0", {1: 7.5}),
     ("COUNT(events.*, 0, 100) > 3", {1: 7.5}),
     ("COUNT(events.*, 0, 10) > COUNT(events.* WHERE events.paid, 0, 10)", {1: 7.5, 3: 0}),
+    ("COUNT(events.*, 0, 10) > COUNT(events.*, -INF, 0)", {1: 7.5}),
 ]
 
 

@@ -73,7 +73,7 @@ def bind_assuming(scope: Scope, entity: str, *, is_static: bool) -> Expression |
     if bound is None:
         return None
     aggregates = aggregates_in(bound)
-    past = [a for a in aggregates if not a.window.is_future]
+    past = [a for part in _conjuncts(bound) for a in aggregates_in(part) if not _speaks_of_the_future(part)]
     if past:
         message = "ASSUMING speaks of the future; what has happened already belongs in WHERE"
         edits: tuple[Edit, ...] = ()
@@ -100,6 +100,18 @@ def bind_assuming(scope: Scope, entity: str, *, is_static: bool) -> Expression |
         scope.fault("clause_conflict", f"ASSUMING sets {twice[0]} twice", node.span, hint="keep one of the two")
         return None
     return bound
+
+
+def _conjuncts(bound: Expression) -> tuple[Expression, ...]:
+    """The conditions that AND joins, each of which must hold."""
+    if isinstance(bound, Call) and bound.op == "and":
+        return tuple(part for argument in bound.args for part in _conjuncts(argument))
+    return (bound,)
+
+
+def _speaks_of_the_future(condition: Expression) -> bool:
+    """Whether something in a condition lies in the future; it may be compared with the past."""
+    return any(aggregate.window.is_future for aggregate in aggregates_in(condition))
 
 
 def _is_edit(bound: Expression) -> bool:
