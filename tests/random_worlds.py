@@ -166,7 +166,8 @@ def _target(rng: random.Random, entity: str, *, items: bool) -> tuple[str, str]:
     if entity.startswith("products"):
         column = "orders.channel"
     fact = "items" if items and not column.startswith("orders") else "orders"
-    what = f"{rng.choice(['LIST_DISTINCT', 'LIST_DISTINCT', 'ARRAY_AGG'])}({column}{_filter(rng, fact, entity, items=items)}, {_window(rng)})"
+    function = rng.choice(["LIST_DISTINCT", "LIST_DISTINCT", "ARRAY_AGG"])
+    what = f"{function}({column}{_filter(rng, fact, entity, items=items)}, {_window(rng)})"
     return what, rng.choice([" RANK TOP 3", " CLASSIFY"])
 
 
