@@ -11,6 +11,7 @@ from pql.language.joins import column_names, find_fact
 from pql.language.names import listed, nearest
 from pql.language.routes import to_entity, upward
 from pql.language.scope import (
+    Edit,
     Scope,
     canonical,
     find_column,
@@ -59,7 +60,9 @@ def bind_aggregate(scope: Scope, node: ast.Aggregate, place: Place) -> BoundAggr
         return None
     if node.where is not None and is_constant(where):
         message = "this filter is the same for every row: it would change nothing"
-        scope.fault("constant_condition", message, node.where.span, hint="compare a column, or leave WHERE out")
+        edits = scope.without("WHERE", node.where.span)
+        hint = "compare a column, or leave WHERE out"
+        scope.fault("constant_condition", message, node.where.span, hint=hint, edits=edits)
         return None
     if argument is not None and is_constant(argument):
         message = f"{node.function} of a constant says nothing about rows"
@@ -112,6 +115,11 @@ def _function(scope: Scope, node: ast.Aggregate) -> Function | None:
     name = node.function.upper()
     if name in FUNCTIONS:
         return FUNCTIONS[name]
+    if name in ("P", "PROB", "PROBABILITY") and node.window is None:
+        hint = "the probability of a condition is what a query of it gives: leave the function out"
+        edits = scope.replaced(node.span, scope.source(node.argument.span))
+        scope.fault("unknown_aggregation", f"there is no function {name}", node.name_span, hint=hint, edits=edits)
+        return None
     near = (OTHER_NAMES[name],) if name in OTHER_NAMES else nearest(name, FUNCTIONS)
     edits = scope.replaced(node.name_span, near[0]) if near else ()
     hint = f"did you mean {near[0]}?" if near else f"the aggregations are: {listed(sorted(FUNCTIONS), limit=20)}"
@@ -149,7 +157,10 @@ def _argument_tables(scope: Scope, node: ast.Aggregate, function: Function) -> t
         return None if table is None else (canonical(scope, table).name,)
     if _holds_aggregate(node.argument):
         message = f"{function.name} of an aggregate: an aggregate reads rows, not other aggregates"
-        scope.fault("nested_aggregate", message, node.argument.span, hint="name a column of the rows")
+        unwrapped: tuple[Edit, ...] = ()
+        if isinstance(node.argument, ast.Aggregate):
+            unwrapped = scope.replaced(node.span, scope.source(node.argument.span))
+        scope.fault("nested_aggregate", message, node.argument.span, hint="name a column of the rows", edits=unwrapped)
         return None
     found = [find_column(scope, name) for name in column_names(node.argument)]
     if any(hit is None for hit in found):

@@ -42,7 +42,9 @@ def bind_options(scope: Scope, options: tuple[ast.Option, ...]) -> Options:
             scope.fault("unknown_option", message, option.name.span, hint=hint, edits=edits, near=near)
             continue
         if name in seen:
-            scope.fault("duplicate_option", f"the option {name} is set twice", option.span, hint="keep one")
+            edits = _without(scope, option)
+            message = f"the option {name} is set twice"
+            scope.fault("duplicate_option", message, option.span, hint="keep one", edits=edits)
             continue
         seen.add(name)
         value = _value(scope, name, option)
@@ -53,6 +55,13 @@ def bind_options(scope: Scope, options: tuple[ast.Option, ...]) -> Options:
             if name == "neighbors":
                 neighbors_set = option
     return _matched(scope, chosen, hops_set, neighbors_set)
+
+
+def _without(scope: Scope, option: ast.Option) -> tuple[Edit, ...]:
+    """The edit that takes out an option that is not the first, with the comma before it."""
+    if option.span == ast.NOWHERE:
+        return ()
+    return (Edit(scope.text.rindex(",", 0, option.span.start), option.span.end, ""),)
 
 
 def _matched(scope: Scope, chosen: Options, hops: ast.Option | None, neighbors: ast.Option | None) -> Options:
@@ -151,7 +160,23 @@ def _refuse(
     scope: Scope, option: ast.Option, wanted: str, better: str | None = None, near: tuple[str, ...] = ()
 ) -> None:
     span = option.value.span if option.value.span != ast.NOWHERE else option.span
+    default = getattr(Options(), _NAMES[option.name.text.lower()])
+    if better is None and default is not None:
+        better = _shown(default)
     edits: tuple[Edit, ...] = scope.replaced(option.value.span, better) if better is not None else ()
     message = f"the option {option.name.text} must be {wanted}"
-    hint = f"did you mean {near[0]}?" if near else ""
+    hint = "leave it out for the default" + ("" if default is None else f", which is {_shown(default)}")
+    if near:
+        hint = f"did you mean {near[0]}?"
     scope.fault("bad_option_value", message, span, hint=hint, edits=edits, near=near)
+
+
+def _shown(value: object) -> str:
+    """An option's value as it is written."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(str, value)) + "]"
+    if isinstance(value, float):  # the budget, the one option in seconds
+        return f"'{value:g} s'"
+    return f"'{value}'" if isinstance(value, str | Duration) else str(value)

@@ -10,7 +10,8 @@ from pql.language.aggregates import bind_aggregate
 from pql.language.bound import BoundAggregate, Call, ColumnRef, Constant, Expression, Item, TaskKind
 from pql.language.expressions import Place, bind_condition, bind_value
 from pql.language.moments import HINT, as_moment
-from pql.language.scope import Edit, Scope, find_column, find_table, quoted
+from pql.language.names import nearest
+from pql.language.scope import Edit, Scope, find_column, find_table, knows_column, quoted
 from pql.language.tasks import aggregates_in, columns_in, is_constant
 
 
@@ -60,7 +61,8 @@ def bind_where(scope: Scope, entity: str) -> Expression | None:
     bound = bind_condition(scope, node, Place(entity, "filter", bind_aggregate))
     if bound is not None and is_constant(bound):
         message = "this condition is the same for every entity: it would change nothing"
-        scope.fault("constant_condition", message, node.span, hint="compare a column, or leave WHERE out")
+        edits = scope.without("WHERE", node.span)
+        scope.fault("constant_condition", message, node.span, hint="compare a column, or leave WHERE out", edits=edits)
     return bound
 
 
@@ -158,16 +160,17 @@ def bind_ranked(scope: Scope, item: Item | None, task: TaskKind | None) -> Ranke
         return Ranked()
     if task is not TaskKind.RANKING:
         for name, span in written:
-            scope.fault(
-                "clause_conflict", f"{name} belongs to a ranking", span, hint="rank with LIST_DISTINCT(…) RANK TOP k"
-            )
+            hint = "leave it out, or rank with LIST_DISTINCT(…) RANK TOP k"
+            edits = scope.without(name, span)
+            scope.fault("clause_conflict", f"{name} belongs to a ranking", span, hint=hint, edits=edits)
         return Ranked()
     assert item is not None
     candidates = at_most = None
     for name, span in written:
         if item.table is None and name != "EXCLUDING":
             message = f"{name} reads columns of the items, and values of {item.column.column} have none"
-            scope.fault("clause_conflict", message, span, hint="rank a foreign key")
+            edits = scope.without(name, span)
+            scope.fault("clause_conflict", message, span, hint="leave it out, or rank a foreign key", edits=edits)
     if item.table is not None and query.candidates is not None:
         candidates = bind_condition(scope, query.candidates, Place(item.table, "items"))
     if item.table is not None and query.at_most is not None:
@@ -191,6 +194,13 @@ def _excluding(scope: Scope) -> BoundAggregate | str | None:
         word = what.column.text.upper()
         if what.table is None and word in ("PURCHASED", "SEEN"):
             return word.lower()
+        if what.table is None and not knows_column(scope, what.column.text):
+            near = nearest(word, ("PURCHASED", "SEEN")) or ("PURCHASED",)
+            message = f"EXCLUDING does not know {what.column.text}"
+            hint = "PURCHASED leaves out what the entity had in the target's table, SEEN what it had in any table"
+            edits = scope.replaced(what.span, near[0])
+            scope.fault("missing_window", message, what.span, hint=hint, edits=edits, near=near)
+            return None
         shown = scope.source(what.span) or what.column.text
         message = "EXCLUDING needs PURCHASED, SEEN, or a column with a past window"
         edits = scope.replaced(what.span, f"({shown}, -90, 0, days)") if what.table is not None else ()
@@ -230,7 +240,8 @@ def bind_levels(scope: Scope, task: TaskKind | None) -> tuple[float, ...]:
             edits = scope.replaced(clause.span, f"RETURN QUANTILES ({shown})")
         elif clause.form == "interval":
             edits = scope.replaced(clause.span, f"RETURN INTERVAL {shown or '0.9'}")
-        message = f"{', '.join(f'{level:g}' for level in bad)} is not between 0 and 1"
+        verb = "is" if len(bad) == 1 else "are"
+        message = f"{', '.join(f'{level:g}' for level in bad)} {verb} not between 0 and 1"
         scope.fault("quantile_range", message, clause.span, hint="0.9 means 90 %", edits=edits)
         return ()
     return tuple(sorted(set(levels)))
@@ -254,4 +265,6 @@ def check_via(scope: Scope) -> None:
         names = ", ".join(scope.via)
         message = f"no route of this query passes {names}: VIA would change nothing"
         span = scope.query.via[0].span
-        scope.fault("no_effect", message, span, hint="leave VIA out, or name a table on the way to the entity")
+        edits = scope.without("VIA", ast.Span(span.start, scope.query.via[-1].span.end)) if span != ast.NOWHERE else ()
+        hint = "leave VIA out, or name a table on the way to the entity"
+        scope.fault("no_effect", message, span, hint=hint, edits=edits)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pql.language import ast
 from pql.language.bound import BoundEntity, Scalar
 from pql.language.catalog import Table
-from pql.language.names import listed, look_up, nearest
-from pql.language.scope import Edit, Scope, find_table, foreign_key, quoted
+from pql.language.names import Found, listed, look_up, nearest
+from pql.language.scope import Edit, Scope, canonical, find_table, foreign_key, quoted
 from pql.language.types_of import as_text, constant, converted, in_words
 
 Ids = tuple[Scalar | tuple[Scalar, ...], ...]
@@ -20,6 +20,8 @@ def bind_entity(scope: Scope, name: ast.EntityName) -> Table | None:
     edits: tuple[Edit, ...] = ()
     if near and name.column is not None:
         edits = scope.replaced(name.span, _written(scope.catalog.table(near[0])))
+    if name.column is None and _is_key_name(scope, name, name.table.text):
+        return None
     table = find_table(scope, name.table, edits=edits or None)
     if table is None:
         return None
@@ -29,6 +31,20 @@ def bind_entity(scope: Scope, name: ast.EntityName) -> Table | None:
             return None
         return table
     return _with_column(scope, table, name, name.column)
+
+
+def _is_key_name(scope: Scope, name: ast.EntityName, word: str) -> bool:
+    """Whether a bare word names no table but the key of one; then a fault that says which."""
+    if look_up(word, [table.name for table in scope.catalog.tables], plurals=True) != Found(None):
+        return False
+    keyed = [t for t in scope.catalog.tables if t.key is not None and look_up(word, t.key.columns).name is not None]
+    tables = list(dict.fromkeys(canonical(scope, table).name for table in keyed))
+    if len(tables) != 1:
+        return False
+    better = _written(scope.catalog.table(tables[0]))
+    message = f"the name {word} is the key of {tables[0]}, and no table"
+    scope.fault("unknown_table", message, name.span, hint=f"write {better}", edits=scope.replaced(name.span, better))
+    return True
 
 
 def bound_entity(table: Table) -> BoundEntity:

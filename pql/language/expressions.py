@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pql.language import ast
 from pql.language.bound import BoundAggregate, Call, ColumnRef, Constant, Expression, Scalar
 from pql.language.catalog import Column, LogicalType, Stype, Table
-from pql.language.routes import spelled, to_entity, upward
-from pql.language.scope import Edit, Scope, find_column, is_clocked, knows_column, quoted
+from pql.language.routes import spelled, upward
+from pql.language.scope import Edit, Scope, find_column, knows_column
 from pql.language.types_of import FLIPPED, as_text, comparable, constant, converted, in_words
+from pql.language.unreachable import choices, unreachable
 
 AggregateBinder = Callable[[Scope, ast.Aggregate, "Place"], BoundAggregate | None]
 
@@ -127,7 +128,7 @@ def column_ref(scope: Scope, table: Table, column: Column, node: ast.ColumnName,
         scope.fault("ambiguous_join", message, node.span, hint=hint, edits=edits)
         return None
     if not routes:
-        _unreachable(scope, table, column, node, place)
+        unreachable(scope, table, column, node, place)
         return None
     if column.type is LogicalType.OTHER or (column.stype is Stype.IGNORED and column.type is LogicalType.OTHER):
         message = f"{table.name}.{column.name} ({column.sql_type or 'of an unknown type'}) can't be read"
@@ -136,65 +137,6 @@ def column_ref(scope: Scope, table: Table, column: Column, node: ast.ColumnName,
     scope.touch(table.name, node.span)
     scope.touch_route(routes[0], node.span)
     return ColumnRef(table.name, column.name, column.type, column.stype, routes[0], node.span)
-
-
-def choices(scope: Scope, start: str, routes: tuple[tuple, ...]) -> tuple[str, tuple[Edit, ...]]:
-    """How one of several equal routes is chosen: the clauses in words, and the edit that takes the first."""
-    clauses: list[str] = []
-    passed = [[start, *(step.target for step in route)][:-1] for route in routes]
-    for index, tables in enumerate(passed):
-        others = {name for k, other in enumerate(passed) if k != index for name in other}
-        own = [name for name in tables if name not in others]
-        if own:
-            clauses.append(f"VIA {quoted(own[0])}")
-    if len(clauses) < len(routes):  # they differ in the column only
-        columns = []
-        for route in routes:
-            rest = {step.link for other in routes if other is not route for step in other}
-            columns += [step.link for step in route if step.link not in rest]
-        clauses = [f"IGNORING {quoted(link.child)}.{quoted(link.child_columns[0])}" for link in dict.fromkeys(columns)]
-    clauses = list(dict.fromkeys(clauses))
-    if not clauses:
-        return "", ()
-    free = scope.query.via is None if clauses[0].startswith("VIA") else not scope.query.ignoring
-    return "choose one: " + " | ".join(clauses), scope.appended(clauses[0]) if free else ()
-
-
-def _unreachable(scope: Scope, table: Table, column: Column, node: ast.ColumnName, place: Place) -> None:
-    name = f"{table.name}.{column.name}"
-    below = to_entity(table.name, place.base, scope.links) if place.purpose in ("target", "filter", "assuming") else ()
-    if not below:
-        message = f"a row of {place.base} does not point to one row of {table.name}"
-        hint = f"columns of {place.base} and of the rows its foreign keys point to may stand here"
-        scope.fault("no_join_path", message, node.span, hint=hint)
-        return
-    route = f" (through {', '.join(step.target for step in below[0][:-1])})" if len(below[0]) > 1 else ""
-    message = f"one row of {place.base} has many rows of {table.name}{route}, so {name} is not one value"
-    window = "-INF, 0" if place.purpose == "filter" else "0, 30, days"
-    if place.purpose == "target":
-        edits: tuple[Edit, ...] = ()
-        if is_clocked(table) and node.span != ast.NOWHERE:
-            edits = scope.replaced(node.span, f"LAST({scope.source(node.span)}, 0, 30, days)")
-        hint = f"aggregate it over a window, as in LAST({name}, 0, 30, days)"
-        scope.fault("missing_window", message, node.span, hint=hint, edits=edits)
-        return
-    hint = f"count its rows: COUNT({quoted(table.name)}.* WHERE …, {window}) > 0"
-    root = scope.query.where if place.purpose == "filter" else scope.query.assuming
-    edits = ()
-    atom = _atom_of(root, node) if root is not None else None
-    if atom is not None and atom.span != ast.NOWHERE:
-        count = f"COUNT({quoted(table.name)}.* WHERE {scope.source(atom.span)}, {window}) > 0"
-        hint, edits = f"count its rows: {count}", scope.replaced(atom.span, count)
-    scope.fault("event_column_filter", message, node.span, hint=hint, edits=edits)
-
-
-def _atom_of(root: ast.Expression, node: ast.ColumnName) -> ast.Expression | None:
-    """The smallest condition without AND, OR, NOT around `node`."""
-    if isinstance(root, ast.And | ast.Or):
-        return next((hit for hit in (_atom_of(item, node) for item in root.items) if hit is not None), None)
-    if isinstance(root, ast.Not):
-        return _atom_of(root.operand, node)
-    return root if root.span.start <= node.span.start and node.span.end <= root.span.end else None
 
 
 # ---------------------------------------------------------------- operators

@@ -9,11 +9,11 @@ from dataclasses import replace
 from pql.language import ast
 from pql.language.bound import Route
 from pql.language.catalog import AS_TEXT, Table
-from pql.language.expressions import choices
 from pql.language.functions import Function
 from pql.language.names import listed
 from pql.language.routes import spelled, to_entity, upward
 from pql.language.scope import Scope, find_column, is_clocked, quoted, timestamps
+from pql.language.unreachable import choices
 
 # Functions of values, for which a row that is pointed to stands for the row that points to it.
 _OF_VALUES = frozenset({"LIST_DISTINCT", "ARRAY_AGG", "COUNT_DISTINCT", "FIRST", "LAST"})

@@ -75,6 +75,11 @@ class Scope:
             start -= 1
         return () if span == ast.NOWHERE else (Edit(start, span.end, ""),)
 
+    def without(self, word: str, span: ast.Span) -> tuple[Edit, ...]:
+        """The edit that takes out a clause: from its keyword `word`, at or before `span`, to the span's end."""
+        start = -1 if span == ast.NOWHERE else self.text.upper().rfind(word, 0, span.start + len(word))
+        return () if start < 0 else self.removed(ast.Span(start, span.end))
+
     def appended(self, text: str) -> tuple[Edit, ...]:
         """The edit that adds a clause at the end of the query."""
         end = self.query.span.end
@@ -188,6 +193,14 @@ def _bare_column(scope: Scope, node: ast.ColumnName, home: tuple[str, ...]) -> t
         edits = scope.replaced(node.span, shown[0])
         hint = f"write {' or '.join(shown)}"
         scope.fault("ambiguous_column", message, node.span, hint=hint, edits=edits, near=shown)
+        return None
+    tables = [table.name for table in scope.catalog.tables]
+    meant = look_up(name.text, tables, plurals=True).name
+    if meant is not None:
+        message = f"the name {name.text} is a table's, and a column is needed here"
+        edits = scope.replaced(node.span, f"{quoted(meant)}.*")
+        hint = f"name a column of it, or count its rows with {quoted(meant)}.*"
+        scope.fault("unknown_column", message, name.span, hint=hint, edits=edits)
         return None
     everywhere = sorted({column.name for table in scope.catalog.tables for column in table.columns})
     near = nearest(name.text, everywhere)
