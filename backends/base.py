@@ -56,6 +56,15 @@ class Snapshot(Protocol):
         """
         ...
 
+    def run_sql(self, statement: str, parameters: Mapping[str, Any], frames: Mapping[str, pa.Table]) -> pa.Table:
+        """Run one statement of the user's over the tables as they are stored, under the names the source has for them.
+
+        A query gives its rows; COPY and CREATE TABLE give one row with how many were written (`rows`). `$name` in
+        the text are the `parameters`; `frames` are further tables of this one statement, which must not shadow any.
+        PqlError `sql_error`, `several_statements`, `statement_not_allowed`, `read_only`, `file_not_writable`.
+        """
+        ...
+
     def scan(
         self, table: str, columns: Sequence[str], *, time_column: str | None = None, until: int | None = None
     ) -> pa.Table:
@@ -69,12 +78,19 @@ class Snapshot(Protocol):
 
 
 class Backend(Protocol):
-    """A database, a folder or a set of frames. `identity` names it for the registry, stable over sessions."""
+    """A database, a folder or a set of frames. `identity` names it for the registry, stable over sessions.
+
+    `read_only` is False where it was opened for writing.
+    """
 
     identity: str
+    read_only: bool
 
-    def snapshot(self) -> AbstractContextManager[Snapshot]:
-        """Open a snapshot; every read inside the `with` sees the same data."""
+    def snapshot(self, *, write: bool = False) -> AbstractContextManager[Snapshot]:
+        """Open a snapshot; every read inside the `with` sees the same data.
+
+        write: what CREATE TABLE makes inside is kept, all of it or, after an error, nothing. PqlError `read_only`.
+        """
         ...
 
     def close(self) -> None: ...

@@ -15,13 +15,27 @@ if TYPE_CHECKING:
 _EXPECTED = "a DuckDB file, a folder of Parquet or CSV files, an open DuckDB connection, or a dict of frames"
 
 
-def open_backend(source: Any) -> Backend:
+def open_backend(source: Any, *, read_only: bool = True) -> Backend:
     """The backend for a path, a dict of pandas / polars / Arrow tables, or an open DuckDB connection.
 
-    PqlError: source_not_found, source_unreadable, source_locked, empty_source, unsupported_source, not_supported.
+    read_only: False lets CREATE TABLE write to a DuckDB file or connection; nothing else can be opened so.
+    PqlError: source_not_found, source_unreadable, source_locked, empty_source, unsupported_source, not_supported,
+    read_only.
     """
+    backend = _open(source, read_only=read_only)
+    if backend.read_only and not read_only:
+        backend.close()
+        raise PqlError(
+            "read_only",
+            "only a DuckDB file or connection can be opened for writing",
+            hint="COPY (PREDICT …) TO 'file.parquet' writes predictions from any source",
+        )
+    return backend
+
+
+def _open(source: Any, *, read_only: bool) -> Backend:
     if isinstance(source, str | PathLike):
-        return _open_path(source)
+        return _open_path(source, read_only=read_only)
     if isinstance(source, Mapping):
         from pql.backends.frames import FrameBackend
 
@@ -29,11 +43,11 @@ def open_backend(source: Any) -> Backend:
     if type(source).__name__ == "DuckDBPyConnection":
         from pql.backends.duckdb import DuckDBConnection
 
-        return DuckDBConnection(source)
+        return DuckDBConnection(source, read_only=read_only)
     raise PqlError("unsupported_source", f"can't connect to {type(source).__name__}", hint=f"expected {_EXPECTED}")
 
 
-def _open_path(source: str | PathLike[str]) -> Backend:
+def _open_path(source: str | PathLike[str], *, read_only: bool) -> Backend:
     text = str(source)
     if "://" in text:
         scheme = text.split("://", 1)[0]
@@ -55,7 +69,7 @@ def _open_path(source: str | PathLike[str]) -> Backend:
         raise PqlError("not_supported", f"the file {text} is a SQLite file, which is not supported yet")
     from pql.backends.duckdb import DuckDBFile
 
-    return DuckDBFile(path)
+    return DuckDBFile(path, read_only=read_only)
 
 
 def _starts_with(path: Path, magic: bytes) -> bool:

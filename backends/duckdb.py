@@ -1,4 +1,7 @@
-"""DuckDB databases: a file, opened read-only and never written, or a connection that the user has open."""
+"""DuckDB databases: a file, opened read-only unless asked otherwise, or a connection that the user has open.
+
+Only CREATE TABLE ever writes, and only where the session was opened for it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from typing import Any
 import duckdb
 
 from pql.backends.base import DeclaredLink, StoredTable
-from pql.backends.relations import DuckSnapshot, Relation, first_line, run
+from pql.backends.relations import DuckSnapshot, Relation, first_line, read_only, run
 from pql.backends.sql import qualified, string
 from pql.language.errors import PqlError
 
@@ -19,22 +22,22 @@ SUFFIXES = (".duckdb", ".ddb", ".db")
 
 
 class DuckDBFile:
-    """A DuckDB file. It is opened read-only; opening never creates it."""
+    """A DuckDB file. It is opened read-only unless `read_only` is False; opening never creates it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = True) -> None:
         self.path = path.resolve()
         self.identity = f"duckdb:{self.path}"
-        self._con = _open_read_only(self.path)
+        self.read_only = read_only
+        self._con = _open(self.path, read_only=read_only)
 
     @contextmanager
-    def snapshot(self) -> Iterator[DuckSnapshot]:
+    def snapshot(self, *, write: bool = False) -> Iterator[DuckSnapshot]:
+        if write and self.read_only:
+            raise read_only()
         cursor = _cursor(self._con)
         try:
-            cursor.begin()
-            try:
-                yield _read(cursor)
-            finally:
-                cursor.rollback()
+            with _transaction(cursor, write=write):
+                yield _read(cursor, writes=write)
         finally:
             cursor.close()
 
@@ -50,23 +53,25 @@ class DuckDBConnection:
     transaction if there is one, else between BEGIN and ROLLBACK.
     """
 
-    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, con: duckdb.DuckDBPyConnection, *, read_only: bool = True) -> None:
         self._con = con
         self.identity = _identity(con)
+        self.read_only = read_only
 
     @contextmanager
-    def snapshot(self) -> Iterator[DuckSnapshot]:
+    def snapshot(self, *, write: bool = False) -> Iterator[DuckSnapshot]:
+        if write and self.read_only:
+            raise read_only()
         if _in_transaction(self._con):
-            yield _read(self._con)
+            yield _read(self._con, is_ours=False, writes=write)
             return
         own = not _has_temporary(self._con)
         con = _cursor(self._con) if own else self._con
         try:
-            con.begin()
-            try:
-                yield _read(con, database=_current_database(self._con))
-            finally:
-                con.rollback()
+            if own:
+                _stand_where(con, self._con)
+            with _transaction(con, write=write):
+                yield _read(con, database=_current_database(self._con), is_ours=own, writes=write)
         finally:
             if own:
                 con.close()
@@ -75,11 +80,11 @@ class DuckDBConnection:
         """The connection is the user's: it stays open."""
 
 
-def _open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
+def _open(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     if not path.exists():
         raise PqlError("source_not_found", f"there is no file {path}")
     try:
-        return duckdb.connect(str(path), read_only=True)
+        return _without_downloads(duckdb.connect(str(path), read_only=read_only))
     except duckdb.Error as error:
         reason = first_line(error)
         lowered = str(error).lower()
@@ -92,9 +97,51 @@ def _open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
         raise PqlError("source_unreadable", f"the file {path} can't be read as a DuckDB database: {reason}") from error
 
 
+@contextmanager
+def _transaction(con: duckdb.DuckDBPyConnection, *, write: bool) -> Iterator[None]:
+    """One transaction, in which DuckDB itself refuses to write unless `write`; then it is kept where all went well."""
+    con.execute("BEGIN TRANSACTION" if write else "BEGIN TRANSACTION READ ONLY")
+    try:
+        yield
+        if write:
+            _commit(con)
+            return
+    except BaseException:
+        con.rollback()
+        raise
+    con.rollback()
+
+
+def _commit(con: duckdb.DuckDBPyConnection) -> None:
+    try:
+        con.commit()
+    except duckdb.Error as error:
+        raise PqlError("sql_error", f"what was made can't be kept: {first_line(error)}") from error
+
+
+def _stand_where(cursor: duckdb.DuckDBPyConnection, con: duckdb.DuckDBPyConnection) -> None:
+    """Give a cursor what its connection has said with USE."""
+    path = _ask(con, "SELECT current_setting('search_path') AS path")[0]["path"]
+    if path:
+        cursor.execute(f"SET SESSION search_path = {string(str(path))}")
+
+
+def _without_downloads(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Let nothing be fetched from the network, where the database is open nowhere else in this process."""
+    try:
+        row = con.execute("SELECT * FROM duckdb_connection_count()").fetchone()
+    except duckdb.CatalogException:  # an older DuckDB
+        return con
+    if row is not None and row[0] == 1:
+        con.execute("SET GLOBAL autoinstall_known_extensions = false")
+    return con
+
+
 def _cursor(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     try:
-        return con.cursor()
+        cursor = con.cursor()
+        cursor.execute("SET python_enable_replacements = false")  # a name in SQL is a table, never a variable of ours
+        return cursor
     except duckdb.Error as error:
         raise PqlError("source_closed", f"the connection is closed: {first_line(error)}") from error
 
@@ -143,7 +190,9 @@ def _identity(con: duckdb.DuckDBPyConnection) -> str:
     return f"memory:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
-def _read(con: duckdb.DuckDBPyConnection, *, database: str | None = None) -> DuckSnapshot:
+def _read(
+    con: duckdb.DuckDBPyConnection, *, database: str | None = None, is_ours: bool = True, writes: bool = False
+) -> DuckSnapshot:
     """All tables and views of the connection's current database and its temporary ones, with declared constraints."""
     database = database or _current_database(con)
     where = f"WHERE NOT internal AND database_name IN ({string(database)}, 'temp')"
@@ -177,7 +226,7 @@ def _read(con: duckdb.DuckDBPyConnection, *, database: str | None = None) -> Duc
     if not relations:
         raise PqlError("empty_source", "the database has no tables that can be read")
     ordered = _ask(con, "SELECT current_setting('preserve_insertion_order') AS kept")[0]["kept"]
-    return DuckSnapshot(con, relations, sorted(skipped), is_ordered=bool(ordered))
+    return DuckSnapshot(con, relations, sorted(skipped), is_ordered=bool(ordered), is_ours=is_ours, writes=writes)
 
 
 def _names(places: list[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from pql.backends.base import StoredTable
 from pql.backends.frames import OWN_SETTINGS, describe
-from pql.backends.relations import DuckSnapshot, Relation, first_line
-from pql.backends.sql import string
+from pql.backends.relations import DuckSnapshot, Relation, first_line, read_only
+from pql.backends.sql import identifier, string
 from pql.language.errors import PqlError
 
 _CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
@@ -43,6 +43,7 @@ class FolderBackend:
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
         self.identity = f"folder:{self.path}"
+        self.read_only = True
         self._sources = _sources(self.path)
         if not self._sources:
             raise PqlError(
@@ -60,7 +61,7 @@ class FolderBackend:
             if source.is_parquet:
                 text = f"read_parquet({files}, hive_partitioning = false)"
             else:
-                text = f"csv_{position}"
+                text = f"memory.main.csv_{position}"
                 self._con.execute(f"CREATE TABLE {text} AS SELECT * FROM read_csv({files}, sample_size = -1)")
             columns = describe(self._con, text)
         except duckdb.Error as error:
@@ -70,8 +71,14 @@ class FolderBackend:
         return Relation(StoredTable(source.name, columns), text)
 
     @contextmanager
-    def snapshot(self) -> Iterator[DuckSnapshot]:
-        yield _WatchedSnapshot(self._con, self._relations, self._parquet)
+    def snapshot(self, *, write: bool = False) -> Iterator[DuckSnapshot]:
+        if write:
+            raise read_only()
+        cursor = self._con.cursor()
+        try:
+            yield _WatchedSnapshot(self._con, self._relations, cursor, self._parquet)
+        finally:
+            cursor.close()
 
     def close(self) -> None:
         self._con.close()
@@ -80,16 +87,40 @@ class FolderBackend:
 class _WatchedSnapshot(DuckSnapshot):
     """A snapshot of files that other programs could replace: every read checks that they are still the same."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, relations: list[Relation], files: tuple[Path, ...]) -> None:
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        relations: list[Relation],
+        cursor: duckdb.DuckDBPyConnection,
+        files: tuple[Path, ...],
+    ) -> None:
         self._files = files
         self._stamps = _stamps(files)
+        self._cursor = cursor
+        self._unnamed = list(relations)
         super().__init__(con, relations)
 
     def _run(self, statement: str, parameters: Sequence[Any] = ()) -> pa.Table:
         rows = super()._run(statement, parameters)
+        self._check()
+        return rows
+
+    def run_sql(self, statement: str, parameters: Mapping[str, Any], frames: Mapping[str, pa.Table]) -> pa.Table:
+        rows = super().run_sql(statement, parameters, frames)
+        self._check()
+        return rows
+
+    def _con_of_the_user(self) -> duckdb.DuckDBPyConnection:
+        """A cursor on which every file is a temporary view under the name of its table."""
+        while self._unnamed:
+            relation = self._unnamed.pop()
+            view = identifier(relation.table.name)
+            self._cursor.execute(f"CREATE TEMP VIEW {view} AS SELECT * FROM {relation.source}")
+        return self._cursor
+
+    def _check(self) -> None:
         if _stamps(self._files) != self._stamps:
             raise PqlError("source_changed", "a file of the folder changed while it was read", hint="run it again")
-        return rows
 
 
 def _stamps(files: tuple[Path, ...]) -> tuple[tuple[int, int], ...]:

@@ -11,11 +11,11 @@ import duckdb
 import pyarrow as pa
 
 from pql.backends.base import StoredTable
-from pql.backends.relations import DuckSnapshot, Relation, run
+from pql.backends.relations import DuckSnapshot, Relation, read_only, run
 from pql.backends.sql import identifier
 from pql.language.errors import PqlError
 
-OWN_SETTINGS = {"python_enable_replacements": False}
+OWN_SETTINGS = {"python_enable_replacements": False, "autoinstall_known_extensions": False}
 
 
 class FrameBackend:
@@ -25,7 +25,9 @@ class FrameBackend:
         if not frames:
             raise PqlError("empty_source", "the dict has no tables", hint="pass {'orders': frame, …}")
         self._con = duckdb.connect(config=dict(OWN_SETTINGS))
+        self.read_only = True
         self._relations: list[Relation] = []
+        self._named: dict[str, pa.Table] = {}
         seen: dict[str, str] = {}
         described: list[str] = []
         for position, (name, frame) in enumerate(frames.items()):
@@ -37,6 +39,7 @@ class FrameBackend:
             table = to_arrow(frame, name)
             source = f"frame_{position}"
             self._con.register(source, table)
+            self._named[name] = table
             columns = describe(self._con, identifier(source))
             self._relations.append(Relation(StoredTable(name, columns), identifier(source)))
             described.append(f"{name}{columns}")
@@ -44,11 +47,38 @@ class FrameBackend:
         self.identity = f"frames:{digest[:16]}"
 
     @contextmanager
-    def snapshot(self) -> Iterator[DuckSnapshot]:
-        yield DuckSnapshot(self._con, self._relations)
+    def snapshot(self, *, write: bool = False) -> Iterator[DuckSnapshot]:
+        if write:
+            raise read_only()
+        cursor = self._con.cursor()
+        try:
+            yield _FrameSnapshot(self._con, self._relations, cursor, self._named)
+        finally:
+            cursor.close()
 
     def close(self) -> None:
         self._con.close()
+
+
+class _FrameSnapshot(DuckSnapshot):
+    """Frames, which SQL finds under their own names on a cursor of its own."""
+
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        relations: list[Relation],
+        cursor: duckdb.DuckDBPyConnection,
+        named: Mapping[str, pa.Table],
+    ) -> None:
+        super().__init__(con, relations)
+        self._cursor = cursor
+        self._unnamed = dict(named)
+
+    def _con_of_the_user(self) -> duckdb.DuckDBPyConnection:
+        while self._unnamed:
+            name, table = self._unnamed.popitem()
+            self._cursor.register(name, table)
+        return self._cursor
 
 
 def describe(con: duckdb.DuckDBPyConnection, source: str) -> tuple[tuple[str, str], ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +15,8 @@ from pql.backends.base import StoredTable
 from pql.backends.logical import is_whole, logical_type, normal_form, whole_number
 from pql.backends.names import is_id_name
 from pql.backends.sql import alias, identifier, mentions, parameter, timestamp, with_tables
+from pql.backends.user_sql import SqlKind, sql_kind
+from pql.backends.user_sql import run as run_user_sql
 from pql.language.catalog import LogicalType
 from pql.language.errors import PqlError
 
@@ -46,6 +49,15 @@ def run(con: duckdb.DuckDBPyConnection, statement: str, parameters: Sequence[Any
     return relation.arrow()
 
 
+def read_only() -> PqlError:
+    """The error for a table that is to be made where nothing may be written."""
+    return PqlError(
+        "read_only",
+        "the session only reads, so that no table is made",
+        hint="open it with pql.connect(path, read_only=False), or write a file: COPY (PREDICT …) TO 'file.parquet'",
+    )
+
+
 def first_line(error: BaseException) -> str:
     """What a library's exception says, without its kind and without the lines that quote the statement."""
     text = str(error).strip().split("\n")[0]
@@ -57,7 +69,8 @@ class DuckSnapshot:
     """Reads of `relations` through one connection, which is inside a transaction and stays there.
 
     Every statement gets the relations that it mentions as inlined common table expressions: nothing is created in
-    any database, and the views of the user's database keep seeing the stored tables.
+    any database, and the views of the user's database keep seeing the stored tables. `is_ours`: the connection is
+    not the user's own; `writes`: tables may be made.
     """
 
     def __init__(
@@ -67,10 +80,14 @@ class DuckSnapshot:
         skipped: Sequence[tuple[str, str]] = (),
         *,
         is_ordered: bool = True,
+        is_ours: bool = True,
+        writes: bool = False,
     ) -> None:
         self._con = con
         self._skipped = tuple(skipped)
         self._is_ordered = is_ordered
+        self._is_ours = is_ours
+        self._writes = writes
         self._tables: list[StoredTable] = []
         self._shown: dict[str, str] = {}
         self._sources: dict[str, str] = {}
@@ -130,8 +147,29 @@ class DuckSnapshot:
                 named.append((name, f"SELECT * FROM {identifier(own)}"))
             return self._run(with_tables(named, body), parameters)
         finally:
-            for own in registered:
-                self._con.unregister(own)
+            self._forget(self._con, registered)
+
+    def run_sql(self, statement: str, parameters: Mapping[str, Any], frames: Mapping[str, pa.Table]) -> pa.Table:
+        kind = sql_kind(statement)
+        if kind is SqlKind.CREATE_TABLE and not self._writes:
+            raise read_only()
+        con = self._con_of_the_user()
+        try:
+            for name, frame in frames.items():
+                con.register(name, frame)
+            return run_user_sql(con, statement, parameters, kind=kind, is_ours=self._is_ours)
+        finally:
+            self._forget(con, frames)
+
+    def _forget(self, con: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:
+        """Take registered frames away. A transaction that failed takes them away itself."""
+        for name in names:
+            with suppress(duckdb.TransactionException):
+                con.unregister(name)
+
+    def _con_of_the_user(self) -> duckdb.DuckDBPyConnection:
+        """The connection on which SQL finds the tables under their own names."""
+        return self._con
 
     def scan(
         self, table: str, columns: Sequence[str], *, time_column: str | None = None, until: int | None = None

@@ -33,16 +33,18 @@ if TYPE_CHECKING:
     from pql.explain import Explanation
     from pql.graphview import GraphView
     from pql.result import Evaluation, Predictions, Report
+    from pql.sql_result import SqlResult
 
 
-def connect(source: Any, *, listener: Listener | None = None) -> Session:
+def connect(source: Any, *, read_only: bool = True, listener: Listener | None = None) -> Session:
     """Open a session on a DuckDB file, a DuckDB connection, a folder of Parquet/CSV files, or a dict of tables.
 
-    The data is only ever read. Raises PqlError `source_not_found`, `source_unreadable` or `unsupported_source`.
+    The data is only read; `read_only=False` lets CREATE TABLE write to a DuckDB file or connection, and nothing else.
+    Raises PqlError `source_not_found`, `source_unreadable`, `unsupported_source`, `read_only`.
     """
     from pql.backends.connect import open_backend
 
-    return Session(open_backend(source), listener=listener)
+    return Session(open_backend(source, read_only=read_only), listener=listener)
 
 
 class Session:
@@ -98,13 +100,24 @@ class Session:
         """The training table of a query: entity, anchor, label, split. Takes a PREDICT with or without LABELS."""
         return execute(self._work, _with_verb(text, ast.Labels), Request(text, params, as_of))
 
-    def sql(self, text: str) -> Report:
-        """SQL over the tables with `(PREDICT …)` inside. Raises PqlError `not_supported`: it is not executed yet."""
-        raise PqlError(
-            "not_supported",
-            "PREDICT inside SQL is not supported yet.",
-            hint="predict() gives an Arrow table that DuckDB reads: duckdb.sql('SELECT … FROM result').",
-        )
+    def sql(self, text: str, params: Params = None) -> SqlResult:
+        """Run one SQL statement over the tables, in which `(PREDICT …)` may stand wherever a table may stand.
+
+        params: values of `:name` or `$name` (a mapping), or of `?` and `$1` (a sequence), inside the queries and
+        around them. `result.predictions` holds each query's predictions with their metrics. Raises PqlError.
+        """
+        from pql.language.parser import parse
+        from pql.sql_result import SqlResult
+
+        statement = parse(text)
+        if isinstance(statement, ast.Predict):  # a query alone is all of its rows
+            answer = execute(self._work, statement, Request(text, params))
+            return SqlResult(answer.to_arrow_table(), (answer,), (1,))
+        if not isinstance(statement, ast.Sql | ast.CreateTable | ast.Copy):
+            hint = "run() takes any statement"
+            message = f"sql() takes SQL; this is {kind(statement)}"
+            raise PqlError("statement_not_allowed", message, span=statement.span, hint=hint).at(text)
+        return execute(self._work, statement, Request(text, params))
 
     def check_leakage(self, text: str) -> Report:
         """Raises PqlError `not_supported`: the proof on the user's own data is not a statement yet."""

@@ -114,14 +114,17 @@ class Workspace:
     @contextmanager
     def ready(self, query: ast.Predict, request: Request, at: tuple[ast.Expression, ...] = ()) -> Iterator[Ready]:
         """The query planned, in a snapshot that is open while inside. `at`: the test anchors of EVALUATE … AT."""
+        with self.backend.snapshot() as snapshot:
+            yield Ready(snapshot, self.planned(snapshot, query, request, at))
+
+    def planned(
+        self, snapshot: Snapshot, query: ast.Predict, request: Request, at: tuple[ast.Expression, ...] = ()
+    ) -> Plan:
+        """The plan of a query in a snapshot that is open already."""
         from pql.pipeline import prepare
 
-        with self.backend.snapshot() as snapshot:
-            infer = lambda until: self.catalog(snapshot, until)  # noqa: E731
-            plan = prepare(
-                snapshot, query, request.text, request.params, request.as_of, at, infer, targets=self.targets
-            )
-            yield Ready(snapshot, plan)
+        infer = lambda until: self.catalog(snapshot, until)  # noqa: E731
+        return prepare(snapshot, query, request.text, request.params, request.as_of, at, infer, targets=self.targets)
 
 
 @contextmanager

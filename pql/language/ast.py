@@ -279,10 +279,14 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Sql:
-    """A statement in SQL, kept as text; `(PREDICT …)` inside it is found by `pql.embed`, not by this grammar."""
+    """A statement in SQL, kept as text; `(PREDICT …)` inside it is found by `pql.embed`, not by this grammar.
+
+    `marks` is how many `?` stand in the statements before it.
+    """
 
     text: str
     span: Span = no_span()
+    marks: int = field(default=0, compare=False)
 
 
 Statement = (

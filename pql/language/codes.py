@@ -44,6 +44,7 @@ SYNTAX = {
     "three_part_name": "A name of more than two parts; names are table.column.",
     "misspelt_word": "A word that is almost a keyword.",
     "foreign_clause": "A clause of SQL that has another form here.",
+    "nested_query": "A PREDICT inside another PREDICT.",
     "foreign_operator": "An operator of another language that has another form here.",
 }
 
@@ -137,6 +138,10 @@ SOURCES = {
     "duplicate_column": "Two columns of a table whose names differ in case only.",
     "unreadable_column": "A column of a type that cannot be read.",
     "sql_failed": "A statement of SQL that DuckDB refuses.",
+    "sql_error": "DuckDB refuses a statement of the user's, or fails to run it.",
+    "statement_not_allowed": "A statement of SQL that changes or administers a database.",
+    "read_only": "A table is to be made in a session that only reads.",
+    "table_exists": "A table is to be made under a name that one has already.",
     "query_failed": "Reading the data failed in DuckDB.",
 }
 

@@ -73,7 +73,7 @@ _PATTERN = re.compile(
   | (?P<dq>"(?:[^"\\]|\\[\s\S]|"")*+")
   | (?P<backtick>`(?:[^`]|``)*+`)
   | (?P<unclosed>/\*|['"`])
-  | (?P<parameter>:[^\W\d]\w*|\?\d{0,4})
+  | (?P<parameter>[:$][^\W\d]\w*|\?\d{0,4}|\$\d{1,4})
   | (?P<arrow>->)
   | (?P<compare><=|>=|<>|!=|==|=|<|>)
   | (?P<mark>[,.*/%+\-()\[\];])
@@ -101,7 +101,7 @@ _STRAIGHT = {ord(curly): straight for curly, straight in _INSTEAD.items() if str
 class Lexer:
     """Makes the tokens of one statement, one at a time, from `text[start:]`.
 
-    `marks`: how many `?` stand in the statements before, so that those of a script are numbered throughout.
+    `marks`: how many `?` stand before `start`, so that those of a script are numbered throughout.
     Counts nesting (brackets, and chains of arithmetic, NOT and minus, which nest as well) before any tree exists.
     """
 
@@ -170,8 +170,8 @@ class Lexer:
                 raise empty_name(Span(start, end))
             return self._made("DQ" if kind == "dq" else "IDENT", name, start, end)
         if kind == "parameter":
-            if text[0] == "?":  # ?3 is the third value, whatever its place
-                self.marks += 1
+            if text[0] == "?" or text[1:].isdigit():  # ?3 and $3 are the third value, whatever their place
+                self.marks += text[0] == "?"
                 index = int(text[1:]) if len(text) > 1 else self.marks
                 if index < 1:
                     raise PqlError("invalid_literal", "parameters are counted from ?1", span=Span(start, end))

@@ -77,6 +77,13 @@ def _first_word(m: Mistake) -> Finding | None:
     return Finding("unknown_statement", message, hint, [m.replaced(word) for word in near], nearest=near)
 
 
+def _nested(m: Mistake) -> Finding | None:
+    if m.found == "PREDICT" and any(token.type == "PREDICT" for token in m.tokens):
+        hint = "conditions speak of tables; SQL joins two queries: FROM (PREDICT …) a JOIN (PREDICT …) b USING (…)"
+        return Finding("nested_query", "a query can't stand inside another", hint)
+    return None
+
+
 def _closing_brackets(m: Mistake) -> Finding | None:
     if m.found not in ("RPAR", "RSQB"):
         return None
@@ -359,6 +366,7 @@ def _anything(m: Mistake) -> Finding:
 _RULES = (
     *HABITS,
     _first_word,
+    _nested,
     _closing_brackets,
     _is,
     _three_parts,

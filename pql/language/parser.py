@@ -14,13 +14,26 @@ from pql.language.ast import Span
 from pql.language.builder import Builder
 from pql.language.errors import PqlError
 from pql.language.format import format
+from pql.language.inside import Searcher
 from pql.language.lexing import MAX_BYTES, Lexer, Token
 from pql.language.mistake import Mistake
 from pql.language.mistakes import around, explain
 
 _SPACE = re.compile(r"(?:[\s\ufeff]+|--[^\n]*|\#[^\n]*|/\*[\s\S]*?\*/)*")
-_SQL_START = re.compile(r"(?:select|with)\b", re.IGNORECASE)
-_SQL_PIECE = re.compile(r"--[^\n]*|/\*[\s\S]*?\*/|'(?:[^']|'')*+'|\"(?:[^\"]|\"\")*+\"|;|[^-/'\";]+|[\s\S]")
+_GAP = r"(?>\s+|--[^\n]*\n|/\*[\s\S]*?\*/)"
+_READS = rf"(?:select|with|from|values|pivot|unpivot|\({_GAP}*+(?:\({_GAP}*+)*+(?:select|with|from|values|predict))\b"
+_SQL_START = re.compile(
+    rf"""{_READS}|summarize\b|describe{_GAP}++{_READS}|explain{_GAP}++(?:analyze{_GAP}++)?{_READS}
+    |copy{_GAP}*+\({_GAP}*+(?!predict\b)
+    |create{_GAP}++(?:or{_GAP}++replace{_GAP}++)?(?:temp(?:orary)?{_GAP}++)?table{_GAP}++
+     (?:{_GAP}|[\w.$]|"(?:[^"]|"")*+")+?(?<![\w$])as{_GAP}*+{_READS}""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_SQL_PIECE = re.compile(
+    rf"""--[^\n]*|/\*[\s\S]*?\*/|\be'(?:[^'\\]|\\[\s\S]|'')*+'|'(?:[^']|'')*+'|"(?:[^"]|"")*+"
+    |(?<![\w$])\$(\w*)\$[\s\S]*?\$\1\$|\({_GAP}*+(?=predict\b)|\w+|;|[\s\S]""",
+    re.IGNORECASE | re.VERBOSE,
+)
 
 
 class Unreadable(Exception):
@@ -52,6 +65,34 @@ def parse_predict(text: str) -> ast.Predict:
     return statement
 
 
+def parse_inside(text: str, start: int, end: int, marks: int = 0) -> ast.Predict:
+    """The PREDICT that fills `text[start:end]`; places are counted from the start of `text`.
+
+    marks: how many `?` stand before it. Raises PqlError; its fixes are corrections of the whole text.
+    """
+    try:
+        statement, stop, _ = _statement(text[:end], start, marks)
+        if isinstance(statement, ast.Predict) and stop == end:
+            return statement
+    except (Unreadable, PqlError):
+        pass  # said below, of a text in which nothing else stands
+    try:
+        return parse_predict(alone(text, start, end))
+    except PqlError as error:
+        raise put_back(error, text, start, end) from None
+
+
+def alone(text: str, start: int, end: int) -> str:
+    """`text` with blanks for all but `text[start:end]`: places stay as they are."""
+    return re.sub(r"[^\n]", " ", text[:start]) + text[start:end]
+
+
+def put_back(error: PqlError, text: str, start: int, end: int) -> PqlError:
+    """The error of a query that was read `alone`, with its fixes put back into the whole text."""
+    fixes = [None if fault.fix is None else text[:start] + fault.fix.strip() + text[end:] for fault in error.faults]
+    return PqlError.of([replace(fault, fix=fix) for fault, fix in zip(error.faults, fixes, strict=True)], text)
+
+
 def parse_script(text: str) -> ast.Script:
     """The statements of `text`, separated by `;` (at least one). Raises PqlError."""
     try:
@@ -73,7 +114,7 @@ def accepts(prefix: str) -> frozenset[str]:
     while True:
         start = _after_space(prefix, start)
         if _SQL_START.match(prefix, start):
-            end = _sql_end(prefix, start)
+            end, _ = _sql_end(prefix, start)
         else:
             try:
                 _, end, _ = _statement(prefix, start, stop_at_end=True)
@@ -97,9 +138,10 @@ def _script(text: str) -> ast.Script:
             start += 1
             continue
         if _SQL_START.match(text, start):
-            end = _sql_end(text, start)
+            end, inside = _sql_end(text, start)
             body = text[start:end].rstrip()
-            statements.append(ast.Sql(body, Span(start, start + len(body))))
+            statements.append(ast.Sql(body, Span(start, start + len(body)), marks))
+            marks += inside
         else:
             statement, end, marks = _statement(text, start, marks)
             statements.append(statement)
@@ -129,12 +171,19 @@ def _after_space(text: str, start: int) -> int:
     return match.end() if match else start
 
 
-def _sql_end(text: str, start: int) -> int:
-    """The offset of the `;` that ends the SQL statement at `start`, or the length of the text."""
-    for piece in _SQL_PIECE.finditer(text, start):
+def _sql_end(text: str, start: int) -> tuple[int, int]:
+    """The offset of the `;` that ends the SQL statement at `start`, or of the end, and how many `?` stand before it."""
+    searcher, marks = Searcher(text), 0
+    while (piece := _SQL_PIECE.match(text, start)) is not None:
         if piece[0] == ";":
-            return piece.start()
-    return len(text)
+            break
+        start = piece.end()
+        marks += piece[0] == "?"
+        if piece[0][0] == "(" and text[start : start + 1] in ("p", "P"):
+            inside = searcher.query(start)
+            if inside is not None and inside.end is not None:
+                start, marks = inside.end, marks + inside.marks
+    return start, marks
 
 
 def _statement(text: str, start: int, marks: int = 0, *, stop_at_end: bool = False) -> tuple[ast.Statement, int, int]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pql.language import ast
 from pql.language.errors import Fault, PqlError
-from pql.statements import graph, model_view, models, queries, tables, targets
+from pql.statements import graph, model_view, models, queries, sql, tables, targets
 from pql.workspace import Request, Workspace
 
 Answer = Any  # Predictions | Evaluation | Report | Explanation | GraphView
@@ -50,6 +50,9 @@ STATEMENTS: dict[type, Do] = {
     ast.KeyOverride: graph.key,
     ast.TimeOverride: graph.time,
     ast.Show: _show,
+    ast.Sql: sql.sql,
+    ast.CreateTable: sql.create_table,
+    ast.Copy: sql.copy,
 }
 SHOWN: dict[str, Callable[[Workspace], Answer]] = {
     "models": models.show_models,

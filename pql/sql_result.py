@@ -1,0 +1,42 @@
+"""What SQL with predictions inside answers with: its rows, and how good each of the predictions is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pql.result import Report
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from pql.result import Predictions
+
+
+class SqlResult(Report):
+    """The rows of a SQL statement. `predictions` are those of its queries, in the order of the text."""
+
+    def __init__(self, table: pa.Table, predictions: tuple[Predictions, ...] = (), lines: tuple[int, ...] = ()) -> None:
+        super().__init__(table)
+        self.predictions = predictions
+        self._lines = lines
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be known about the predictions, each note once."""
+        return tuple(dict.fromkeys(note for one in self.predictions for note in one.notes))
+
+    def shown(self, limit: int = 20) -> str:
+        """The first rows, one sentence on how good each query's predictions are, and the notes."""
+        parts = [self.text(limit)]
+        several = len({id(one) for one in self.predictions}) > 1
+        told: set[int] = set()
+        for one, line in zip(self.predictions, self._lines, strict=True):
+            quality = one.metrics.verdict()
+            if quality and id(one) not in told:
+                told.add(id(one))
+                which = f" (query {len(told)}, line {line})" if several else ""
+                parts.append(f"quality{which}: {quality}")
+        return "\n".join([*parts, *(f"note: {note}" for note in self.notes)])
+
+    def __repr__(self) -> str:
+        return f"<pql.SqlResult: {len(self):,} rows of {', '.join(self.columns)}>"

@@ -1,0 +1,172 @@
+"""SQL with predictions inside, and predictions written to a table or a file.
+
+All of a statement runs in one snapshot: what the predictions are made from is what their rows are joined with. The
+user's tables are not touched: predictions are shown to DuckDB as Arrow tables under private names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pql.language import ast
+from pql.language.errors import Fault, PqlError, line_and_column
+from pql.workspace import Request, Workspace
+
+if TYPE_CHECKING:
+    from pql.backends.base import Snapshot
+    from pql.embed import Embedded, Rewritten
+    from pql.result import Predictions
+    from pql.sql_result import SqlResult
+
+_AS_STORED = ("UUID", "UBIGINT", "HUGEINT", "UHUGEINT")  # keys that predictions carry as strings
+_ONE_COLUMN = "choose its column: IN (SELECT customer_id FROM (PREDICT …))"
+_IN_BRACKETS = "PREDICT stands in brackets inside SQL: SELECT * FROM (PREDICT … FOR EACH …)"
+
+
+def sql(work: Workspace, statement: ast.Sql, request: Request) -> SqlResult:
+    """The rows of a SQL statement in which `(PREDICT …)` may stand wherever a table may stand.
+
+    Raises PqlError: of every query as of a PREDICT alone, and of the SQL `sql_error`, `statement_not_allowed`,
+    `several_statements`, `read_only`, `unbound_parameter`.
+    """
+    from pql.backends.user_sql import SqlKind, sql_kind
+    from pql.embed import find, names, rewritten
+    from pql.language.parser import alone, put_back
+    from pql.sql_result import SqlResult
+
+    text = request.text
+    found = find(text, statement.span, statement.marks)
+    keys = [_key(one.query, request.params) for one in found.inner]
+    tables = dict(zip(dict.fromkeys(keys), names(len(set(keys)), text), strict=True))
+    made = rewritten(found, [f"SELECT * FROM {tables[key]}" for key in keys], request.params)
+    try:
+        kind = sql_kind(made.sql)
+    except PqlError as error:
+        raise _placed(error, found, made) from error
+    answers: dict[str, Predictions] = {}
+    with work.backend.snapshot(write=kind is SqlKind.CREATE_TABLE) as snapshot:
+        for key, one in zip(keys, found.inner, strict=True):
+            start, end = one.span.start, one.span.end
+            try:
+                if key not in answers:
+                    answers[key] = _predict(work, snapshot, one.query, replace(request, text=alone(text, start, end)))
+                if kind is not SqlKind.READ:
+                    _refuse_stopped(answers[key])
+            except PqlError as error:
+                faults = [replace(fault, span=fault.span or one.span) for fault in error.faults]
+                raise put_back(PqlError.of(faults), text, start, end) from error
+        made = rewritten(found, [_select(tables[key], answers[key]) for key in keys], request.params)
+        frames = {tables[key]: one.to_arrow_table() for key, one in answers.items()}
+        try:
+            rows = snapshot.run_sql(made.sql, made.parameters, frames)
+        except PqlError as error:
+            raise _placed(error, found, made) from error
+    lines = tuple(line_and_column(text, one.span.start)[0] for one in found.inner)
+    return SqlResult(rows, tuple(answers[key] for key in keys), lines)
+
+
+def create_table(work: Workspace, statement: ast.CreateTable, request: Request) -> SqlResult:
+    """Write predictions to a new table. Raises PqlError `read_only`, `table_exists`."""
+    from pql.backends.sql import identifier
+
+    name = statement.name
+    with work.backend.snapshot(write=True) as snapshot:
+        if any(name.text.lower() == table.name.lower() for table in snapshot.tables()):
+            raise PqlError(
+                "table_exists",
+                f"there is a table {name.text} already",
+                span=name.span,
+                hint=f"CREATE OR REPLACE TABLE {name.text} AS (PREDICT …) writes it anew",
+            )
+        return _written(work, snapshot, statement.query, request, f"CREATE TABLE {identifier(name.text)} AS {{}}")
+
+
+def copy(work: Workspace, statement: ast.Copy, request: Request) -> SqlResult:
+    """Write predictions to a file, over one that is there; its suffix says the format.
+
+    Raises PqlError `file_not_writable`.
+    """
+    from pathlib import Path
+
+    from pql.backends.sql import string
+
+    path = statement.path
+    if not path or "\0" in path or (not Path(path).expanduser().parent.is_dir() and "://" not in path):
+        raise PqlError("file_not_writable", f"{path!r} is in no folder that exists", hint="make the folder first")
+    target = string(path)
+    with work.backend.snapshot() as snapshot:
+        return _written(work, snapshot, statement.query, request, f"COPY ({{}}) TO {target}")
+
+
+def _written(work: Workspace, snapshot: Snapshot, query: ast.Predict, request: Request, statement: str) -> SqlResult:
+    from pql.embed import names
+    from pql.sql_result import SqlResult
+
+    predictions = _predict(work, snapshot, query, request)
+    _refuse_stopped(predictions)
+    (table,) = names(1, statement)
+    filled = statement.replace("{}", _select(table, predictions), 1)
+    rows = snapshot.run_sql(filled, {}, {table: predictions.to_arrow_table()})
+    return SqlResult(rows, (predictions,), (1,))
+
+
+def _predict(work: Workspace, snapshot: Snapshot, query: ast.Predict, request: Request) -> Predictions:
+    from pql.pipeline import answer
+
+    with work.listening() as events:
+        return answer(snapshot, work.planned(snapshot, query, request), work.registry, events, keep=False)
+
+
+def _key(query: ast.Predict, params: Any) -> str:
+    """The same for queries that ask the same."""
+    from pql.language.format import format as canonical
+    from pql.language.parameters import fill
+
+    return canonical(fill(query, params)[0])
+
+
+def _select(table: str, predictions: Predictions) -> str:
+    """SQL for all rows of a registered result, its keys in the types in which the database stores them."""
+    from pql.backends.sql import alias, identifier
+
+    query = predictions.plan.query
+    stored = {key: (query.entity.table, key) for key in query.entity.keys}
+    if query.item is not None and query.item.table is not None and query.item.key is not None:
+        stored.setdefault(query.item.key, (query.item.table, query.item.key))
+    casts = []
+    for column, (where, name) in stored.items():
+        kind = query.catalog.table(where).column(name).sql_type.upper()
+        if query.ids is None and kind in _AS_STORED and column in predictions.columns:
+            casts.append(alias(f"CAST({identifier(column)} AS {kind})", column))
+    replaced = f" REPLACE ({', '.join(casts)})" if casts else ""
+    return f"SELECT *{replaced} FROM {identifier(table)}"
+
+
+def _refuse_stopped(predictions: Predictions) -> None:
+    if predictions.model.stopped:
+        raise PqlError("stopped", "the training was stopped, so nothing is written", hint="run it again")
+
+
+def _placed(error: PqlError, found: Embedded, made: Rewritten) -> PqlError:
+    """The error of a statement for DuckDB, with its place in the user's text and what it has to do with PREDICT."""
+    faults = []
+    for fault in error.faults:
+        span = found.span if fault.span is None else made.place(fault.span)
+        queries = [one.span for one in found.inner]
+        hint = fault.hint
+        if (
+            fault.code == "sql_error"
+            and "subquery returns" in fault.message.lower()
+            and any(_within(query, span) for query in queries)
+        ):
+            hint = _ONE_COLUMN
+        bare = [word for word in found.loose if not any(_within(word, query) for query in queries)]
+        if fault.code == "sql_error" and fault.message.lower().startswith("syntax error") and bare:
+            hint = _IN_BRACKETS
+        faults.append(Fault(fault.code, fault.message, span, hint, None, fault.nearest))
+    return PqlError.of(faults, found.text)
+
+
+def _within(inner: ast.Span, outer: ast.Span) -> bool:
+    return outer.start <= inner.start and inner.end <= outer.end
