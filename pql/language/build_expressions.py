@@ -179,7 +179,9 @@ class ExpressionBuilder:
         made = self.call([c[0], c[1], c[3], c[4]], span)
         if made.function not in ("COUNT", "LIST", "ARRAY_AGG"):
             hint = "DISTINCT goes with COUNT and LIST"
-            raise PqlError("misplaced_distinct", f"{made.function} has no DISTINCT", span=c[2].span, hint=hint)
+            fix = self.text[: c[2].start] + self.text[c[3].span.start :]
+            message = f"{made.function} has no DISTINCT"
+            raise PqlError("misplaced_distinct", message, span=c[2].span, hint=hint, fix=fix)
         return replace(made, function="COUNT_DISTINCT" if made.function == "COUNT" else "LIST_DISTINCT")
 
     def window(self, c: list[Any], span: Span) -> ast.Window:

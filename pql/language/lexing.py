@@ -98,6 +98,10 @@ _QUOTES = ("'", '"')
 _STRAIGHT = {ord(curly): straight for curly, straight in _INSTEAD.items() if straight in _QUOTES}
 
 
+_CAST = re.compile(r"::\s*[^\W\d]\w*(?:\(\d+(?:,\s*\d+)?\))?")
+_PARAMETER = re.compile(r"[$@](\w+)|\$\{(\w+)\}|\{\{?\s*(\w+)\s*\}\}?")
+
+
 class Lexer:
     """Makes the tokens of one statement, one at a time, from `text[start:]`.
 
@@ -236,7 +240,32 @@ class Lexer:
                 hint="take brackets away, or name a part of it with DEFINE TARGET",
             )
 
+    def _foreign(self) -> PqlError | None:
+        """The error for a cast (`::int`) or a parameter of another language (`$1`, `@id`, `{id}`); None for others."""
+        text, at = self.text, self.at
+        if cast := _CAST.match(text, at):
+            fix = _CAST.sub("", text)
+            hint = "columns keep their types: leave it out"
+            return PqlError("foreign_operator", "there are no casts", span=Span(at, cast.end()), hint=hint, fix=fix)
+        before = "" if self.previous is None else self.previous.type
+        found = _PARAMETER.match(text, at)
+        if found and before not in ("PREDICT", "FOR", "EACH", "FROM", "USING", "DOT", ""):
+            name = next(group for group in found.groups() if group)
+            better = f"?{name}" if name.isdigit() else f":{name}"
+            fix = text[:at] + better + text[found.end() :]
+            return PqlError(
+                "unexpected_character",
+                f"{found[0]} is no parameter here",
+                span=Span(at, found.end()),
+                hint=f"write {better}; params gives its value",
+                fix=fix,
+            )
+        return None
+
     def _unexpected(self) -> PqlError:
+        foreign = self._foreign()
+        if foreign is not None:
+            return foreign
         character = self.text[self.at]
         shown = repr(character) if character.isprintable() else f"U+{ord(character):04X}"
         instead = _INSTEAD.get(character)

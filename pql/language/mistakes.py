@@ -15,6 +15,7 @@ from importlib.resources import files
 from typing import Any
 
 from pql.language.ast import Span
+from pql.language.dialects import DIALECTS, LAST
 from pql.language.errors import PqlError
 from pql.language.habits import HABITS, pasted
 from pql.language.lexing import KEYWORDS, UNITS
@@ -319,7 +320,8 @@ def _missing_word(m: Mistake) -> Finding | None:
         single = "FOLLOWING"
     if single:
         spaced = single if m.text[: m.token.start][-1:].isspace() else f" {single}"
-        fixes = [m.inserted(f" {single}"), m.inserted(f" {single} MODEL"), m.replaced(spaced)]
+        model = [m.inserted(" FOR MODEL")] if single == "FOR" else []
+        fixes = [m.inserted(f" {single}"), *model, m.replaced(spaced)]
         return Finding("missing_word", f"{single} is missing before {m.shown}", f"write {single}", fixes)
     return None
 
@@ -364,6 +366,7 @@ def _anything(m: Mistake) -> Finding:
 
 
 _RULES = (
+    *DIALECTS,
     *HABITS,
     _first_word,
     _nested,
@@ -380,5 +383,6 @@ _RULES = (
     _missing_word,
     _comma,
     _misspelt,
+    *LAST,
     _anything,
 )
