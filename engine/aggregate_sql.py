@@ -13,8 +13,11 @@ from pql.language.errors import PqlError
 COUNTS = frozenset({"COUNT", "COUNT_DISTINCT", "SUM"})
 
 
-def aggregate_sql(aggregate: BoundAggregate, ties: int) -> str:
-    """The aggregate over the rows `f` of a group; `ties` is how many tie-breaking columns they have."""
+def aggregate_sql(aggregate: BoundAggregate, ties: int, *, only: str = "") -> str:
+    """The aggregate over the rows `f` of a group; `ties` is how many tie-breaking columns they have.
+
+    `only`: a condition of a ranking's rules that a listed value must meet.
+    """
     function = aggregate.function
     if function in ("COUNT", "EXISTS"):
         return "count(*)" if aggregate.argument is None else "count(f.value)"
@@ -27,7 +30,7 @@ def aggregate_sql(aggregate: BoundAggregate, ties: int) -> str:
     if function in ("SUM", "AVG", "STDDEV", "MEDIAN"):
         return _number(aggregate)
     order = ", ".join(["f.time", *(f"f.tie_{i} NULLS LAST" for i in range(ties)), "f.value"])
-    present = "FILTER (WHERE f.value IS NOT NULL)"
+    present = f"FILTER (WHERE {' AND '.join(filter(None, ['f.value IS NOT NULL', only]))})"
     if function in ("FIRST", "LAST"):
         return f"{function.lower()}(f.value ORDER BY {order}) {present}"
     if function == "ARRAY_AGG":

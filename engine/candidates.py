@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from pql.engine.examples import Ragged
 from pql.engine.pair_history import History, locate, popular_order
+from pql.engine.rank_rules import Allowed
 from pql.engine.together import Together
 
+DEEPER = 4  # times as many items of a source are looked through where some are barred to some entities
 OWN, POPULAR, TOGETHER, CATEGORY, NEAREST = 1, 2, 4, 8, 16
 SOURCES = {OWN: "own history", POPULAR: "popular", TOGETHER: "goes together", CATEGORY: "category", NEAREST: "nearest"}
 
@@ -59,41 +61,121 @@ def candidates_at(
     together: Together,
     limits: Limits | None = None,
     nearest: NDArray[np.int64] | None = None,
+    allowed: Allowed | None = None,
+    least: int = 0,
 ) -> Candidates:
-    """The candidates of `entities` (rows, int64[n]); `nearest` int64[n, q]: items near by embedding (-1: none)."""
+    """The candidates of `entities` (rows, int64[n]); `nearest` int64[n, q]: items near by embedding (-1: none).
+
+    `allowed`: the rules at the anchor; what they forbid is no candidate. `least`: popular items fill up to as many of
+    each entity, as far as there are any.
+    """
     limits = limits or Limits()
     n, n_items = len(entities), history.n_items
     if not n or not n_items:
         nothing = np.zeros(0, dtype=np.int64)
         return Candidates(n, nothing, nothing, nothing.astype(np.uint8), nothing.astype(np.float32))
+    allowed = allowed or Allowed(history.known, np.zeros(0, dtype=np.int64))
     score = together.scores(entities)
     parts = [
-        (OWN, *_own(history, entities, limits)),
-        (POPULAR, *_popular(history, n, limits)),
-        (TOGETHER, *_together(together, score, limits.together)),
+        (OWN, *_own(history, entities, limits, allowed)),
+        (POPULAR, *_popular(history, entities, limits, allowed)),
+        (TOGETHER, *_together(together, _permitted(score, together, entities, allowed), limits.together)),
     ]
     for _, codes in history.items.categories:
-        parts.append((CATEGORY, *_category(history, entities, codes, limits)))
+        parts.append((CATEGORY, *_category(history, entities, codes, limits, allowed)))
     if nearest is not None and nearest.shape[1]:
         owner, item = np.repeat(np.arange(n, dtype=np.int64), nearest.shape[1]), nearest.ravel()
         parts.append((NEAREST, owner[item >= 0], item[item >= 0]))
 
-    keys = np.concatenate([owner * n_items + item for _, owner, item in parts])
-    flags = np.concatenate([np.full(len(owner), flag, dtype=np.uint8) for flag, owner, _ in parts])
-    known = history.known[keys % n_items]
-    keys, flags = keys[known], flags[known]
+    keys, source = _union(parts, n_items)
+    permitted = allowed.permits(entities[keys // n_items], keys % n_items)
+    keys, source = keys[permitted], source[permitted]
+    if least:
+        owner, item = popular_fill(history, entities, allowed, keys // n_items, keys % n_items, least)
+        extra = (POPULAR, owner, item)
+        if len(owner):
+            keys, source = _union([extra], n_items, (keys, source))
+    owner, items = keys // n_items, keys % n_items
+    value = np.full(len(keys), np.nan, dtype=np.float32)
+    at, found = locate(together.basis, items)
+    value[found] = score[owner[found], at[found]]
+    return Candidates(n, owner, items, source, value)
+
+
+Part = tuple[int, NDArray[np.int64], NDArray[np.int64]]
+
+
+def _union(
+    parts: list[Part], n_items: int, more: tuple[NDArray[np.int64], NDArray[np.uint8]] | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """The distinct owner * n_items + item of all sources, ascending, and which sources gave each."""
+    keys = np.concatenate([owner * n_items + item for _, owner, item in parts] + ([more[0]] if more else []))
+    flags = np.concatenate(
+        [np.full(len(owner), flag, dtype=np.uint8) for flag, owner, _ in parts] + ([more[1]] if more else [])
+    )
     order = np.argsort(keys, kind="stable")
     keys, flags = keys[order], flags[order]
     new = np.ones(len(keys), dtype=bool)
     new[1:] = keys[1:] != keys[:-1]
     starts = np.flatnonzero(new)
-    unique = keys[starts]
-    owner, items = unique // n_items, unique % n_items
-    source = np.bitwise_or.reduceat(flags, starts) if len(starts) else flags
-    value = np.full(len(unique), np.nan, dtype=np.float32)
-    at, found = locate(together.basis, items)
-    value[found] = score[owner[found], at[found]]
-    return Candidates(n, owner, items, source, value)
+    return keys[starts], np.bitwise_or.reduceat(flags, starts) if len(starts) else flags
+
+
+def popular_fill(
+    history: History,
+    entities: NDArray[np.int64],
+    allowed: Allowed,
+    owner: NDArray[np.int64],
+    items: NDArray[np.int64],
+    least: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(owner, item) of the most popular items that entities with fewer than `least` items still may be given.
+
+    `owner` ascending and `items`: what they have. With a cap, an item counts as long as its group isn't full.
+    """
+    n = len(entities)
+    owners, found = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    lows = np.searchsorted(owner, np.arange(n + 1))
+    have = _usable(owner, items, allowed, n)
+    short = np.flatnonzero(have < least)
+    if not len(short):
+        return owners[0], found[0]
+    popular = popular_order(history, allowed.open)
+    barred_of, barred = allowed.barred_for(entities[short])
+    barred_at = np.searchsorted(barred_of, np.arange(len(short) + 1))
+    free = np.ones(history.n_items, dtype=bool)
+    for number, row in enumerate(short.tolist()):
+        mine, never = items[lows[row] : lows[row + 1]], barred[barred_at[number] : barred_at[number + 1]]
+        free[mine] = free[never] = False
+        more = popular[free[popular]]
+        free[mine] = free[never] = True
+        if allowed.cap is not None and allowed.group is not None:
+            more = _uncapped(more, mine, allowed.group, allowed.cap)
+        more = more[: least - have[row]]
+        owners.append(np.full(len(more), row, dtype=np.int64))
+        found.append(more)
+    return np.concatenate(owners), np.concatenate(found)
+
+
+def _usable(owner: NDArray[np.int64], items: NDArray[np.int64], allowed: Allowed, n: int) -> NDArray[np.int64]:
+    """int64[n]: how long a list the items of each owner can make, AT MOST heeded."""
+    if allowed.cap is None or allowed.group is None:
+        return np.bincount(owner, minlength=n)
+    width = int(allowed.group.max(initial=0)) + 1
+    keys, counts = np.unique(owner * width + allowed.group[items], return_counts=True)
+    return np.bincount(keys // width, weights=np.minimum(counts, allowed.cap), minlength=n).astype(np.int64)
+
+
+def _uncapped(
+    more: NDArray[np.int64], mine: NDArray[np.int64], group: NDArray[np.int64], cap: int
+) -> NDArray[np.int64]:
+    """Those of `more`, in order, that a list of `mine` before them has room for."""
+    taken = np.bincount(group[mine], minlength=int(group.max(initial=0)) + 1)
+    order = np.argsort(group[more], kind="stable")
+    of = group[more][order]
+    place = np.arange(len(of)) - np.searchsorted(of, of)
+    kept = np.sort(order[place + taken[of] < cap])
+    return more[kept]
 
 
 def best_of(owner: NDArray[np.int64], item: NDArray, score: NDArray, n: int, limit: int) -> NDArray[np.int64]:
@@ -115,25 +197,61 @@ def candidate_recall(candidates: Candidates, truth: Ragged) -> float:
     return float((np.bincount(owner, weights=found, minlength=len(truth))[size > 0] / size[size > 0]).mean())
 
 
-def _own(history: History, entities: NDArray[np.int64], limits: Limits) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _own(
+    history: History, entities: NDArray[np.int64], limits: Limits, allowed: Allowed
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The entity's own items: most interactions (recent ones weigh more), and those met last."""
     low = np.searchsorted(history.pair_entity, entities)
     sizes = np.searchsorted(history.pair_entity, entities, side="right") - low
     owner = np.repeat(np.arange(len(entities), dtype=np.int64), sizes)
     pair = np.arange(len(owner)) + np.repeat(low - np.concatenate([[0], np.cumsum(sizes)[:-1]]), sizes)
     item = history.pair_item[pair].astype(np.int64)
+    permitted = allowed.permits(entities[owner], item)
+    owner, pair, item = owner[permitted], pair[permitted], item[permitted]
     often = best_of(owner, item, history.decayed[pair], len(entities), limits.own)
     late = best_of(owner, item, history.last[pair], len(entities), limits.latest)
     index = np.union1d(often, late)
     return owner[index], item[index]
 
 
-def _popular(history: History, n: int, limits: Limits) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Items with most entities in the last horizon and in the last four, the same for everyone."""
-    tables = [popular_order(history)[: limits.popular // 2]]
-    ranked = np.lexsort((np.arange(history.n_items), -history.item_recent_buyers[-1]))[: limits.popular]
-    chosen = np.union1d(tables[0], ranked[history.item_recent_buyers[-1][ranked] > 0])
-    return np.repeat(np.arange(n, dtype=np.int64), len(chosen)), np.tile(chosen, n)
+def _popular(
+    history: History, entities: NDArray[np.int64], limits: Limits, allowed: Allowed
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Items with most entities in the last horizon and in the last four, the same for everyone but for the rules."""
+    n, deeper = len(entities), DEEPER if len(allowed.barred) else 1
+    recent = popular_order(history, allowed.open)[: deeper * (limits.popular // 2)]
+    long = history.item_recent_buyers[-1]
+    ranked = np.lexsort((np.arange(history.n_items), -long))
+    ranked = ranked[allowed.open[ranked]][: deeper * limits.popular]
+    ranked = ranked[long[ranked] > 0]
+    if not len(allowed.barred):
+        chosen = np.union1d(recent, ranked)
+        return np.repeat(np.arange(n, dtype=np.int64), len(chosen)), np.tile(chosen, n)
+    owners, items = [], []
+    for listed, limit in ((recent, limits.popular // 2), (ranked, limits.popular)):
+        owner, item = np.repeat(np.arange(n, dtype=np.int64), len(listed)), np.tile(listed, n)
+        place = np.tile(np.arange(len(listed)), n)
+        permitted = allowed.permits(entities[owner], item)
+        owner, item, place = owner[permitted], item[permitted], place[permitted]
+        index = best_of(owner, item, -place, n, limit)
+        owners.append(owner[index])
+        items.append(item[index])
+    return np.concatenate(owners), np.concatenate(items)
+
+
+def _permitted(
+    score: NDArray[np.float32], together: Together, entities: NDArray[np.int64], allowed: Allowed
+) -> NDArray[np.float32]:
+    """The item–item scores with nought for what may not be given."""
+    shut = ~allowed.open[together.basis]
+    owner, item = allowed.barred_for(entities)
+    if not shut.any() and not len(owner):
+        return score
+    score = score.copy()
+    score[:, shut] = 0
+    at, found = locate(together.basis, item)
+    score[owner[found], at[found]] = 0
+    return score
 
 
 def _together(
@@ -151,7 +269,7 @@ def _together(
 
 
 def _category(
-    history: History, entities: NDArray[np.int64], codes: NDArray[np.int32], limits: Limits
+    history: History, entities: NDArray[np.int64], codes: NDArray[np.int32], limits: Limits, allowed: Allowed
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The popular items of the categories an entity met most."""
     nothing = np.zeros(0, dtype=np.int64)
@@ -159,16 +277,17 @@ def _category(
     if not n_codes or not limits.categories:
         return nothing, nothing
     ranked = np.lexsort((np.arange(history.n_items), -history.item_recent_buyers[-1]))
-    ranked = ranked[(history.item_recent_buyers[-1][ranked] > 0) & (codes[ranked] >= 0) & history.known[ranked]]
+    ranked = ranked[(history.item_recent_buyers[-1][ranked] > 0) & (codes[ranked] >= 0) & allowed.open[ranked]]
     if not len(ranked):
         return nothing, nothing
     place = best_of(codes[ranked].astype(np.int64), np.arange(len(ranked)), np.zeros(len(ranked)), n_codes, 1 << 30)
     listed = ranked[place]
     of = codes[listed].astype(np.int64)
     first = np.concatenate([[0], np.cumsum(np.bincount(of, minlength=n_codes))])
-    table = np.full((n_codes, limits.per_category), -1, dtype=np.int64)
+    width = limits.per_category * (DEEPER if len(allowed.barred) else 1)
+    table = np.full((n_codes, width), -1, dtype=np.int64)
     rank = np.arange(len(listed)) - first[of]
-    table[of[rank < limits.per_category], rank[rank < limits.per_category]] = listed[rank < limits.per_category]
+    table[of[rank < width], rank[rank < width]] = listed[rank < width]
 
     owner_of = np.full(history.n_entities, -1, dtype=np.int64)
     owner_of[entities] = np.arange(len(entities))
@@ -179,7 +298,7 @@ def _category(
     owner = keys // n_codes
     index = best_of(owner, keys % n_codes, counts, len(entities), limits.categories)
     items = table[keys[index] % n_codes]
-    owners = np.repeat(owner[index], limits.per_category)
+    owners = np.repeat(owner[index], width)
     return owners[items.ravel() >= 0], items.ravel()[items.ravel() >= 0]
 
 

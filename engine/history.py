@@ -154,10 +154,12 @@ def needed_tables(plan: Plan) -> dict[str, tuple[str, ...]]:
         need(link.child, link.child_columns)
         need(link.parent, link.parent_columns)
     need(query.entity.table, query.entity.keys)
-    for aggregate in aggregates(query.target, query.where, query.assuming):
+    excluded = () if query.excluding is None else query.excluding.pasts
+    column = None if query.at_most is None else query.at_most[1]
+    for aggregate in aggregates(query.target, query.where, query.assuming, *excluded):
         need(aggregate.fact, ())
         need_route(aggregate.route)
-    for reference in columns_read(query.target, query.where, query.assuming):
+    for reference in columns_read(query.target, query.where, query.assuming, query.candidates, column, *excluded):
         need(reference.table, (reference.column,))
         need_route(reference.route)
     if query.item is not None:

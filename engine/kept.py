@@ -13,6 +13,7 @@ from pql.engine.folds import Folds, fit_folds, needs_folds
 from pql.engine.plan import Plan
 from pql.engine.rank import TrainedRanker, train_ranking
 from pql.engine.registry import Registry, Version, code_version, content_key
+from pql.engine.rule_rows import rules_of
 from pql.engine.targets import make_examples
 from pql.engine.train import TrainedModel, train
 from pql.language.bound import TaskKind
@@ -85,7 +86,8 @@ def model_for(
             return restore(found[0], key)
     examples, classes = make_examples(labels, plan, graph)
     if plan.task.kind is TaskKind.RANKING:
-        ranker = train_ranking(plan, graph, examples, events)
+        rules = rules_of(history, plan, graph, plan.split.times("train", "valid", "test"))
+        ranker = train_ranking(plan, graph, examples, events, rules)
         model = KeptModel(ranker, None, None, key, cached=False)
     else:
         trained = train(plan, graph, examples, len(classes), events)
@@ -104,6 +106,7 @@ def signature(plan: Plan) -> str:
         "target": repr(_shape((query.target, query.task, query.item, query.pair, query.forecast_steps))),
         "entity": repr(query.entity),
         "assuming": repr(_shape(assumed_future(query))),
+        "rules": repr(_shape((query.candidates, query.excluding))),
         "width": plan.split.width_text,
         "graph": repr((plan.graph.tables, [str(link) for link in plan.graph.links], plan.graph.hops)),
         "code": code_version(),
@@ -139,6 +142,7 @@ def _parts(plan: Plan, history: History, *, folded: bool) -> dict[str, str]:
     return {
         "query": repr((query.target, query.task, query.item, query.entity, query.pair, query.top_k, query.where)),
         "assuming": repr(assumed_future(query)),
+        "rules": repr((query.candidates, query.excluding, query.at_most)),
         "using": repr((query.using, sorted(query.ignoring), query.forecast_steps, query.evaluate_at)),
         "options": repr(options),
         "schema": repr((query.catalog.tables, [str(link) for link in query.catalog.links])),

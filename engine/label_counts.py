@@ -25,7 +25,8 @@ class LabelCount:
 
     undefined: eligible rows whose label is undefined in their window (of a static target: to be scored).
     filtered: rows for which WHERE does not hold at the anchor. unassumed: of the others, rows for which what ASSUMING
-    states of the future did not come about.
+    states of the future did not come about. ruled_out: of the undefined, those whose every item a ranking's rules
+    forbid.
     """
 
     split: str
@@ -35,6 +36,7 @@ class LabelCount:
     filtered: int
     summary: str
     unassumed: int = 0
+    ruled_out: int = 0
 
 
 def count_labels(labels: LabelTable, plan: Plan) -> tuple[LabelCount, ...]:
@@ -60,6 +62,7 @@ def _of_anchors(labels: LabelTable, role: str, times: tuple[int, ...]) -> LabelC
         _sum(labels.not_eligible, times),
         describe_labels(labels.label, rows),
         _sum(labels.not_assumed, times),
+        _sum(labels.ruled_out, times),
     )
 
 

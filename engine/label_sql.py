@@ -17,12 +17,13 @@ from pql.engine.expressions import Parameters, Resolve, RowScope, Sources, State
 from pql.engine.plan import Plan
 from pql.engine.planned_graph import aggregates, columns_read
 from pql.engine.relations import TIME, collapse_sql, is_unique
+from pql.engine.rule_sql import RuleSql, groups_sql, has_label_rules, pasts, rule_sql
 from pql.engine.step_grid import grid_of
 from pql.language.bound import BoundAggregate, BoundWindow, ColumnRef, Expression, Route, Step, TaskKind
 from pql.language.catalog import LogicalType
 from pql.language.errors import PqlError
 
-RESERVED = frozenset({"anchor", "step", "label", "eligible", "assumed"})
+RESERVED = frozenset({"anchor", "step", "label", "eligible", "assumed", "ruled_out"})
 
 
 def label_statement(plan: Plan) -> Statement:
@@ -49,6 +50,22 @@ class _Windowed:
     moves: bool
 
 
+def rule_statements(plan: Plan, anchors: Sequence[int]) -> dict[str, Statement]:
+    """What the rules of a ranking read, by name: `candidates` (value, known), `groups` (value, part, known) and
+    `excluded_i` (the entity's key, value, and since or anchor), all up to the prediction anchor."""
+    query = plan.query
+    assert query.item is not None
+    found: dict[str, Statement] = {}
+    if has_label_rules(query):
+        builder = _Builder(plan, tuple(anchors), query.target)
+        found = builder.rule_statements()
+    if query.at_most is not None:
+        sources = Sources(query.catalog, plan.split.prediction)
+        text = groups_sql(query.item, query.at_most[1], sources)
+        found["groups"] = Statement(f"WITH {', '.join(sources.expressions())}\n{text}")
+    return found
+
+
 class _Builder:
     """Makes the statement: common table expressions for anchors, relations, entities and aggregates, then the rows."""
 
@@ -69,12 +86,14 @@ class _Builder:
         moving = [_Windowed(aggregate, self.grid is not None) for aggregate in aggregates(target)]
         still = [_Windowed(aggregate, False) for aggregate in aggregates(query.where, self.assumed)]
         self.aggregates = tuple(dict.fromkeys((*moving, *still)))
-        self.windows = tuple(dict.fromkeys((one.aggregate.window, one.moves) for one in self.aggregates))
+        ruled = [(past.window, False) for past in pasts(query)] if target is not None else []
+        self.windows = tuple(dict.fromkeys((*((one.aggregate.window, one.moves) for one in self.aggregates), *ruled)))
         self.static = tuple(dict.fromkeys(columns_of_entity(target, query.where)))
         self.keys = tuple(_free(key, RESERVED) for key in query.entity.keys)
         self.anchors_name = self.sources.own_name("anchors")
         self.entities_name = self.sources.own_name("entities")
         self.seen_name = self.sources.own_name("first_seen")
+        self.rules = self._rules() if target is not None and has_label_rules(query) else None
 
     def statement(self) -> Statement:
         if self.target is not None and not self.by_row and not self.times:
@@ -89,10 +108,31 @@ class _Builder:
         parts.append(f"{self.entities_name} AS ({entities})")
         if self.by_row:
             parts.append(f"{self.anchors_name} AS ({self._own_anchors()})")
+        parts += [f"{name} AS ({text})" for _, name, text in (self.rules.expressions if self.rules is not None else ())]
         parts += [f"{self._name(i)} AS ({self._aggregate(a)})" for i, a in enumerate(self.aggregates)]
         rows = self._rows(guarded=guard is not None)
         text = ",\n".join([*self.sources.expressions(), *parts])
         return Statement(f"WITH {text}\n{rows}", tuple(self.parameters.values))
+
+    def rule_statements(self) -> dict[str, Statement]:
+        """One statement per expression of the rules."""
+        assert self.rules is not None
+        before = [*self.sources.expressions(), f"{self.anchors_name} AS ({self._anchors()})"]
+        values, text = tuple(self.parameters.values), ",\n".join(before)
+        whole = {which: Statement(f"WITH {text}\n{rows}", values) for which, _, rows in self.rules.expressions}
+        return {which: Statement(one.literal_text()) for which, one in whole.items()}  # each has but some parameters
+
+    # ------------------------------------------------------------ rules of a ranking
+
+    def _rules(self) -> RuleSql:
+        def facts(past: BoundAggregate) -> tuple[str, bool]:
+            return self._facts(past.fact, past.route, past.argument, past.where, ())
+
+        def bounded(past: BoundAggregate) -> str:
+            rows, guarded = facts(past)
+            return f"FROM {self.anchors_name} AS a JOIN ({rows}) AS f ON {self._inside(past, guarded=guarded)}"
+
+        return rule_sql(self.query, self.sources, self.parameters, self.keys, lambda past: facts(past)[0], bounded)
 
     # ------------------------------------------------------------ anchors
 
@@ -191,10 +231,25 @@ class _Builder:
         key = self.catalog.table(aggregate.fact).key
         ties = key.columns if key is not None and aggregate.function in ("FIRST", "LAST", "ARRAY_AGG") else ()
         facts, guarded = self._facts(aggregate.fact, aggregate.route, aggregate.argument, aggregate.where, ties)
-        window = self.windows.index((aggregate.window, windowed.moves))
+        conditions = [f"f.{identifier(key)} = a.{identifier(key)}" for key in self.keys] if self.by_row else []
+        conditions.append(self._inside(aggregate, moves=windowed.moves, guarded=guarded))
+        if self.grid is not None and not windowed.moves:
+            conditions.append("a.step = 0")
+        value, joins, listed = aggregate_sql(aggregate, len(ties)), "", ""
+        if self.rules is not None and aggregate == self.target:
+            value = aggregate_sql(aggregate, len(ties), only=self.rules.condition)
+            joins, listed = "".join(f" {join}" for join in self.rules.joins), ", count(f.value) AS listed"
+        grouped = [*(f"f.{identifier(key)}" for key in self.keys), "a.anchor", *(["a.step"] if windowed.moves else [])]
+        return (
+            f"SELECT {', '.join(grouped)}, {value} AS value{listed} "
+            f"FROM {self.anchors_name} AS a JOIN ({facts}) AS f ON {' AND '.join(conditions)}{joins} "
+            f"GROUP BY {', '.join(grouped)}"
+        )
+
+    def _inside(self, aggregate: BoundAggregate, *, moves: bool = False, guarded: bool) -> str:
+        """The condition that a fact row `f` lies in the window of an aggregate at an anchor `a`."""
+        window = self.windows.index((aggregate.window, moves))
         conditions = []
-        if self.by_row:
-            conditions += [f"f.{identifier(key)} = a.{identifier(key)}" for key in self.keys]
         if aggregate.window.start is not None:
             conditions.append(f"f.time > a.after_{window}")
         conditions.append(f"f.time <= a.until_{window}")
@@ -202,14 +257,7 @@ class _Builder:
             conditions.append("f.time <= a.anchor")
         if guarded:
             conditions.append(f"f.known <= greatest(a.until_{window}, a.anchor)")
-        if self.grid is not None and not windowed.moves:
-            conditions.append("a.step = 0")
-        grouped = [*(f"f.{identifier(key)}" for key in self.keys), "a.anchor", *(["a.step"] if windowed.moves else [])]
-        return (
-            f"SELECT {', '.join(grouped)}, {aggregate_sql(aggregate, len(ties))} AS value "
-            f"FROM {self.anchors_name} AS a JOIN ({facts}) AS f ON {' AND '.join(conditions)} "
-            f"GROUP BY {', '.join(grouped)}"
-        )
+        return " AND ".join(conditions)
 
     def _facts(
         self, fact: str, route: Route, argument: Expression | None, where: Expression | None, ties: Sequence[str]
@@ -294,6 +342,8 @@ class _Builder:
         selected = [*keys, "a.moment AS anchor", *(["a.step AS step"] if self.grid is not None else [])]
         if self.target is not None:
             selected.append(f"{self._label(resolve)} AS label")
+        if self.rules is not None:
+            selected.append("(g0.value IS NULL AND coalesce(g0.listed, 0) > 0) AS ruled_out")  # the target is the first
         where = self.query.where
         eligible = (
             f"coalesce({expression_sql(where, resolve_known, self.parameters)}, FALSE)" if where is not None else "TRUE"

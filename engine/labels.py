@@ -31,8 +31,8 @@ class LabelTable:
     eligible bool[n]: WHERE holds. assumed bool[n]: what ASSUMING states of the future came about; None where nothing is
     assumed of it. Per anchor (static queries: under the anchor None), each row under the first that is true of it:
     not_eligible: rows for which WHERE does not hold; not_assumed: rows for which ASSUMING does not; no_label: rows
-    dropped for an undefined label. steps: of a forecast, whose rows are (entity, anchor, step), int64[n] from 0,
-    steps ascending.
+    dropped for an undefined label. ruled_out: of those without a label, the ones whose every item a ranking's rules
+    forbid. steps: of a forecast, whose rows are (entity, anchor, step), int64[n] from 0, steps ascending.
     """
 
     keys: pa.Table
@@ -44,6 +44,7 @@ class LabelTable:
     assumed: NDArray[np.bool_] | None = None
     not_assumed: dict[int | None, int] = field(default_factory=dict)
     steps: NDArray[np.int64] | None = None
+    ruled_out: dict[int | None, int] = field(default_factory=dict)
 
     @property
     def usable(self) -> NDArray[np.bool_]:
@@ -69,13 +70,16 @@ def compute_labels(history: History, plan: Plan) -> LabelTable:
     no_label = _count(anchors[missing & holds], together=static)
     not_assumed = _count(anchors[eligible & ~holds], together=static)
     not_eligible = _count(anchors[~eligible], together=static)
+    ruled_out: dict[int | None, int] = {}
+    if "ruled_out" in rows.column_names:
+        ruled_out = _count(anchors[_bools(rows, "ruled_out") & holds], together=static)
     if not static and missing.any():
         kept = pa.array(np.flatnonzero(~missing))
         keys, label = keys.take(kept).combine_chunks(), label.take(kept)
         anchors, eligible = anchors[~missing], eligible[~missing]
         assumed = None if assumed is None else assumed[~missing]
         steps = None if steps is None else steps[~missing]
-    return LabelTable(keys, anchors, label, eligible, no_label, not_eligible, assumed, not_assumed, steps)
+    return LabelTable(keys, anchors, label, eligible, no_label, not_eligible, assumed, not_assumed, steps, ruled_out)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from pql.engine.plan import Plan
 from pql.engine.step_grid import grid_of
 from pql.language.bound import TaskKind
 
-OK, NOT_ELIGIBLE, UNKNOWN = "ok", "not eligible", "unknown id"
+OK, NOT_ELIGIBLE, UNKNOWN, NOTHING = "ok", "not eligible", "unknown id", "no candidates"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,16 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """Ranked items: position among the scored rows int64[r], the items, score float64[r], rank int64[r] from 1."""
+    """Ranked items: position among the scored rows int64[r], the items, score float64[r], rank int64[r] from 1.
+
+    `candidates` int64[n]: how many items the rules leave each of the n scored rows; None without rules.
+    """
 
     position: NDArray[np.int64]
     items: pa.Array
     score: NDArray[np.float64]
     rank: NDArray[np.int64]
+    candidates: NDArray[np.int64] | None = None
 
 
 def result_names(keys: tuple[str, ...], wanted: tuple[str, ...]) -> dict[str, str]:
@@ -150,14 +154,34 @@ def _items(plan: Plan, asked: Asked, ranked: Ranked) -> pa.Table:
     assert plan.task.item is not None
     column = plan.task.item.key or plan.task.item.column.column
     values = {column: ranked.items, "score": pa.array(ranked.score), "rank": pa.array(ranked.rank, pa.int64())}
-    return _spread(plan, asked, ranked.position, values)
+    if ranked.candidates is not None:
+        values["candidates"] = pa.array(ranked.candidates[ranked.position])
+    return _spread(plan, asked, ranked.position, values, ranked.candidates)
 
 
-def _spread(plan: Plan, asked: Asked, position: NDArray[np.int64], columns: dict[str, pa.Array]) -> pa.Table:
+def _told_of_nothing(asked: Asked, candidates: NDArray[np.int64]) -> Asked:
+    """The rows asked for by id, those whom a ranking's rules leave nothing with a status that says so."""
+    if asked.status is None:
+        return asked
+    status = list(asked.status)
+    for row in asked.scored[candidates == 0]:
+        status[row] = NOTHING
+    return Asked(asked.keys, asked.anchors, tuple(status))
+
+
+def _spread(
+    plan: Plan,
+    asked: Asked,
+    position: NDArray[np.int64],
+    columns: dict[str, pa.Array],
+    candidates: NDArray[np.int64] | None = None,
+) -> pa.Table:
     """Several rows per entity, kept in order; entities without a score keep one row at the end."""
     scored = asked.scored
     rows = scored[position]
-    rest = np.setdiff1d(np.arange(asked.keys.num_rows), scored)
+    rest = np.setdiff1d(np.arange(asked.keys.num_rows), scored if asked.status is None else rows)
+    if candidates is not None:
+        asked = _told_of_nothing(asked, candidates)
     padded = {name: pa.concat_arrays([_whole(data), pa.nulls(len(rest), data.type)]) for name, data in columns.items()}
     return _assemble(plan, asked, np.concatenate([rows, rest]).astype(np.int64), padded)
 

@@ -145,8 +145,11 @@ def history_at(interactions: Interactions, anchor: int, horizon: int) -> History
     )
 
 
-def popular_order(history: History) -> NDArray[np.int64]:
-    """All items known at the anchor: by distinct entities in the last horizon, then in 4, then ever, then index."""
+def popular_order(history: History, open_: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+    """All items known at the anchor (or those `open_`, bool[I]), most popular first.
+
+    By distinct entities in the last horizon, then in 4, then ever, then index.
+    """
     ranked = np.lexsort(
         (
             np.arange(history.n_items),
@@ -155,7 +158,7 @@ def popular_order(history: History) -> NDArray[np.int64]:
             -history.item_recent_buyers[0],
         )
     )
-    return ranked[history.known[ranked]]
+    return ranked[(history.known if open_ is None else open_)[ranked]]
 
 
 def _sum_by(starts: NDArray[np.int64], flags: NDArray[np.bool_]) -> NDArray[np.int32]:

@@ -293,7 +293,8 @@ def _task_columns(query: BoundQuery) -> tuple[str, ...]:
     if kind is TaskKind.MULTICLASS:
         return ("class", "probability") if query.distribution else ("prediction", "probability")
     if kind in (TaskKind.MULTILABEL, TaskKind.RANKING):
-        return (_ITEM if _item_name(query) is not None else "class", "score", "rank")
+        item = _ITEM if _item_name(query) is not None else "class"
+        return (item, "score", "rank", *(("candidates",) if query.has_rules else ()))
     if kind is TaskKind.FORECAST:
         return ("step", "window_start", "window_end", "prediction", *level_columns(query.syntax.returning))
     return ("median", "probability", "prediction")

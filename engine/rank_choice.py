@@ -12,6 +12,7 @@ from pql.engine.examples import Ragged
 from pql.engine.metrics import MetricRow, MetricsTable
 from pql.engine.models.ranker import top_lists
 from pql.engine.rank_metrics import average_precision, rank_metrics, without_known
+from pql.engine.rank_rules import Cap
 from pql.engine.rank_scoring import blended, graded
 
 BOOSTED, JOINT = "boosted", "boosted + gnn"  # the ranker without and with the network's scores as features
@@ -26,7 +27,7 @@ class Judged:
     """All pairs of one split with every member's score; `owner` int64[c] counts over its n examples.
 
     `met` bool[c]: the pair is in the entity's history; `truth_met`: likewise per value of `truth`. `recall`: the mean
-    share of the truth among the candidates.
+    share of the truth among the candidates. `cap`: AT MOST for these pairs.
     """
 
     n: int
@@ -37,15 +38,17 @@ class Judged:
     truth_met: NDArray[np.bool_]
     scores: Mapping[str, NDArray[np.float64]]
     recall: float
+    cap: Cap | None = None
 
     def lists(self, score: NDArray[np.float64], k: int) -> NDArray[np.int64]:
         """int64[n, k]: every example's best items by `score`."""
-        return top_lists(self.owner, self.items, score, self.n, k)
+        return top_lists(self.owner, self.items, score, self.n, k, self.cap)
 
     def new_lists(self, score: NDArray[np.float64], k: int) -> NDArray[np.int64]:
         """The same among items that the entity never met."""
-        new = ~self.met
-        return top_lists(self.owner[new], self.items[new], score[new], self.n, k)
+        new = np.flatnonzero(~self.met)
+        cap = None if self.cap is None else self.cap.take(new)
+        return top_lists(self.owner[new], self.items[new], score[new], self.n, k, cap)
 
     def quality(self, score: NDArray[np.float64], k: int) -> float:
         """MAP@k of the lists by `score`."""

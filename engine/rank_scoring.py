@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pql.engine.candidates import Candidates, Limits, best_of, candidates_at
+from pql.engine.candidates import Candidates, Limits, best_of, candidates_at, popular_fill
 from pql.engine.examples import Seeds
 from pql.engine.interactions import Interactions
 from pql.engine.models.popularity import popularity_scores
@@ -17,11 +17,13 @@ from pql.engine.models.ranker import Ranker, RankerRows, top_lists
 from pql.engine.models.repeat import repeat_scores
 from pql.engine.pair_features import PairFeatures, pair_features
 from pql.engine.pair_history import History, history_at, locate, popular_order
+from pql.engine.rank_rules import Allowed, Rules
 from pql.engine.together import Together, together_at
 
 BATCH = 1_000  # entities described at a time
 NEAR_BASIS = 5_000  # items compared by embedding: the most popular ones
 NEAREST = 40
+MOST_FILLED = 200  # candidates that popular items fill up to before they are scored
 NETWORK_FEATURES = ("network score", "network rank")
 
 
@@ -35,10 +37,15 @@ class Towers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One anchor: its past, its item–item model and, with towers, the items' embeddings (float32[I, d])."""
+    """One anchor: its past, its item–item model, the rules and, with towers, the items' embeddings (float32[I, d]).
+
+    `least`: as many candidates are made sure of, where a rule forbids some.
+    """
 
     history: History
     together: Together
+    allowed: Allowed
+    least: int = 0
     towers: Towers | None = None
     items: NDArray[np.float32] | None = None
 
@@ -59,7 +66,7 @@ class RankedItems:
     """Ranked lists of n seeds: those of seed i are the entries `offsets[i]:offsets[i + 1]`, best first.
 
     `seed` int64[r], `item` int64[r] (distinct within a seed), `score` float64[r] in (0, 1], not rising within a seed,
-    `rank` int32[r] from 1.
+    `rank` int32[r] from 1. `candidates` int64[n]: how many items the rules leave each seed.
     """
 
     offsets: NDArray[np.int64]
@@ -67,15 +74,25 @@ class RankedItems:
     item: NDArray[np.int64]
     score: NDArray[np.float64]
     rank: NDArray[np.int32]
+    candidates: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
 
-def moment_at(interactions: Interactions, anchor: int, horizon: int, towers: Towers | None = None) -> Moment:
-    """All that is known at `anchor` and is the same for every entity."""
+def moment_at(
+    interactions: Interactions,
+    anchor: int,
+    horizon: int,
+    towers: Towers | None = None,
+    rules: Rules | None = None,
+    k: int = 0,
+) -> Moment:
+    """All that is known at `anchor` and is the same for every entity. `k`: the length of the lists to be made."""
     history = history_at(interactions, anchor, horizon)
-    return Moment(history, together_at(history), towers, None if towers is None else towers.embed_items(anchor))
+    allowed = (rules or Rules()).at(anchor, history.known)
+    items = None if towers is None else towers.embed_items(anchor)
+    return Moment(history, together_at(history), allowed, 0 if rules is None else min(k, MOST_FILLED), towers, items)
 
 
 def describe(moment: Moment, entities: NDArray[np.int64], limits: Limits | None = None) -> Described:
@@ -85,8 +102,8 @@ def describe(moment: Moment, entities: NDArray[np.int64], limits: Limits | None 
     if moment.towers is not None and moment.items is not None:
         seeds = Seeds(entities, np.full(len(entities), history.anchor, dtype=np.int64))
         vectors = moment.towers.embed_entities(seeds)
-        nearest = _nearest(history, vectors, moment.items)
-    candidates = candidates_at(history, entities, moment.together, limits, nearest)
+        nearest = _nearest(moment, entities, vectors, moment.items)
+    candidates = candidates_at(history, entities, moment.together, limits, nearest, moment.allowed, moment.least)
     entity = entities[candidates.owner]
     extra: tuple[tuple[str, NDArray[np.float32]], ...] = ()
     scores = {
@@ -150,38 +167,42 @@ def blended(
 
 
 def filled_lists(
-    history: History, entities: NDArray[np.int64], candidates: Candidates, score: NDArray[np.float64], k: int
+    moment: Moment, entities: NDArray[np.int64], candidates: Candidates, score: NDArray[np.float64], k: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The k best items and their scores of every entity (int64, float64 [n, k]); where the candidates run out, popular
-    items follow with ever smaller scores, and -1 only where fewer than k items are known at the anchor."""
+    items follow with ever smaller scores, and -1 only where the rules leave fewer than k of the items known."""
     n = len(entities)
-    lists = top_lists(candidates.owner, candidates.items, score, n, k)
-    width = max(1, history.n_items)
-    order = np.argsort(candidates.owner * width + candidates.items, kind="stable")
-    at, found = locate(
-        (candidates.owner * width + candidates.items)[order], (np.arange(n)[:, None] * width + lists).ravel()
-    )
+    lists = top_lists(candidates.owner, candidates.items, score, n, k, moment.allowed.caps(candidates.items))
+    width = max(1, moment.history.n_items)
+    at, found = locate(candidates.owner * width + candidates.items, (np.arange(n)[:, None] * width + lists).ravel())
     values = np.zeros((n, k))
     usable = (found & (lists.ravel() >= 0)).reshape(n, k)
-    if len(order):
-        values[usable] = score[order][at.reshape(n, k)[usable]]
-    short = np.flatnonzero((lists < 0).any(axis=1))
-    if len(short):
-        popular = popular_order(history)[: 2 * k]
-        for row in short:
-            have = int((lists[row] >= 0).sum())
-            more = popular[~np.isin(popular, lists[row, :have])][: k - have]
-            lists[row, have : have + len(more)] = more
-            floor = values[row, have - 1] if have else 1.0
-            values[row, have : have + len(more)] = floor / (2.0 + np.arange(len(more)))
+    if len(score):
+        values[usable] = score[at.reshape(n, k)[usable]]
+    if (lists >= 0).all():
+        return lists, values
+    here = lists >= 0
+    have = here.sum(axis=1)
+    owner, item = np.repeat(np.arange(n, dtype=np.int64), have), lists[here]
+    owner, item = popular_fill(moment.history, entities, moment.allowed, owner, item, k)
+    place = np.arange(len(owner)) - np.searchsorted(owner, owner)
+    floor = np.where(have > 0, values[np.arange(n), np.maximum(0, have - 1)], 1.0)
+    lists[owner, have[owner] + place] = item
+    values[owner, have[owner] + place] = floor[owner] / (2.0 + place)
     return lists, values
 
 
-def _nearest(history: History, vectors: NDArray[np.float32], items: NDArray[np.float32]) -> NDArray[np.int64]:
-    """int64[n, q]: the items nearest to every entity among the most popular ones."""
-    basis = np.sort(popular_order(history)[:NEAR_BASIS])
+def _nearest(
+    moment: Moment, entities: NDArray[np.int64], vectors: NDArray[np.float32], items: NDArray[np.float32]
+) -> NDArray[np.int64]:
+    """int64[n, q]: the items nearest to every entity among the most popular ones, those it may be given first."""
+    allowed = moment.allowed
+    basis = np.sort(popular_order(moment.history, allowed.open)[:NEAR_BASIS])
     limit = min(NEAREST, len(basis))
     if not limit:
         return np.zeros((len(vectors), 0), dtype=np.int64)
     score = np.round(vectors.astype(np.float64) @ items[basis].astype(np.float64).T, 6)
+    owner, item = allowed.barred_for(entities)
+    at, found = locate(basis, item)
+    score[owner[found], at[found]] = -np.inf
     return basis[np.argsort(-score, axis=1, kind="stable")[:, :limit]]

@@ -16,6 +16,7 @@ from pql.engine.plan import Plan
 from pql.engine.step_grid import grid_of
 from pql.engine.steps import forecast_rows, node_rows, repeat_seeds
 from pql.engine.targets import lag_values
+from pql.language import ast
 from pql.language.bound import TaskKind
 from pql.language.errors import PqlError
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pql.engine.graph import TemporalGraph
     from pql.engine.history import History
     from pql.engine.kept import KeptModel
+    from pql.engine.rank_rules import Rules
 
 
 def who(history: History, labels: LabelTable, plan: Plan, graph: TemporalGraph) -> tuple[Asked, Seeds]:
@@ -127,15 +129,26 @@ def _typed(values: list[object], kind: pa.DataType, plan: Plan) -> pa.Array:
 
 
 def score(
-    model: KeptModel, plan: Plan, graph: TemporalGraph, labels: LabelTable, seeds: Seeds
+    model: KeptModel, plan: Plan, graph: TemporalGraph, labels: LabelTable, seeds: Seeds, rules: Rules | None = None
 ) -> NDArray[np.float64] | Ranked:
-    """The scores of the seeds; of labelled rows of a static query, out of fold; of a forecast, float64[s, steps]."""
+    """The scores of the seeds; of labelled rows of a static query, out of fold; of a forecast, float64[s, steps].
+
+    `rules`: those of a ranking. Raises `no_candidates` where they leave nobody anything.
+    """
     if plan.task.kind is TaskKind.RANKING:
         from pql.engine.rank import predict_ranking
 
-        ranked = predict_ranking(model.ranker, plan, graph, seeds, plan.task.top_k)
+        ranked = predict_ranking(model.ranker, plan, graph, seeds, plan.task.top_k, rules)
         items = item_values(plan, graph).take(pa.array(ranked.item))
-        return Ranked(ranked.seed, items, ranked.score, ranked.rank.astype(np.int64))
+        if rules is not None and len(seeds) and not len(ranked.item):
+            raise PqlError(
+                "no_candidates",
+                f"The rules leave none of {len(seeds):,} rows of {plan.query.entity.table} anything to be given.",
+                span=rule_span(plan.query.syntax),
+                hint="Loosen CANDIDATES or EXCLUDING; EXPLAIN shows what each of them says.",
+            )
+        candidates = None if rules is None else ranked.candidates
+        return Ranked(ranked.seed, items, ranked.score, ranked.rank.astype(np.int64), candidates)
     from pql.engine.predict import predict
 
     if (grid := grid_of(plan.query)) is not None:
@@ -157,6 +170,21 @@ def score(
         scores[at] = found
     assert scores is not None
     return scores
+
+
+def given_nothing(plan: Plan, scores: NDArray[np.float64] | Ranked) -> tuple[str, ...]:
+    """A note on the rows that a ranking's rules leave nothing."""
+    if not isinstance(scores, Ranked) or scores.candidates is None:
+        return ()
+    nobody = int((scores.candidates == 0).sum())
+    rows = f"{nobody:,} of {len(scores.candidates):,} rows of {plan.query.entity.table}"
+    return (f"The rules leave {rows} nothing to be given: they have no items here.",) if nobody else ()
+
+
+def rule_span(query: ast.Predict) -> ast.Span | None:
+    """Where the first rule of a ranking stands."""
+    written = [node for node in (query.candidates, query.excluding, query.at_most) if node is not None]
+    return min((node.span for node in written), key=lambda span: span.start, default=None)
 
 
 def item_values(plan: Plan, graph: TemporalGraph) -> pa.Array:

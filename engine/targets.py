@@ -152,6 +152,8 @@ def _require(split: NDArray[np.int8], labels: LabelTable, plan: Plan) -> None:
     because = [f"for {filtered:,} rows WHERE does not hold"] if filtered else []
     because += [f"for {unassumed:,} rows what ASSUMING states did not come about"] if unassumed else []
     because += [f"{dropped:,} rows have no defined label"] if dropped else []
+    ruled_out = sum(labels.ruled_out.values())
+    because += [f"for {ruled_out:,} of them the rules forbid every item"] if ruled_out else []
     why = f": {', '.join(because)}" if because else ""
     if counts[TRAIN] == 0 or (counts[VALID] == 0 and plan.split.kind == "anchors"):
         missing = NAMES[TRAIN] if counts[TRAIN] == 0 else NAMES[VALID]

@@ -131,6 +131,7 @@ def bound_text(query: BoundQuery) -> str:
         "pair": None if query.pair is None else ", ".join(f"{query.pair.table}.{key}" for key in query.pair.keys),
         "item": None if query.item is None else item_text(query),
         "where": None if query.where is None else expression_text(query.where),
+        **dict(rule_texts(query)),
         "assuming": None if query.assuming is None else expression_text(query.assuming),
         "ids": None if query.ids is None else ", ".join(_constant(value) for value in query.ids),
         "using": None if query.using is None else ", ".join(query.using),
@@ -153,6 +154,21 @@ def item_text(query: BoundQuery) -> str:
     rows = f"rows of {query.item.table}" if query.item.table is not None else "plain values"
     top = f", the best {query.top_k}" if query.top_k is not None else ""
     return f"{column}, {rows}{top}"
+
+
+def rule_texts(query: BoundQuery) -> tuple[tuple[str, str], ...]:
+    """The rules of a ranking by name: `candidates`, `excluding`, `at most`."""
+    texts = []
+    if query.candidates is not None:
+        texts.append(("candidates", f"those known at the anchor where {expression_text(query.candidates)}"))
+    if query.excluding is not None:
+        past = "; ".join(expression_text(one) for one in query.excluding.pasts)
+        word = "" if query.excluding.what == "past" else f"{query.excluding.what}: "
+        texts.append(("excluding", f"{word}what is in {past} at the anchor"))
+    if query.at_most is not None:
+        n, column = query.at_most
+        texts.append(("at most", f"{n} per {expression_text(column)}, those without a value counted as one"))
+    return tuple(texts)
 
 
 def _aggregates_of(query: BoundQuery) -> Iterator[BoundAggregate]:

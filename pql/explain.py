@@ -8,7 +8,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pql.bound_text import as_json, bound_text, expression_text, item_text, route_text, syntax_text, tree_text
+from pql.bound_text import (
+    as_json,
+    bound_text,
+    expression_text,
+    item_text,
+    route_text,
+    rule_texts,
+    syntax_text,
+    tree_text,
+)
 from pql.language.bound import BoundAggregate, Call, Expression
 from pql.language.errors import PqlError
 from pql.table import text_table
@@ -164,6 +173,7 @@ def _task(plan: Plan) -> list[str]:
             ("label", expression_text(query.target)),
             ("steps", _steps(plan)),
             ("items", item_text(query)),
+            *rule_texts(query),
             ("route", "; ".join(dict.fromkeys(routes))),
             ("assuming", None if query.assuming is None else expression_text(query.assuming)),
             ("learnt by", f"head {task.head}, loss {task.loss}; chosen by {task.metric} on validation"),
@@ -254,6 +264,9 @@ def _labels(plan: Plan, counts: Sequence[LabelCount]) -> list[str]:
             if plan.query.is_static
             else "undefined: nothing in the window to compute the label from; dropped"
         )
+    if any(count.ruled_out for count in counts):
+        each = ", ".join(f"{count.ruled_out:,} of {count.split}" for count in counts)
+        notes.append(f"undefined as the rules forbid every item of the window: {each}")
     if any(count.filtered for count in counts):
         notes.append("not WHERE: the entity exists, but WHERE does not hold at the anchor; dropped")
     if any(count.unassumed for count in counts):

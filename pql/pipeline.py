@@ -190,7 +190,8 @@ def answer(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events, *
     from pql.engine.build import build_graph
     from pql.engine.kept import model_for
     from pql.engine.output import result_table
-    from pql.engine.scoring import score, who, without_a_past
+    from pql.engine.rule_rows import rules_of
+    from pql.engine.scoring import given_nothing, score, who, without_a_past
     from pql.engine.what_if import moved, what_if
     from pql.result import Predictions
 
@@ -203,13 +204,15 @@ def answer(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events, *
     notes: tuple[str, ...] = ()
     with events.stage("predict"):
         asked, seeds = who(data.history, data.labels, plan, graph)
-        scores = score(model, plan, graph, data.labels, seeds)
+        rules = rules_of(data.history, plan, graph, [plan.split.prediction])
+        scores = score(model, plan, graph, data.labels, seeds, rules)
         if assignments(plan.query):
             changed = what_if(graph, plan, seeds)
-            before, scores = scores, score(model, plan, changed.graph, data.labels, seeds)
+            before, scores = scores, score(model, plan, changed.graph, data.labels, seeds, rules)
             notes = _what_if_notes(plan, changed, moved(before, scores, seeds))
         else:
             notes = _assumed_notes(plan, data.labels)
+        notes += given_nothing(plan, scores)
         table = result_table(plan, asked, scores, classes=model.classes, threshold=model.threshold)
     return Predictions(
         table,

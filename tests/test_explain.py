@@ -327,7 +327,8 @@ def test_every_node_of_the_syntax_tree_prints():
 
 @pytest.mark.parametrize("module", [plan_values, bound], ids=["plan", "bound"])
 def test_every_value_of_plan_and_bound_query_reaches_json(module):
-    query = replace(QUERY, target=BASKET, item=Item(BASKET.argument, "products", "product_id"))
+    rule = bound.Excluding("past", (BASKET,))
+    query = replace(QUERY, target=BASKET, item=Item(BASKET.argument, "products", "product_id"), excluding=rule)
     made = as_json(replace(PLAN, query=query))
     text = json.dumps(made)
     for cls in nodes_of(module) - {Call, Constant, ColumnRef}:
@@ -343,6 +344,7 @@ def test_odd_values_are_json_too():
 class TestLabelCounts:
     class Table:
         not_assumed: typing.ClassVar = {}
+        ruled_out: typing.ClassVar = {}
         anchors = np.array([40, 40, 70, 100, 100], np.int64) * DAY
         eligible = np.array([True, False, True, True, True])
         no_label: typing.ClassVar = {40 * DAY: 2}

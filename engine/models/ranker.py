@@ -15,6 +15,7 @@ from pql.engine.models.base import State
 from pql.engine.models.boosted import worthwhile_threads
 from pql.engine.pair_features import PairFeatures
 from pql.engine.rank_metrics import average_precision
+from pql.engine.rank_rules import Cap
 from pql.language.errors import PqlError
 
 OBJECTIVES = ("lambdarank", "binary")
@@ -61,21 +62,25 @@ class RankerRows:
 
 @dataclass(frozen=True, slots=True)
 class RankerCheck:
-    """All candidates of the validation examples: features, `owner` int64[c], `items` int64[c], their truth, and k."""
+    """All candidates of the validation examples: features, `owner` int64[c], `items` int64[c], their truth, and k.
+
+    `cap`: AT MOST for these candidates.
+    """
 
     values: NDArray[np.float32]
     owner: NDArray[np.int64]
     items: NDArray[np.int64]
     truth: Ragged
     k: int
+    cap: Cap | None = None
 
     def columns(self, places: NDArray[np.int64]) -> RankerCheck:
         """The same candidates with some of the features."""
-        return RankerCheck(self.values[:, places], self.owner, self.items, self.truth, self.k)
+        return RankerCheck(self.values[:, places], self.owner, self.items, self.truth, self.k, self.cap)
 
     def map(self, score: NDArray[np.float64]) -> float:
         """MAP@k of the candidates ordered by `score`; 0 if no example has a true item."""
-        ranked = top_lists(self.owner, self.items, score, len(self.truth), self.k)
+        ranked = top_lists(self.owner, self.items, score, len(self.truth), self.k, self.cap)
         precision = average_precision(ranked, self.truth, self.k)
         known = ~np.isnan(precision)
         return float(precision[known].mean()) if known.any() else 0.0
@@ -160,9 +165,20 @@ def fit_ranker(
 
 
 def top_lists(
-    owner: NDArray[np.int64], items: NDArray[np.int64], score: NDArray[np.float64], n: int, k: int
+    owner: NDArray[np.int64],
+    items: NDArray[np.int64],
+    score: NDArray[np.float64],
+    n: int,
+    k: int,
+    cap: Cap | None = None,
 ) -> NDArray[np.int64]:
-    """int64[n, k]: the k best items of every owner, best first, ties by place; -1 where fewer. Owners ascend."""
+    """int64[n, k]: the k best items of every owner, best first, ties by place; -1 where fewer. Owners ascend.
+
+    With a cap, an item whose group is full already is passed over.
+    """
+    if cap is not None:
+        kept = within_cap(owner, score, cap)
+        owner, items, score = owner[kept], items[kept], score[kept]
     sizes = np.bincount(owner, minlength=n)
     width = max(k, int(sizes.max(initial=0)))
     first = np.cumsum(sizes) - sizes
@@ -174,6 +190,16 @@ def top_lists(
     lists = np.full((n, k), -1, dtype=np.int64)
     lists[here] = items[(first[:, None] + order)[here]]
     return lists
+
+
+def within_cap(owner: NDArray[np.int64], score: NDArray[np.float64], cap: Cap) -> NDArray[np.int64]:
+    """The positions, ascending, of the `cap.n` best candidates of every owner and group, ties by place."""
+    order = np.lexsort((-score, cap.group, owner))
+    fresh = np.ones(len(order), dtype=bool)
+    fresh[1:] = (np.diff(owner[order]) != 0) | (np.diff(cap.group[order]) != 0)
+    starts = np.flatnonzero(fresh)
+    place = np.arange(len(order)) - starts[np.cumsum(fresh) - 1] if len(order) else order
+    return np.sort(order[place < cap.n])
 
 
 def _fit(

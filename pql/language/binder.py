@@ -20,7 +20,6 @@ from pql.language.clauses import (
     bind_ignoring,
     bind_levels,
     bind_moment,
-    bind_ranked,
     bind_using,
     bind_via,
     bind_where,
@@ -31,6 +30,7 @@ from pql.language.entities import bind_entity, bind_ids, bound_entity
 from pql.language.errors import PqlError
 from pql.language.named import MedianGap, defined_or_read
 from pql.language.parameters import Parameters, fill
+from pql.language.ranked import bind_ranked
 from pql.language.repairs import as_error
 from pql.language.routes import links_for
 from pql.language.scope import Finding, Scope
@@ -144,7 +144,7 @@ def _stages(scope: Scope, around: _Surroundings) -> BoundQuery | None:
     assuming = bind_assuming(scope, entity.name, is_static=static)
     ids = bind_ids(scope, entity)
     kind = None if task is None else task.kind
-    ranked = bind_ranked(scope, None if task is None else task.item, kind)
+    ranked = bind_ranked(scope, None if task is None else task.item, kind, target)
     levels = bind_levels(scope, kind)
     if target is not None:
         check_using(scope, using)

@@ -134,6 +134,14 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Excluding:
+    """Items an entity is not to be given: the values of lists over its past. `what`: purchased, seen or past."""
+
+    what: str
+    pasts: tuple[BoundAggregate, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class BoundEntity:
     """Who is predicted for: a table and its key columns (several for a composite key)."""
 
@@ -171,7 +179,7 @@ class BoundQuery:
     ignoring: frozenset[tuple[str, str]] = frozenset()
     via: tuple[str, ...] = ()
     candidates: Expression | None = None  # of a row of the item's table
-    excluding: BoundAggregate | str | None = None  # purchased | seen | the values of a past aggregate
+    excluding: Excluding | None = None
     at_most: tuple[int, ColumnRef] | None = None  # how many items per value of a column of the item's table
     quantiles: tuple[float, ...] = ()
     interval: float | None = None
@@ -181,3 +189,8 @@ class BoundQuery:
     options: Options = field(default_factory=Options)
     reading: str | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether the query bounds what a ranking may give: CANDIDATES, EXCLUDING or AT MOST."""
+        return self.candidates is not None or self.excluding is not None or self.at_most is not None

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 
 from pql.language import ast
 from pql.language.aggregates import bind_aggregate
-from pql.language.bound import BoundAggregate, Call, ColumnRef, Constant, Expression, Item, TaskKind
-from pql.language.expressions import Place, bind_condition, bind_value
+from pql.language.bound import Call, ColumnRef, Constant, Expression, TaskKind
+from pql.language.expressions import Place, bind_condition
 from pql.language.moments import HINT, as_moment
-from pql.language.names import nearest
-from pql.language.scope import Edit, Scope, find_column, find_table, knows_column, quoted
+from pql.language.scope import Edit, Scope, find_column, find_table, quoted
 from pql.language.tasks import aggregates_in, columns_in, is_constant
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Ranked:
-    """The clauses of ranking that bound: which items may be candidates, which not, and how many per value."""
-
-    candidates: Expression | None = None
-    excluding: BoundAggregate | str | None = None
-    at_most: tuple[int, ColumnRef] | None = None
 
 
 def bind_using(scope: Scope) -> tuple[str, ...] | None:
@@ -146,71 +135,6 @@ def bind_as_of(scope: Scope, given: dt.date | str | None) -> dt.datetime | None:
         message = f"the query says AS OF {written}, as_of says {passed}"
         scope.fault("clause_conflict", message, clause.span, hint="say it once")
     return written or passed
-
-
-def bind_ranked(scope: Scope, item: Item | None, task: TaskKind | None) -> Ranked:
-    """CANDIDATES, EXCLUDING and AT MOST: only beside a ranking."""
-    query = scope.query
-    written = [
-        (name, node.span)
-        for name, node in (("CANDIDATES", query.candidates), ("EXCLUDING", query.excluding), ("AT MOST", query.at_most))
-        if node is not None
-    ]
-    if not written or task is None:
-        return Ranked()
-    if task is not TaskKind.RANKING:
-        for name, span in written:
-            hint = "leave it out, or rank with LIST_DISTINCT(…) RANK TOP k"
-            edits = scope.without(name, span)
-            scope.fault("clause_conflict", f"{name} belongs to a ranking", span, hint=hint, edits=edits)
-        return Ranked()
-    assert item is not None
-    candidates = at_most = None
-    for name, span in written:
-        if item.table is None and name != "EXCLUDING":
-            message = f"{name} reads columns of the items, and values of {item.column.column} have none"
-            edits = scope.without(name, span)
-            scope.fault("clause_conflict", message, span, hint="leave it out, or rank a foreign key", edits=edits)
-    if item.table is not None and query.candidates is not None:
-        candidates = bind_condition(scope, query.candidates, Place(item.table, "items"))
-    if item.table is not None and query.at_most is not None:
-        column = bind_value(scope, query.at_most.column, Place(item.table, "items"))
-        n = query.at_most.n
-        if isinstance(n, int) and n < 1:
-            scope.fault(
-                "top_not_positive", "AT MOST needs a number of at least 1", query.at_most.span, hint="AT MOST 1 PER …"
-            )
-        elif isinstance(n, int) and isinstance(column, ColumnRef):
-            at_most = (n, column)
-    return Ranked(candidates, _excluding(scope), at_most)
-
-
-def _excluding(scope: Scope) -> BoundAggregate | str | None:
-    clause = scope.query.excluding
-    if clause is None or scope.entity is None:
-        return None
-    what = clause.what
-    if isinstance(what, ast.ColumnName):
-        word = what.column.text.upper()
-        if what.table is None and word in ("PURCHASED", "SEEN"):
-            return word.lower()
-        if what.table is None and not knows_column(scope, what.column.text):
-            near = nearest(word, ("PURCHASED", "SEEN")) or ("PURCHASED",)
-            message = f"EXCLUDING does not know {what.column.text}"
-            hint = "PURCHASED leaves out what the entity had in the target's table, SEEN what it had in any table"
-            edits = scope.replaced(what.span, near[0])
-            scope.fault("missing_window", message, what.span, hint=hint, edits=edits, near=near)
-            return None
-        shown = scope.source(what.span) or what.column.text
-        message = "EXCLUDING needs PURCHASED, SEEN, or a column with a past window"
-        edits = scope.replaced(what.span, f"({shown}, -90, 0, days)") if what.table is not None else ()
-        scope.fault("missing_window", message, what.span, hint=f"write ({shown}, -90, 0, days)", edits=edits)
-        return None
-    if not isinstance(what, ast.Aggregate):
-        scope.fault("missing_window", "EXCLUDING needs a column with a past window", what.span)
-        return None
-    named = dataclasses.replace(what, function="LIST_DISTINCT")
-    return bind_aggregate(scope, named, Place(scope.entity.name, "filter", bind_aggregate))
 
 
 def bind_levels(scope: Scope, task: TaskKind | None) -> tuple[float, ...]:

@@ -167,6 +167,7 @@ DATA = {
     "too_many_classes": "The target has more classes than can be told apart.",
     "no_examples": "No example is left to train on.",
     "no_entities": "Nobody can be predicted for at the anchor.",
+    "no_candidates": "The rules of a ranking leave nobody anything to be given.",
     "unknown_entity": "No entity has any of the ids asked for.",
 }
 

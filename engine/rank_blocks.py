@@ -1,0 +1,121 @@
+"""Some examples of one anchor at a time: candidates, features and truth, for training pairs and for judging members."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pql.engine.candidates import candidate_recall
+from pql.engine.examples import Examples, Ragged
+from pql.engine.models.ranker import Ranker, RankerCheck, RankerRows
+from pql.engine.pair_history import locate
+from pql.engine.plan import ModelPlan
+from pql.engine.rank_choice import Judged
+from pql.engine.rank_rules import Cap
+from pql.engine.rank_scoring import BATCH, Described, Moment, describe, ranker_scores, training_rows
+
+NEGATIVES = 20
+KEPT_PER_SPLIT = 1_500  # examples whose pairs are kept for the refit
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some examples of one anchor, described. `labels` bool[c]: which candidates are true."""
+
+    entities: NDArray[np.int64]
+    truth: Ragged
+    described: Described
+    labels: NDArray[np.bool_]
+    moment: Moment
+
+
+def block_of(moment: Moment, examples: Examples, index: NDArray[np.int64]) -> Block:
+    assert isinstance(examples.labels, Ragged)
+    index = index[np.argsort(examples.seeds.rows[index], kind="stable")]
+    entities, truth = examples.seeds.rows[index], examples.labels.take(index)
+    described = describe(moment, entities)
+    width = max(1, moment.history.n_items)
+    owner = np.repeat(np.arange(len(index), dtype=np.int64), np.diff(truth.offsets))
+    candidates = described.candidates
+    _, labels = locate(owner * width + truth.values, candidates.owner * width + candidates.items)
+    return Block(entities, truth, described, labels, moment)
+
+
+def collect(blocks: Iterable[Block], rows: dict[int, list[RankerRows]], seed: int) -> tuple[str, ...]:
+    """Draw the training pairs of every block into `rows` by anchor; the names of the features."""
+    names: tuple[str, ...] = ()
+    for number, block in enumerate(blocks):
+        names = block.described.features.names
+        drawn = training_rows(block.described, block.labels, negatives=NEGATIVES, seed=seed + number)
+        rows.setdefault(block.moment.history.anchor, []).append(drawn)
+    return names
+
+
+def check_of(listed: Sequence[Block], k: int) -> RankerCheck:
+    return RankerCheck(
+        np.concatenate([b.described.features.values for b in listed]),
+        _owners(listed),
+        np.concatenate([b.described.candidates.items for b in listed]),
+        _joined([b.truth for b in listed]),
+        k,
+        _one_cap([b.moment.allowed.caps(b.described.candidates.items) for b in listed]),
+    )
+
+
+def judge(
+    blocks: Iterable[Block], rankers: Mapping[str, Ranker], model: ModelPlan, rows: dict[int, list[RankerRows]] | None
+) -> Judged:
+    """Score all pairs of a split with every member; with `rows`, keep training pairs for the refit as well."""
+    owner, items, met, truths, truth_met, recalls = [], [], [], [], [], []
+    scores: dict[str, list[NDArray[np.float64]]] = {}
+    caps: list[Cap | None] = []
+    n = 0
+    for number, block in enumerate(blocks):
+        candidates, history = block.described.candidates, block.moment.history
+        members = dict(block.described.scores)
+        for name, ranker in rankers.items():
+            members[name] = ranker_scores(ranker, block.described, model.threads)
+        for name, values in members.items():
+            scores.setdefault(name, []).append(values)
+        owner.append(candidates.owner + n)
+        caps.append(block.moment.allowed.caps(candidates.items))
+        items.append(candidates.items)
+        met.append(block.described.met)
+        truths.append(block.truth)
+        of = np.repeat(block.entities, np.diff(block.truth.offsets))
+        truth_met.append(history.find(of, block.truth.values)[1])
+        recalls.append(candidate_recall(candidates, block.truth) * candidates.n)
+        if rows is not None and number * BATCH < KEPT_PER_SPLIT:
+            drawn = training_rows(block.described, block.labels, negatives=NEGATIVES, seed=model.seed + number)
+            rows.setdefault(history.anchor, []).append(drawn)
+        n += candidates.n
+    return Judged(
+        n,
+        np.concatenate(owner),
+        np.concatenate(items),
+        np.concatenate(met),
+        _joined(truths),
+        np.concatenate(truth_met),
+        {name: np.concatenate(parts) for name, parts in scores.items()},
+        float(np.nansum(recalls) / max(1, n)),
+        _one_cap(caps),
+    )
+
+
+def _one_cap(caps: Sequence[Cap | None]) -> Cap | None:
+    found = [cap for cap in caps if cap is not None]
+    return Cap(found[0].n, np.concatenate([cap.group for cap in found])) if found else None
+
+
+def _owners(blocks: Sequence[Block]) -> NDArray[np.int64]:
+    starts = np.concatenate([[0], np.cumsum([b.described.candidates.n for b in blocks])])
+    return np.concatenate([b.described.candidates.owner + s for b, s in zip(blocks, starts, strict=False)])
+
+
+def _joined(parts: Sequence[Ragged]) -> Ragged:
+    sizes = np.concatenate([np.diff(p.offsets) for p in parts])
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    return Ragged(offsets, np.concatenate([p.values for p in parts]))

@@ -1,0 +1,69 @@
+"""A trained ranking: what answers it, what it weighs, how good it is, and what is kept of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pql.engine.metrics import MetricsTable
+from pql.engine.models.base import State
+from pql.engine.models.ranker import Ranker
+from pql.engine.rank_towers import NetworkTowers
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedRanker:
+    """What answers a ranking. `weights`: (member, weight), sum 1, noughts included.
+
+    Members: boosted, boosted + gnn (the ranker with the network's scores as features), gnn, repeat, popularity.
+
+    `k`: the list's length it was chosen by. `horizon`: µs, the unit of its windows. `recall`: share of the validation
+    truth among the candidates. `uses_towers`: whether the answer needs the network.
+    """
+
+    name: str
+    k: int
+    horizon: int
+    weights: tuple[tuple[str, float], ...]
+    ranker: Ranker | None
+    metrics: MetricsTable
+    notes: tuple[str, ...] = ()
+    recall: float = float("nan")
+    towers: NetworkTowers | None = None
+    uses_towers: bool = False
+
+    @property
+    def importance(self) -> tuple[tuple[str, float], ...]:
+        """(pair feature, share of the ranker's gain), largest first."""
+        return self.ranker.importance if self.ranker else ()
+
+    def state(self) -> State:
+        """What an artifact keeps: numpy arrays and JSON values only."""
+        return {
+            "name": self.name,
+            "k": self.k,
+            "horizon": self.horizon,
+            "weights": [list(pair) for pair in self.weights],
+            "ranker": self.ranker.state() if self.ranker else None,
+            "metrics": self.metrics.to_json(),
+            "notes": list(self.notes),
+            "recall": None if np.isnan(self.recall) else self.recall,
+            "towers": self.towers.state() if self.towers else None,
+        }
+
+    @classmethod
+    def restore(cls, state: State) -> TrainedRanker:
+        """The ranking of a `state`, with the same answers bit for bit."""
+        return cls(
+            str(state["name"]),
+            int(state["k"]),
+            int(state["horizon"]),
+            tuple((name, float(weight)) for name, weight in state["weights"]),
+            Ranker.restore(state["ranker"]) if state["ranker"] else None,
+            MetricsTable.from_json(state["metrics"]),
+            tuple(state["notes"]),
+            float("nan") if state["recall"] is None else float(state["recall"]),
+            NetworkTowers.restore(state["towers"]) if state["towers"] else None,
+            bool(state["towers"]),
+        )

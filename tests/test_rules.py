@@ -1,0 +1,394 @@
+"""The rules of a ranking: EXCLUDING, CANDIDATES WHERE and AT MOST bound labels, candidates, fill and lists alike."""
+
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from databases import plan_by_hand, us
+from fake_graphs import DAY
+from random_worlds import random_database, random_time, world_of
+from rankings import ANCHORS, HORIZON, examples_of, item_table, model, world
+from shops import seed_shop
+
+import pql
+from pql.engine.anchors import to_datetime
+from pql.engine.build import build_graph
+from pql.engine.events import Events
+from pql.engine.examples import Seeds
+from pql.engine.graph import NEVER
+from pql.engine.history import load
+from pql.engine.labels import compute_labels
+from pql.engine.models.ranker import top_lists
+from pql.engine.rank import fit_ranking, rank_items
+from pql.engine.rank_rules import Barred, Cap, Rules
+from pql.engine.rule_rows import rules_of
+from pql.language.binder import bind
+from pql.language.errors import PqlError
+from pql.language.parser import parse_predict
+
+UNTIL = us(60)
+TIMES = tuple(us(d) for d in (0, 10, 20, 30))
+DAY_US = 86_400_000_000
+
+# ---------------------------------------------------------------- what the rules mean, in plain Python
+
+
+def micros(moment):
+    return None if moment is None else us(0) + round((moment - to_datetime(us(0))).total_seconds() * 1e6)
+
+
+class Plainly:
+    """The links of a random database as (customer, product, time), and its products."""
+
+    def __init__(self, database):
+        oracle = world_of(database, to_datetime(UNTIL), first_seen=True)
+        self.fact = "items" if "items" in database.tables else "orders"
+        orders = {row["order_id"]: row for row in reversed(database.tables["orders"])}
+        self.links = []
+        for row in oracle.visible(self.fact):
+            order = orders[row["order_id"]] if self.fact == "items" else row
+            channel = order["channel"]
+            self.links.append((order["customer_id"], row["product_id"], micros(oracle.time(self.fact, row)), channel))
+        self.products = {row["product_id"]: row for row in database.tables["products"]}
+        self.birth = {p: micros(oracle.time("products", row)) for p, row in self.products.items()}
+        self.clocked = "products" in database.clocks
+
+    def bought(self, customer, after, until, channel=None):
+        return {
+            p
+            for c, p, time, where in self.links
+            if c == customer and p is not None and after < time <= until and channel in (None, where)
+        }
+
+    def allowed(self, rule, customer, product, anchor):
+        row = self.products.get(product)
+        if rule.startswith("CANDIDATES"):
+            if row is None or (self.clocked and (self.birth[product] is None or self.birth[product] > anchor)):
+                return False
+            return row["dept"] not in ("toys", None) if "toys" in rule else row["price"] in (1.5, 2.25)
+        if "-20" in rule:
+            web = "web" if "web" in rule else None
+            return product not in self.bought(customer, anchor - 20 * DAY_US, anchor, web)
+        return product not in self.bought(customer, -(2**62), anchor)
+
+
+RULES = (
+    "EXCLUDING PURCHASED",
+    "EXCLUDING SEEN",
+    "EXCLUDING ({fact}.product_id, -20, 0, days)",
+    "EXCLUDING ({fact}.product_id WHERE orders.channel = 'web', -20, 0, days)",
+    "CANDIDATES WHERE products.dept != 'toys'",
+    "CANDIDATES WHERE products.price > 1",
+)
+
+
+def crowded(rng):
+    """A random database with more orders, so that pairs come back."""
+    database = random_database(rng)
+    fact = "items" if "items" in database.tables else "orders"
+    for _ in range(60):
+        if fact == "items":
+            database.tables["items"].append({"order_id": rng.randint(0, 25), "product_id": rng.randint(0, 3), "n": 1})
+        else:
+            row = {**rng.choice(database.tables["orders"]), "ordered_at": random_time(rng), "order_id": None}
+            database.tables["orders"].append({**row, "product_id": rng.randint(0, 3)})
+    return database
+
+
+def planned(text, database):
+    return plan_by_hand(bind(parse_predict(text), database.catalog(), text=text), TIMES, until=UNTIL)
+
+
+def labels_of(plan, history):
+    """(customer, anchor) → the items of the label, and how many examples the rules emptied."""
+    table = compute_labels(history, plan)
+    keys = zip(table.keys["customer_id"].to_pylist(), table.anchors.tolist(), strict=True)
+    return dict(zip(keys, table.label.to_pylist(), strict=True)), sum(table.ruled_out.values())
+
+
+@pytest.fixture(scope="module")
+def crowds():
+    """Random databases with enough orders, their rows read and their graphs built once."""
+    found = []
+    for seed in range(40):
+        database = random_database(random.Random(seed))
+        if len(database.tables["orders"]) < 20:
+            continue
+        database = crowded(random.Random(seed))
+        plain, catalog = Plainly(database), database.catalog()
+        text = f"PREDICT LIST_DISTINCT({plain.fact}.product_id, 0, 15, days) RANK TOP 3 FOR EACH customers.customer_id"
+        plan = planned(f"{text} WITH (first_seen = off)", database)
+        with database.snapshot() as snapshot:
+            every = {table.name: [column.name for column in table.columns] for table in catalog.tables}
+            history = load(snapshot, catalog, every, UNTIL)
+        found.append((database, plain, text, history, build_graph(history, plan), labels_of(plan, history)[0]))
+        if len(found) == 8:
+            return found
+    return found
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_labels_and_candidates_are_bounded_by_the_same_rule(rule, crowds):
+    labelled = pairs = emptied = 0
+    for database, plain, text, history, graph, unruled in crowds:
+        written = rule.format(fact=plain.fact)
+        plan = planned(f"{text} {written} WITH (first_seen = off)", database)
+        found, out = labels_of(plan, history)
+        kept = {
+            place: [p for p in label if plain.allowed(written, place[0], p, place[1])]
+            for place, label in unruled.items()
+        }
+        assert found == {place: label for place, label in kept.items() if label}
+        assert out == sum(not label for label in kept.values())
+        labelled, emptied = labelled + len(found), emptied + out
+        items = graph.nodes[graph.index("products")]
+        rules = rules_of(history, plan, graph, TIMES)
+        customers = graph.nodes[graph.entity].keys["customer_id"].to_pylist()
+        for anchor in TIMES:
+            known = items.time <= anchor
+            at = rules.at(anchor, known)
+            for row, customer in enumerate(customers):
+                if customer is None or customer in customers[:row]:
+                    continue
+                mine = at.permits(np.full(len(items), row), np.arange(len(items)))
+                products = items.keys["product_id"].to_pylist()
+                expected = [
+                    k and plain.allowed(written, customer, p, anchor) for k, p in zip(known, products, strict=True)
+                ]
+                assert mine.tolist() == expected
+                assert at.counts(np.array([row]))[0] == sum(expected)
+                pairs += len(items)
+    assert labelled > 10
+    assert pairs > 100
+    assert emptied > 0
+
+
+# ---------------------------------------------------------------- lists on interactions made by hand
+
+NOW = int(ANCHORS[-1] + HORIZON)
+EVERYONE = Seeds(np.arange(120), np.full(120, NOW))
+K = 6
+
+
+def purchased(interactions):
+    key = interactions.entity.astype(np.int64) * interactions.n_items + interactions.item
+    order = np.lexsort((interactions.time, key))
+    first = np.concatenate([[True], np.diff(key[order]) != 0])
+    return Barred(key[order][first], interactions.time[order][first], ever=True)
+
+
+def ruled(name):
+    interactions = world()
+    kind = np.arange(40) % 4
+    return {
+        "excluding": Rules(barred=(purchased(interactions),)),
+        "candidates": Rules(since=np.where(np.arange(40) % 3 == 0, np.int64(0), NEVER)),
+        "at most": Rules(cap=2, group=kind, group_known=np.zeros(40, np.int64)),
+        "all": Rules(
+            np.where(np.arange(40) % 5 > 0, np.int64(0), NEVER),
+            (purchased(interactions),),
+            1,
+            np.arange(40) % 10,
+            np.zeros(40, np.int64),
+        ),
+    }[name]
+
+
+def allowed_truth(examples, rules, known):
+    """The examples with only what the rules allow in their truth, those that keep any."""
+    from dataclasses import replace
+
+    from pql.engine.examples import Ragged
+
+    owner = np.repeat(np.arange(len(examples)), np.diff(examples.labels.offsets))
+    ok = np.zeros(len(owner), bool)
+    for anchor in np.unique(examples.seeds.anchors):
+        mine = np.flatnonzero(examples.seeds.anchors[owner] == anchor)
+        at = rules.at(int(anchor), known <= anchor)
+        ok[mine] = at.permits(examples.seeds.rows[owner[mine]], examples.labels.values[mine])
+    sizes = np.bincount(owner[ok], minlength=len(examples))
+    labels = Ragged(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), examples.labels.values[ok])
+    return replace(examples, labels=labels).take(np.flatnonzero(sizes))
+
+
+@pytest.mark.parametrize("name", ["excluding", "candidates", "at most", "all"])
+@pytest.mark.parametrize("kind", ["auto", "popularity", "repeat"])
+def test_as_many_items_come_back_as_the_rules_allow(name, kind):
+    interactions, rules = world(), ruled(name)
+    examples = allowed_truth(examples_of(interactions), rules, interactions.items.birth)
+    trained = fit_ranking(interactions, HORIZON, examples, model(name=kind), Events(), k=K, rules=rules)
+    found = rank_items(trained, interactions, EVERYONE, K, rules=rules)
+    at = rules.at(NOW, interactions.items.birth <= NOW)
+    assert at.permits(found.seed, found.item).all()
+    assert found.candidates.tolist() == [int(at.permits(np.full(40, e), np.arange(40)).sum()) for e in range(120)]
+    for entity in range(120):
+        mine = found.item[found.seed == entity]
+        score = found.score[found.seed == entity]
+        assert len(set(mine.tolist())) == len(mine)
+        assert all(a >= b for a, b in pairwise(score))
+        open_ = np.flatnonzero(at.permits(np.full(40, entity), np.arange(40)))
+        room = len(open_) if at.cap is None else np.minimum(np.bincount(at.group[open_]), at.cap).sum()
+        assert len(mine) == min(K, room)
+        if at.cap is not None:
+            assert np.bincount(at.group[mine]).max(initial=0) <= at.cap
+    assert trained.metrics.value("popularity", "test") >= 0
+
+
+def test_evaluation_and_answer_make_the_same_lists():
+    interactions, rules = world(), ruled("all")
+    examples = allowed_truth(examples_of(interactions), rules, interactions.items.birth)
+    trained = fit_ranking(interactions, HORIZON, examples, model(refit=False), Events(), k=K, rules=rules)
+    test = examples.take(examples.where(2))
+    found = rank_items(trained, interactions, test.seeds, K, rules=rules)
+    from pql.engine.rank_metrics import rank_metrics
+
+    lists = np.full((len(test), K), -1, dtype=np.int64)
+    lists[found.seed, found.rank - 1] = found.item
+    assert rank_metrics(lists, test.labels, K).map == pytest.approx(trained.metrics.value(trained.name, "test"))
+
+
+def test_what_comes_after_the_anchor_bars_nothing():
+    barred = Barred(np.array([3, 5, 9]), np.array([10, 20, 30]), ever=True)
+    assert Rules(barred=(barred,)).at(20, np.ones(4, bool)).barred.tolist() == [3, 5]
+    once = Barred(np.array([3, 5, 5]), np.array([10, 10, 20]), ever=False)
+    assert Rules(barred=(once,)).at(20, np.ones(4, bool)).barred.tolist() == [5]
+    born = Rules(since=np.array([0, 10, 30]))
+    assert born.at(20, np.array([True, False, True])).open.tolist() == [True, False, False]
+    cap = Rules(cap=1, group=np.array([0, 1, 2]), group_known=np.array([0, 10, 30]))
+    assert cap.at(20, np.ones(3, bool)).group.tolist() == [0, 1, 0]
+
+
+def test_a_list_passes_over_items_of_a_full_group():
+    owner, items = np.array([0, 0, 0, 0, 1, 1]), np.array([1, 2, 3, 4, 1, 2])
+    score, group = np.array([4.0, 3, 2, 1, 1, 2]), np.array([7, 7, 7, 8, 7, 7])
+    assert top_lists(owner, items, score, 2, 3, Cap(1, group)).tolist() == [[1, 4, -1], [2, -1, -1]]
+    assert top_lists(owner, items, score, 2, 3, Cap(2, group)).tolist() == [[1, 2, 4], [2, 1, -1]]
+
+
+# ---------------------------------------------------------------- through the front door
+
+ASKED = "PREDICT LIST_DISTINCT(orders.product_id, 0, 30, days) RANK TOP 5 FOR EACH customers.customer_id"
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return seed_shop()
+
+
+@pytest.fixture
+def db(tables, tmp_path, monkeypatch):
+    monkeypatch.setenv("PQL_HOME", str(tmp_path / "home"))
+    with pql.connect(tables) as session:
+        yield session
+
+
+def frame(tables):
+    return tables["ORDERS"].to_pandas(), tables["PRODUCTS"].to_pandas().set_index("PRODUCT_ID")
+
+
+def test_nothing_bought_comes_back_and_each_row_says_how_many_candidates_there_were(db, tables):
+    orders, products = frame(tables)
+    result = db.predict(f"{ASKED} EXCLUDING PURCHASED AS OF 2024-01-01 WITH (model = boosted)")
+    assert result.columns == ["CUSTOMER_ID", "anchor", "PRODUCT_ID", "score", "rank", "candidates"]
+    past = orders[orders["ORDERED_AT"] <= "2024-01-01"]
+    bought = set(zip(past["CUSTOMER_ID"], past["PRODUCT_ID"], strict=True))
+    found = result.df()
+    assert not bought & set(zip(found["CUSTOMER_ID"], found["PRODUCT_ID"], strict=True))
+    later = orders[orders["ORDERED_AT"] > "2024-01-01"]
+    assert set(zip(later["CUSTOMER_ID"], later["PRODUCT_ID"], strict=True)) & set(
+        zip(found["CUSTOMER_ID"], found["PRODUCT_ID"], strict=True)
+    )
+    kinds = past.groupby("CUSTOMER_ID")["PRODUCT_ID"].nunique()
+    assert (found["candidates"] == len(products) - found["CUSTOMER_ID"].map(kinds)).all()
+    assert (found.groupby("CUSTOMER_ID").size() == 5).all()
+    assert {"repeat", "popularity"} <= set(result.metrics.models())
+
+
+def test_rules_combine_and_bound_the_baselines_too(db, tables):
+    orders, products = frame(tables)
+    rules = "CANDIDATES WHERE products.price < 30 AT MOST 1 PER categories.category_name "
+    rules += "EXCLUDING (orders.product_id, -30, 0, days)"
+    for name in ("boosted", "repeat"):
+        found = db.predict(f"{ASKED} {rules} WITH (model = {name})").df()
+        assert (products["PRICE"].reindex(found["PRODUCT_ID"]) < 30).all()
+        kind = products["CATEGORY_ID"].reindex(found["PRODUCT_ID"]).to_numpy()
+        assert not found.assign(kind=kind).duplicated(["CUSTOMER_ID", "kind"]).any()
+        anchor = found["anchor"].iloc[0]
+        recent = orders[(orders["ORDERED_AT"] <= anchor) & (orders["ORDERED_AT"] > anchor - np.timedelta64(30, "D"))]
+        assert not set(zip(recent["CUSTOMER_ID"], recent["PRODUCT_ID"], strict=True)) & set(
+            zip(found["CUSTOMER_ID"], found["PRODUCT_ID"], strict=True)
+        )
+
+
+def test_plain_values_are_ranked_under_rules_as_well(db, tables):
+    orders, products = frame(tables)
+    asked = "PREDICT LIST_DISTINCT(categories.category_name, 0, 30, days) RANK TOP 3 FOR EACH customers.customer_id"
+    some = db.predict(f"{asked} CANDIDATES WHERE categories.category_name != 'Category 1' WITH (model = repeat)").df()
+    assert set(some["CATEGORY_NAME"]) == {f"Category {i}" for i in (0, 2, 3, 4)}
+    assert (some["candidates"] == 4).all()
+    new = db.predict(f"{asked} EXCLUDING (categories.category_name, -30, 0, days) WITH (model = repeat)").df()
+    anchor = new["anchor"].iloc[0]
+    recent = orders[orders["ORDERED_AT"] > anchor - np.timedelta64(30, "D")]
+    kind = "Category " + products["CATEGORY_ID"].reindex(recent["PRODUCT_ID"]).astype(str).to_numpy()
+    assert not set(zip(recent["CUSTOMER_ID"], kind, strict=True)) & set(
+        zip(new["CUSTOMER_ID"], new["CATEGORY_NAME"], strict=True)
+    )
+    with pytest.raises(PqlError, match="AT MOST") as error:
+        db.predict(f"{asked} AT MOST 1 PER products.price")
+    assert error.value.code == "clause_conflict"
+
+
+def test_whom_the_rules_leave_nothing_is_noted_or_flagged_and_nobody_at_all_is_an_error(db, tables):
+    shut = (
+        "CANDIDATES WHERE products.product_id < 2 EXCLUDING (orders.product_id, -40, 0, days) WITH (model = popularity)"
+    )
+    result = db.predict(f"{ASKED} {shut}")
+    assert any("nothing to be given" in note for note in result.notes)
+    some = result.df()["CUSTOMER_ID"].tolist()
+    other = next(c for c in sorted(set(tables["ORDERS"]["CUSTOMER_ID"].to_pylist())) if c not in some)
+    asked = ASKED.replace("EACH customers.customer_id", f"customers.customer_id IN ({some[0]}, {other})")
+    assert {row[0]: row[-1] for row in db.predict(f"{asked} {shut}")} == {some[0]: "ok", other: "no candidates"}
+    with pytest.raises(PqlError) as error:
+        db.predict(f"{asked.replace(f'({some[0]}, ', '(')} {shut}")
+    assert error.value.code == "no_candidates"
+
+
+def test_labels_hold_only_what_is_allowed_and_explain_prints_the_rules(db, tables):
+    _, products = frame(tables)
+    labels = db.labels(f"{ASKED} CANDIDATES WHERE products.price > 25").df()
+    assert all(products["PRICE"][list(label)].min() > 25 for label in labels["label"])
+    text = str(db.explain(f"{ASKED} EXCLUDING PURCHASED AT MOST 2 PER products.category_id"))
+    assert "excluding  purchased: what is in LIST_DISTINCT(ORDERS.PRODUCT_ID, -INF, 0, days)" in text
+    assert "at most    2 per PRODUCTS.CATEGORY_ID" in text
+    assert "the rules forbid every item of the window" in text
+
+
+def test_a_model_is_kept_with_its_rules(db):
+    plain = db.predict(f"{ASKED} WITH (model = popularity)")
+    ruled = db.predict(f"{ASKED} EXCLUDING PURCHASED WITH (model = popularity)")
+    again = db.predict(f"{ASKED} EXCLUDING PURCHASED WITH (model = popularity)")
+    assert plain.model.key != ruled.model.key == again.model.key
+    assert again.model.cached
+    assert again.fetchall() == ruled.fetchall()
+
+
+@pytest.mark.parametrize(
+    ("clause", "code"),
+    [
+        ("EXCLUDING (orders.amount, -90, 0, days)", "clause_conflict"),
+        ("EXCLUDING (orders.product_id, 0, 30, days)", "future_filter"),
+        ("CANDIDATES WHERE 1 = 1", "constant_condition"),
+        ("AT MOST 0 PER products.category_id", "top_not_positive"),
+    ],
+)
+def test_a_rule_that_makes_no_sense_is_a_coded_error(db, clause, code):
+    with pytest.raises(PqlError) as error:
+        db.explain(f"{ASKED} {clause}")
+    assert error.value.code == code
+
+
+def test_items_of_the_world_are_born_before_they_are_candidates():
+    assert (item_table().birth[-4:] == 100 * DAY).all()
