@@ -65,6 +65,13 @@ class Snapshot(Protocol):
         """
         ...
 
+    def check_sql(self, statement: str, parameters: Mapping[str, Any], frames: Mapping[str, pa.Table]) -> None:
+        """Raise what `run_sql` would say of names in a statement, before its frames have rows (or all their types).
+
+        Nothing is run, and nothing is raised that types or rows could change. PqlError `sql_error`.
+        """
+        ...
+
     def scan(
         self, table: str, columns: Sequence[str], *, time_column: str | None = None, until: int | None = None
     ) -> pa.Table:

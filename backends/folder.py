@@ -118,6 +118,10 @@ class _WatchedSnapshot(DuckSnapshot):
             self._cursor.execute(f"CREATE TEMP VIEW {view} AS SELECT * FROM {relation.source}")
         return self._cursor
 
+    @contextmanager
+    def _beside(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        yield self._con_of_the_user()
+
     def _check(self) -> None:
         if _stamps(self._files) != self._stamps:
             raise PqlError("source_changed", "a file of the folder changed while it was read", hint="run it again")

@@ -80,6 +80,10 @@ class _FrameSnapshot(DuckSnapshot):
             self._cursor.register(name, table)
         return self._cursor
 
+    @contextmanager
+    def _beside(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        yield self._con_of_the_user()
+
 
 def describe(con: duckdb.DuckDBPyConnection, source: str) -> tuple[tuple[str, str], ...]:
     """The columns of a relation as (name, DuckDB type)."""

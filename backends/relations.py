@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,8 +14,9 @@ import pyarrow as pa
 from pql.backends.base import StoredTable
 from pql.backends.logical import is_whole, logical_type, normal_form, whole_number
 from pql.backends.names import is_id_name
-from pql.backends.sql import alias, identifier, mentions, parameter, timestamp, with_tables
+from pql.backends.sql import alias, identifier, mentions, parameter, string, timestamp, with_tables
 from pql.backends.user_sql import SqlKind, sql_kind
+from pql.backends.user_sql import check as check_user_sql
 from pql.backends.user_sql import run as run_user_sql
 from pql.language.catalog import LogicalType
 from pql.language.errors import PqlError
@@ -54,7 +55,8 @@ def read_only() -> PqlError:
     return PqlError(
         "read_only",
         "the session only reads, so that no table is made",
-        hint="open it with pql.connect(path, read_only=False), or write a file: COPY (PREDICT …) TO 'file.parquet'",
+        hint="open it for writing: pql.connect(path, read_only=False), or --write on the command line; "
+        "COPY (PREDICT …) TO 'file.parquet' writes a file",
     )
 
 
@@ -160,6 +162,30 @@ class DuckSnapshot:
             return run_user_sql(con, statement, parameters, kind=kind, is_ours=self._is_ours)
         finally:
             self._forget(con, frames)
+
+    def check_sql(self, statement: str, parameters: Mapping[str, Any], frames: Mapping[str, pa.Table]) -> None:
+        if not self._is_ours:
+            return  # what fails here would end the user's transaction
+        with self._beside() as con:
+            try:
+                for name, frame in frames.items():
+                    con.register(name, frame)
+                check_user_sql(con, statement, parameters)
+            finally:
+                self._forget(con, frames)
+
+    @contextmanager
+    def _beside(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection outside the transaction that finds the same tables."""
+        con = self._con.cursor()
+        try:
+            con.execute("SET python_enable_replacements = false")
+            path = run(self._con, "SELECT current_setting('search_path') AS path").to_pylist()[0]["path"]
+            if path:
+                con.execute(f"SET SESSION search_path = {string(str(path))}")
+            yield con
+        finally:
+            con.close()
 
     def _forget(self, con: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:
         """Take registered frames away. A transaction that failed takes them away itself."""

@@ -9,6 +9,7 @@ import json
 import re
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
@@ -22,6 +23,10 @@ from pql.language.errors import PqlError
 _READING_NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
 _MAY_WRITE = re.compile(r"insert|update|delete|merge|truncate|copy|replace", re.IGNORECASE)
 _NODE = re.compile(r'"type":"([A-Z_]+_NODE)"')
+_ABOUT_NAMES = re.compile(
+    r"not found|does not exist|does not have a column|must appear in the GROUP BY|Subquery returns|result columns",
+    re.IGNORECASE,
+)
 _OF_DUCKDB = ("pg_", "duckdb_", "sqlite_", "information_schema", "pragma_", "pql_")
 _HINT = "SELECT, WITH … SELECT, FROM, VALUES, COPY (…) TO 'file' and CREATE TABLE … AS are; DuckDB itself does the rest"
 
@@ -98,6 +103,27 @@ def run(
         raise said(error, statement) from error
     except (pa.ArrowException, OverflowError, TypeError, ValueError, UnicodeError) as error:
         raise PqlError("sql_error", f"the rows can't be read: {str(error).splitlines()[0]}") from error
+
+
+def check(con: duckdb.DuckDBPyConnection, statement: str, parameters: Mapping[str, Any]) -> None:
+    """Raise `sql_error` where a statement names what isn't there. `con` is our own and in no transaction."""
+    values = {name: _bindable(value) for name, value in parameters.items()}
+    explain = f"EXPLAIN {statement}"
+    try:
+        if [one.type.name for one in duckdb.extract_statements(explain)] != ["EXPLAIN"]:
+            return
+        con.execute("SET errors_as_json = true")
+        con.execute(explain, values or None).fetchall()
+    except duckdb.Error as error:
+        fault = said(error, explain).faults[0]
+        if _ABOUT_NAMES.search(fault.message):
+            shift = len(explain) - len(statement)
+            span = None if fault.span is None else Span(fault.span.start - shift, fault.span.end - shift)
+            raise PqlError.of([replace(fault, span=span)]) from error
+    except (OverflowError, TypeError, ValueError, UnicodeError):
+        return
+    finally:
+        con.execute("SET errors_as_json = false")
 
 
 def said(error: duckdb.Error, statement: str) -> PqlError:

@@ -98,6 +98,24 @@ def result_table(
     )
 
 
+def no_rows(plan: Plan) -> pa.Table:
+    """A table without rows that has the columns of the plan's result; types that only the data tells are null."""
+    ours = {
+        "anchor": pa.timestamp("us"),
+        "window_start": pa.timestamp("us"),
+        "window_end": pa.timestamp("us"),
+        "rank": pa.int64(),
+        "step": pa.int64(),
+        "status": pa.string(),
+        "score": pa.float64(),
+        "probability": pa.float64(),
+        "prediction": {TaskKind.BINARY: pa.bool_(), TaskKind.MULTICLASS: pa.null()}.get(plan.task.kind, pa.float64()),
+    }
+    names = [name for name in plan.output.columns if name not in plan.output.keys]
+    fields = [(name, pa.null()) for name in plan.output.keys] + [(n, ours.get(n.rstrip("_"), pa.null())) for n in names]
+    return pa.schema(fields).empty_table()
+
+
 def _one_row_each(
     plan: Plan, asked: Asked, columns: dict[str, NDArray | pa.Array], order: NDArray[np.float64]
 ) -> pa.Table:

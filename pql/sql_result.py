@@ -27,7 +27,8 @@ class SqlResult(Report):
 
     def shown(self, limit: int = 20) -> str:
         """The first rows, one sentence on how good each query's predictions are, and the notes."""
-        parts = [self.text(limit)]
+        explained = self.columns == ["explain_key", "explain_value"]
+        parts = [str(row[1]).rstrip() for row in self] if explained else [self.text(limit)]
         several = len({id(one) for one in self.predictions}) > 1
         told: set[int] = set()
         for one, line in zip(self.predictions, self._lines, strict=True):

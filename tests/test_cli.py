@@ -241,3 +241,23 @@ def test_what_the_data_says_cannot_command_the_terminal(tmp_path: Path, capsys: 
 def test_dates_in_json_are_texts(shop: str, capsys: pytest.CaptureFixture[str]) -> None:
     rows = json.loads(Ran(capsys, shop, "-c", QUERY, "--format", "json").out)
     assert dt.datetime.fromisoformat(rows[0]["anchor"]).year in (2023, 2024)
+
+
+def test_sql_around_a_prediction(shop: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = f"SELECT name, p.prediction FROM ({QUERY}) p JOIN customers USING (customer_id) ORDER BY 2 DESC LIMIT 3"
+    box = Ran(capsys, shop, "-c", text)
+    assert (box.code, box.out.splitlines()[0].split()) == (0, ["NAME", "prediction"])
+    assert "quality: " in box.out
+    rows = json.loads(Ran(capsys, shop, "-c", f"SELECT sum(1) AS n, 1.5 AS x FROM ({QUERY})", "--format", "json").out)
+    assert rows == [{"n": 37, "x": 1.5}]
+
+
+def test_tables_are_made_with_write_only(shop: str, capsys: pytest.CaptureFixture[str]) -> None:
+    made = f"CREATE TABLE spend AS {QUERY}"
+    refused = Ran(capsys, shop, "-c", made)
+    assert refused.code == 1
+    assert "--write" in refused.err
+    assert Ran(capsys, shop, "--write", "-c", made).code == 0
+    with duckdb.connect(shop) as con:
+        assert con.sql("SELECT count(*) FROM spend").fetchall() == [(37,)]
+        con.execute("DROP TABLE spend")

@@ -39,6 +39,12 @@ def db(tables) -> Iterator[pql.Session]:
         yield session
 
 
+@pytest.fixture(scope="module")
+def shop() -> Iterator[pql.Session]:
+    with pql.connect(seed_shop(customers=30, purchases=600)) as session:
+        yield session
+
+
 def fill(con: duckdb.DuckDBPyConnection, tables) -> None:
     for name, table in tables.items():
         con.register("given", table)
@@ -116,16 +122,12 @@ def test_the_same_query_is_answered_once(db: pql.Session) -> None:
     assert result.predictions[0] is result.predictions[1]
 
 
-def test_order_and_limit_around_a_ranking() -> None:
-    with pql.connect(seed_shop(customers=30, purchases=600)) as session:
-        top = (
-            "PREDICT LIST_DISTINCT(orders.product_id, 0, 30, days) RANK TOP 3 FOR EACH customers.customer_id "
-            "WITH (model = popularity)"
-        )
-        rows = session.sql(
-            f"SELECT product_id, product_name, count(*) n FROM ({top}) JOIN products USING (product_id) "
-            "GROUP BY ALL ORDER BY n DESC, product_id LIMIT 2"
-        ).fetchall()
+def test_order_and_limit_around_a_ranking(shop: pql.Session) -> None:
+    top = KINDS[0].replace("TOP 2", "TOP 3")
+    rows = shop.sql(
+        f"SELECT product_id, product_name, count(*) n FROM ({top}) JOIN products USING (product_id) "
+        "GROUP BY ALL ORDER BY n DESC, product_id LIMIT 2"
+    ).fetchall()
     assert len(rows) == 2
     assert all(name == f"Product {key}" and n > 0 for key, name, n in rows)
 
@@ -150,6 +152,7 @@ def test_describe_explain_and_summarize_speak_of_the_result(db: pql.Session) -> 
     assert [row[0] for row in db.sql(f"DESCRIBE SELECT * FROM ({Q})")] == db.predict(Q).columns
     (explained,) = db.sql(f"EXPLAIN SELECT * FROM ({Q}) JOIN customers USING (customer_id)")
     assert "join" in explained[1].lower()
+    assert "\n│" in db.sql("EXPLAIN SELECT * FROM customers").shown()
     assert [row[0] for row in db.sql(f"SUMMARIZE SELECT * FROM ({Q})")] == db.predict(Q).columns
 
 
@@ -362,6 +365,45 @@ def test_only_reading_statements_run(file: Path, text: str) -> None:
     with pql.connect(con, read_only=False) as session:
         assert refused(session, text).code in REFUSED
     assert con.sql("SELECT count(*), min(age) > 1 FROM customers").fetchall() == [(30, True)]
+
+
+def test_names_are_looked_up_before_anything_is_trained(db: pql.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    def train(*args: object, **kwargs: object) -> None:
+        raise AssertionError("a model is trained")
+
+    monkeypatch.setattr("pql.pipeline.answer", train)
+    for text, word in (
+        (f"SELECT probabilty FROM ({Q})", "probabilty"),
+        (f"SELECT * FROM ({Q}) p JOIN costumers USING (customer_id)", "costumers"),
+        (f"SELECT * FROM ({Q}) p, ({SPEND}) s WHERE s.probability > 1", "s.probability"),
+        (f"COPY (SELECT wrong FROM ({Q})) TO '/tmp/never.csv'", "wrong"),
+        (f"SELECT * FROM customers WHERE customer_id IN ({Q})", f"({Q})"),
+    ):
+        error = refused(db, text)
+        assert error.span is not None
+        assert text[error.span.start : error.span.end] == word
+
+
+KINDS = [
+    "PREDICT LIST_DISTINCT(orders.product_id, 0, 30, days) RANK TOP 2 FOR EACH customers.customer_id "
+    "WITH (model = popularity)",
+    "PREDICT SUM(orders.amount, 0, 30, days) AS spent FOR customers.customer_id IN (1, 99) WITH (model = entity_mean)",
+    "PREDICT FIRST(orders.product_id, 0, 30, days) FOR EACH customers.customer_id WITH (model = boosted, anchors = 2)",
+    "PREDICT SUM(orders.amount, 0, 7, days) FORECAST 2 TIMEFRAMES FOR EACH customers.customer_id "
+    "WITH (model = boosted, anchors = 2)",
+    Q,
+]
+
+
+@pytest.mark.parametrize("query", KINDS)
+def test_the_columns_known_before_training_are_those_of_the_result(query: str, shop: pql.Session) -> None:
+    from pql.engine.output import no_rows
+
+    result = shop.predict(query)
+    before = no_rows(result.plan).schema
+    assert before.names == result.columns
+    types = zip(before.types, result.to_arrow_table().schema.types, strict=True)
+    assert all(expected in (pa.null(), found) for expected, found in types)
 
 
 # ---------------------------------------------------------------- writing

@@ -72,8 +72,9 @@ def query(
     format_: FormatOption = Format.BOX,
     limit: LimitOption = 20,
     quiet: QuietOption = False,
+    write: Annotated[bool, typer.Option("--write", help="Let CREATE TABLE write to the database.")] = False,
 ) -> None:
-    """Run statements: predictions, EXPLAIN, EVALUATE, CREATE MODEL, SHOW … (the verb `query` may be left out).
+    """Run statements: predictions, EXPLAIN, EVALUATE, CREATE MODEL, SHOW, SQL … (the verb `query` may be left out).
 
     With -o the file gets the last statement's answer; those before go to stdout.
     """
@@ -86,7 +87,7 @@ def query(
     from pql.faces.render import check, write_all
 
     check(format_.value, output)
-    with _open(database, quiet) as db:
+    with _open(database, quiet, write=write) as db:
         write_all(db.run(text), format_.value, output, limit)
 
 
@@ -234,11 +235,11 @@ def _reader_is_gone() -> int:
     return 0
 
 
-def _open(database: str, quiet: bool) -> Session:
+def _open(database: str, quiet: bool, *, write: bool = False) -> Session:
     from pql.faces.progress import StderrProgress
     from pql.session import connect
 
-    return connect(database, listener=None if quiet else StderrProgress())
+    return connect(database, read_only=not write, listener=None if quiet else StderrProgress())
 
 
 def _one(text: str | None, command: str | None) -> str:

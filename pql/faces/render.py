@@ -6,6 +6,7 @@ import io
 import json
 import sys
 from collections.abc import Iterable
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +95,8 @@ def _md(text: str) -> str:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal) and value.is_finite():  # what DuckDB gives for the sum of whole numbers, too
+        return int(value) if value == value.to_integral_value() else float(value)
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 

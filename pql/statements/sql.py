@@ -6,6 +6,8 @@ user's tables are not touched: predictions are shown to DuckDB as Arrow tables u
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,8 @@ from pql.workspace import Request, Workspace
 
 if TYPE_CHECKING:
     from pql.backends.base import Snapshot
-    from pql.embed import Embedded, Rewritten
+    from pql.embed import Embedded, Inner, Rewritten
+    from pql.engine.plan import Plan
     from pql.result import Predictions
     from pql.sql_result import SqlResult
 
@@ -32,7 +35,7 @@ def sql(work: Workspace, statement: ast.Sql, request: Request) -> SqlResult:
     """
     from pql.backends.user_sql import SqlKind, sql_kind
     from pql.embed import find, names, rewritten
-    from pql.language.parser import alone, put_back
+    from pql.engine.output import no_rows
     from pql.sql_result import SqlResult
 
     text = request.text
@@ -40,28 +43,28 @@ def sql(work: Workspace, statement: ast.Sql, request: Request) -> SqlResult:
     keys = [_key(one.query, request.params) for one in found.inner]
     tables = dict(zip(dict.fromkeys(keys), names(len(set(keys)), text), strict=True))
     made = rewritten(found, [f"SELECT * FROM {tables[key]}" for key in keys], request.params)
-    try:
+    with _around(found, made):
         kind = sql_kind(made.sql)
-    except PqlError as error:
-        raise _placed(error, found, made) from error
-    answers: dict[str, Predictions] = {}
+    first = dict(reversed(list(zip(keys, found.inner, strict=True))))
     with work.backend.snapshot(write=kind is SqlKind.CREATE_TABLE) as snapshot:
-        for key, one in zip(keys, found.inner, strict=True):
-            start, end = one.span.start, one.span.end
-            try:
-                if key not in answers:
-                    answers[key] = _predict(work, snapshot, one.query, replace(request, text=alone(text, start, end)))
+        plans: dict[str, Plan] = {}
+        answers: dict[str, Predictions] = {}
+        for key in tables:
+            with _inside(text, first[key]) as its_text:
+                plans[key] = work.planned(snapshot, first[key].query, replace(request, text=its_text))
+        if plans:  # names are looked up before anything is trained
+            with _around(found, made):
+                empty = {tables[key]: no_rows(plan) for key, plan in plans.items()}
+                snapshot.check_sql(made.sql, made.parameters, empty)
+        for key, plan in plans.items():
+            with _inside(text, first[key]):
+                answers[key] = _answer(work, snapshot, plan)
                 if kind is not SqlKind.READ:
                     _refuse_stopped(answers[key])
-            except PqlError as error:
-                faults = [replace(fault, span=fault.span or one.span) for fault in error.faults]
-                raise put_back(PqlError.of(faults), text, start, end) from error
         made = rewritten(found, [_select(tables[key], answers[key]) for key in keys], request.params)
         frames = {tables[key]: one.to_arrow_table() for key, one in answers.items()}
-        try:
+        with _around(found, made):
             rows = snapshot.run_sql(made.sql, made.parameters, frames)
-        except PqlError as error:
-            raise _placed(error, found, made) from error
     lines = tuple(line_and_column(text, one.span.start)[0] for one in found.inner)
     return SqlResult(rows, tuple(answers[key] for key in keys), lines)
 
@@ -103,7 +106,7 @@ def _written(work: Workspace, snapshot: Snapshot, query: ast.Predict, request: R
     from pql.embed import names
     from pql.sql_result import SqlResult
 
-    predictions = _predict(work, snapshot, query, request)
+    predictions = _answer(work, snapshot, work.planned(snapshot, query, request))
     _refuse_stopped(predictions)
     (table,) = names(1, statement)
     filled = statement.replace("{}", _select(table, predictions), 1)
@@ -111,11 +114,33 @@ def _written(work: Workspace, snapshot: Snapshot, query: ast.Predict, request: R
     return SqlResult(rows, (predictions,), (1,))
 
 
-def _predict(work: Workspace, snapshot: Snapshot, query: ast.Predict, request: Request) -> Predictions:
+def _answer(work: Workspace, snapshot: Snapshot, plan: Plan) -> Predictions:
     from pql.pipeline import answer
 
     with work.listening() as events:
-        return answer(snapshot, work.planned(snapshot, query, request), work.registry, events, keep=False)
+        return answer(snapshot, plan, work.registry, events, keep=False)
+
+
+@contextmanager
+def _inside(text: str, one: Inner) -> Iterator[str]:
+    """The text a query is bound with; its errors leave with their places and fixes in the whole text."""
+    from pql.language.parser import alone, put_back
+
+    start, end = one.span.start, one.span.end
+    try:
+        yield alone(text, start, end)
+    except PqlError as error:
+        faults = [replace(fault, span=fault.span or one.span) for fault in error.faults]
+        raise put_back(PqlError.of(faults), text, start, end) from error
+
+
+@contextmanager
+def _around(found: Embedded, made: Rewritten) -> Iterator[None]:
+    """DuckDB's errors leave with their places in the user's text."""
+    try:
+        yield
+    except PqlError as error:
+        raise _placed(error, found, made) from error
 
 
 def _key(query: ast.Predict, params: Any) -> str:
