@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from pql.engine.assuming import assumed_future
+from pql.engine.bounds import bounds_of
 from pql.engine.folds import Folds, fit_folds, needs_folds
 from pql.engine.plan import Plan
 from pql.engine.rank import TrainedRanker, train_ranking
@@ -144,6 +145,7 @@ def _parts(plan: Plan, history: History, *, folded: bool) -> dict[str, str]:
         "assuming": repr(assumed_future(query)),
         "rules": repr((query.candidates, query.excluding, query.at_most)),
         "using": repr((query.using, sorted(query.ignoring), query.forecast_steps, query.evaluate_at)),
+        "bounds": repr(bounds_of(query)),
         "options": repr(options),
         "schema": repr((query.catalog.tables, [str(link) for link in query.catalog.links])),
         "plan": repr((plan.split, plan.graph, plan.model)),

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pql.engine.bounds import bounds_of
 from pql.engine.plan import Plan
 from pql.engine.step_grid import grid_of
 from pql.language.bound import TaskKind
@@ -76,7 +77,8 @@ def result_table(
     """The table of predictions, best first.
 
     scores: float64[s] (binary: probability; regression: value), float64[s, classes] (multiclass, multilabel),
-    float64[s, steps] (forecast) or Ranked, for the s scored rows of `asked`.
+    float64[s, steps] (forecast) or Ranked, for the s scored rows of `asked`. With bounds asked for, values have a
+    last axis more: the value and its k bounds.
     """
     if isinstance(scores, Ranked):
         return _items(plan, asked, scores)
@@ -87,7 +89,9 @@ def result_table(
     if kind is TaskKind.FORECAST:
         return _one_row_per_step(plan, asked, scores)
     if kind is TaskKind.REGRESSION:
-        return _one_row_each(plan, asked, {"prediction": scores}, order=scores)
+        table = scores[:, None] if scores.ndim == 1 else scores
+        columns = dict(zip(("prediction", *bounds_of(plan.query).names), table.T, strict=True))
+        return _one_row_each(plan, asked, columns, order=table[:, 0])
     assert classes is not None
     if kind is TaskKind.MULTILABEL or plan.query.distribution:
         return _one_row_per_class(plan, asked, scores, classes)
@@ -148,11 +152,13 @@ def _one_row_per_class(plan: Plan, asked: Asked, scores: NDArray[np.float64], cl
 
 def _one_row_per_step(plan: Plan, asked: Asked, scores: NDArray[np.float64]) -> pa.Table:
     """One row per entity and step, in the order of the entities' rows, then steps."""
-    n, count = scores.shape
+    n, count = scores.shape[:2]
     position = np.repeat(np.arange(n), count)
     steps = step_columns(plan, asked.anchors[asked.scored][position], np.tile(np.arange(count), n))
-    names = ("step", "window_start", "window_end", "prediction")
-    return _spread(plan, asked, position, dict(zip(names, (*steps, pa.array(scores.ravel())), strict=True)))
+    table = scores[:, :, None] if scores.ndim == 2 else scores
+    values = [pa.array(table[:, :, i].ravel()) for i in range(table.shape[2])]
+    names = ("step", "window_start", "window_end", "prediction", *bounds_of(plan.query).names)
+    return _spread(plan, asked, position, dict(zip(names, (*steps, *values), strict=True)))
 
 
 def step_columns(plan: Plan, anchors: NDArray[np.int64], number: NDArray[np.int64]) -> tuple[pa.Array, ...]:

@@ -18,11 +18,12 @@ from pql.engine.anchors import (
     to_us,
 )
 from pql.engine.assuming import check_assignments
+from pql.engine.bounds import bounds_of
 from pql.engine.plan import GraphPlan, Output, Plan, Split, Task
 from pql.engine.planned_graph import aggregates, plan_graph
 from pql.engine.planned_model import plan_model
 from pql.engine.step_grid import grid_of, step_windows
-from pql.language.ast import NOWHERE, Aggregate, Literal, Returning
+from pql.language.ast import NOWHERE, Aggregate
 from pql.language.bound import BoundQuery, BoundWindow, TaskKind
 from pql.language.errors import PqlError
 from pql.language.options import Options
@@ -289,27 +290,15 @@ def _task_columns(query: BoundQuery) -> tuple[str, ...]:
     if kind is TaskKind.BINARY:
         return ("probability", "prediction")
     if kind is TaskKind.REGRESSION:
-        return ("prediction", *level_columns(query.syntax.returning))
+        return ("prediction", *bounds_of(query).names)
     if kind is TaskKind.MULTICLASS:
         return ("class", "probability") if query.distribution else ("prediction", "probability")
     if kind in (TaskKind.MULTILABEL, TaskKind.RANKING):
         item = _ITEM if _item_name(query) is not None else "class"
         return (item, "score", "rank", *(("candidates",) if query.has_rules else ()))
     if kind is TaskKind.FORECAST:
-        return ("step", "window_start", "window_end", "prediction", *level_columns(query.syntax.returning))
+        return ("step", "window_start", "window_end", "prediction", *bounds_of(query).names)
     return ("median", "probability", "prediction")
-
-
-def level_columns(returning: Returning | None) -> tuple[str, ...]:
-    """`lower, upper` for an interval, `q10, q50, …` for quantiles."""
-    if returning is None:
-        return ()
-    if returning.form == "interval":
-        return ("lower", "upper")
-    if returning.form != "quantiles":
-        return ()
-    levels = [level.value if isinstance(level, Literal) else level for level in returning.levels]
-    return tuple("q" + f"{level * 100:.6g}".replace(".", "_") for level in levels if isinstance(level, int | float))
 
 
 def _item_name(query: BoundQuery) -> str | None:

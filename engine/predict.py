@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from pql.engine.bounds import Bounds
 from pql.engine.examples import Seeds, StepRows
 from pql.engine.graph import TemporalGraph
 from pql.engine.models.base import Inputs
 from pql.engine.models.blend import combine
 from pql.engine.steps import compute_stacked
 from pql.engine.trained import TrainedModel
+from pql.language.errors import PqlError
 
 
 def predict(
@@ -19,19 +21,30 @@ def predict(
     seeds: Seeds,
     lags: NDArray[np.float32] | None = None,
     steps: StepRows | None = None,
+    asked: Bounds | None = None,
 ) -> NDArray[np.float64]:
     """The scores of n seeds: float64[n] (binary: calibrated probability; regression: value) or float64[n, classes]
     (multiclass: probabilities that sum to 1; multilabel: one probability per class); never NaN.
 
     `lags` float32[n, L]: the query's own target over the L windows before each seed's anchor, as in `Examples`; so
-    `steps`, of tasks of several steps.
-    Raises PqlError `model_mismatch` if the graph or the lags aren't like those of training.
+    `steps`, of tasks of several steps. With bounds `asked` for, float64[n, 1 + k]: the value, then their columns.
+    Raises PqlError `model_mismatch` if the graph or the lags aren't like those of training, or the model was made
+    without bounds.
     """
     if lags is None:
         lags = np.zeros((len(seeds), 0), dtype=np.float32)
     features = compute_stacked(trained.spec, graph, seeds, lags, steps, trained.step_names)
     inputs = Inputs(graph, seeds, features, lags)
-    return score(trained, inputs)
+    scores = score(trained, inputs)
+    if not asked:
+        return scores
+    if trained.spread is None:
+        raise PqlError(
+            "model_mismatch",
+            "The model was made without intervals or quantiles.",
+            hint="Make it again with RETURN in its query: CREATE OR REPLACE MODEL … AS PREDICT … RETURN INTERVAL 0.9",
+        )
+    return np.column_stack([scores, trained.spread.predict(inputs, scores, asked)])
 
 
 def score(trained: TrainedModel, inputs: Inputs) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pql.engine.bounds import bounds_of
 from pql.engine.examples import Seeds
 from pql.engine.folds import time_borders
 from pql.engine.labels import LabelTable, compute_eligible
@@ -133,7 +134,8 @@ def score(
 ) -> NDArray[np.float64] | Ranked:
     """The scores of the seeds; of labelled rows of a static query, out of fold; of a forecast, float64[s, steps].
 
-    `rules`: those of a ranking. Raises `no_candidates` where they leave nobody anything.
+    Bounds asked for are a last axis: the value and its bounds. `rules`: those of a ranking. Raises `no_candidates`
+    where they leave nobody anything.
     """
     if plan.task.kind is TaskKind.RANKING:
         from pql.engine.rank import predict_ranking
@@ -151,20 +153,21 @@ def score(
         return Ranked(ranked.seed, items, ranked.score, ranked.rank.astype(np.int64), candidates)
     from pql.engine.predict import predict
 
+    asked = bounds_of(plan.query)
     if (grid := grid_of(plan.query)) is not None:
         rows, number = repeat_seeds(seeds, grid.count)
         steps = forecast_rows(labels, plan, graph, rows, number)
-        found = predict(model.blend, graph, rows, lag_values(labels, plan, graph, rows), steps)
-        return found.reshape(len(seeds), grid.count)
+        found = predict(model.blend, graph, rows, lag_values(labels, plan, graph, rows), steps, asked)
+        return found.reshape(len(seeds), grid.count, *found.shape[1:])
     lags = lag_values(labels, plan, graph, seeds)
     fold = np.full(len(seeds), -1) if model.folds is None else model.folds.of(labels, plan, graph, seeds)
     if (fold == -1).all():
-        return predict(model.blend, graph, seeds, lags)
+        return predict(model.blend, graph, seeds, lags, asked=asked)
     scores: NDArray[np.float64] | None = None
     for number in np.unique(fold).tolist():
         trained = model.blend if number == -1 or model.folds is None else model.folds.models[number]
         at = np.flatnonzero(fold == number)
-        found = predict(trained, graph, seeds.take(at), lags[at])
+        found = predict(trained, graph, seeds.take(at), lags[at], asked=asked)
         if scores is None:
             scores = np.empty((len(seeds), *found.shape[1:]))
         scores[at] = found

@@ -23,6 +23,7 @@ from pql.engine.models.boosted import BoostedFitted, spread_over
 from pql.engine.plan import US_PER_DAY, Plan
 from pql.engine.planned_graph import columns_read, masked_columns
 from pql.engine.planner import future_windows
+from pql.engine.spread_fit import refit_spread, with_spread
 from pql.engine.steps import compute_stacked, useful_names
 from pql.engine.trained import TrainedModel, class_count, model_called
 from pql.language.errors import PqlError
@@ -178,7 +179,9 @@ def _choose(job: _Job) -> tuple[TrainedModel, list[Model]]:
     table = metrics_table(
         kind, metric, seen, measured, weights=dict(trained.blend), thresholds=thresholds, notes=job.notes
     )
-    return replace(trained, metrics=table), [members.models[i] for i in kept]
+    trained = replace(trained, metrics=table)
+    trained = with_spread(trained, job.plan, problem, look, measured, constant=bool(_too_little(kind, examples)))
+    return trained, [members.models[i] for i in kept]
 
 
 def _fit_baselines(job: _Job, problem: Problem, inputs: Inputs) -> _Contestants:
@@ -247,7 +250,11 @@ def _refit(job: _Job, first: TrainedModel, models: Sequence[Model]) -> TrainedMo
             members.append(model.fit(problem, everything, everything[:0], rounds))
             if job.events.stopped:
                 return replace(first, notes=(*first.notes, "Stopped during the refit; the model before it answers."))
-    return replace(first, members=tuple(members), limits=_limits(first.kind, examples, everything))
+        limits = _limits(first.kind, examples, everything)
+        spread = None if first.spread is None else refit_spread(problem, first.spread, limits, growth)
+        if job.events.stopped:
+            return replace(first, notes=(*first.notes, "Stopped during the refit; the model before it answers."))
+    return replace(first, members=tuple(members), limits=limits, spread=spread)
 
 
 def _spec(plan: Plan, graph: TemporalGraph, examples: Examples, cut: int) -> FeatureSpec:

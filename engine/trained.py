@@ -14,6 +14,7 @@ from pql.engine.metrics import MetricsTable
 from pql.engine.models.base import Fitted, Model, State
 from pql.engine.models.baselines import TASKS, BaselineModel
 from pql.engine.models.boosted import BoostedModel
+from pql.engine.spread import Spread
 from pql.language.errors import PqlError
 
 Floats = NDArray[np.float64]
@@ -26,7 +27,8 @@ class TrainedModel:
     name: what answers (`blend`, or the one member). `members` with their `weights` (sum 1; nought weights are kept only
     for the record, in `metrics`). `limits`: the range predictions of numbers are kept in. `threshold`: of a yes/no
     prediction. `importance`: (feature, share of the boosted model's gain), largest first. `step_names`: the features
-    of a step, in tasks of several.
+    of a step, in tasks of several. `spread`: the distributions behind intervals and quantiles, if the query asked for
+    any.
     """
 
     name: str
@@ -43,6 +45,7 @@ class TrainedModel:
     blend: tuple[tuple[str, float], ...] = ()
     importance: tuple[tuple[str, float], ...] = ()
     step_names: tuple[str, ...] = ()
+    spread: Spread | None = None
 
     def finish(self, scores: Floats) -> Floats:
         """Calibrate and bound the blended scores; whatever isn't finite becomes the nearest sensible value."""
@@ -69,6 +72,7 @@ class TrainedModel:
             "blend": [list(pair) for pair in self.blend],
             "importance": [list(pair) for pair in self.importance],
             "step_names": list(self.step_names),
+            "spread": None if self.spread is None else self.spread.state(),
         }
 
     @classmethod
@@ -89,6 +93,7 @@ class TrainedModel:
             tuple((name, float(weight)) for name, weight in state["blend"]),
             tuple((name, float(share)) for name, share in state["importance"]),
             tuple(state["step_names"]),
+            None if state["spread"] is None else Spread.restore(state["spread"]),
         )
 
 

@@ -354,13 +354,14 @@ def test_clauses_that_bind_and_do_not_run_yet_are_all_named() -> None:
     assert unsupported(query.syntax, query) == []
     for more in (
         "PREDICT TIME_TO(orders.*, 0, 90) FOR EACH customers",
-        "PREDICT SUM(orders.qty, 0, 7) FOR EACH customers RETURN QUANTILES (0.1, 0.9)",
-        "PREDICT SUM(orders.qty, 0, 7) FOR EACH customers RETURN INTERVAL 0.8",
         "PREDICT BOOL(orders.product_id, 0, 14) FOR EACH customers, products",
     ):
         query = bound(more)
         assert len(unsupported(query.syntax, query)) == 1
     for fine in (
+        "PREDICT SUM(orders.qty, 0, 7) FORECAST 4 TIMEFRAMES FOR EACH customers",
+        "PREDICT SUM(orders.qty, 0, 7) FOR EACH customers RETURN QUANTILES (0.1, 0.9)",
+        "PREDICT SUM(orders.qty, 0, 7) FOR EACH customers RETURN INTERVAL 0.8",
         "PREDICT COUNT(orders.*, 0, 7) > 0 FOR EACH customers RETURN PROBABILITY",
         "PREDICT customers.city FOR EACH customers RETURN DISTRIBUTION",
     ):

@@ -14,12 +14,19 @@ from pql.language.bound import TaskKind
 DAY = 86_400_000_000
 
 
-def plan(kind: TaskKind, *, alias: str | None = None, top_k: int | None = None, distribution: bool = False):
+def plan(
+    kind: TaskKind,
+    *,
+    alias: str | None = None,
+    top_k: int | None = None,
+    distribution: bool = False,
+    interval: float | None = None,
+):
     item = SimpleNamespace(key="item_id", column=SimpleNamespace(column="item_id"))
     return SimpleNamespace(
         task=SimpleNamespace(kind=kind, item=item, top_k=top_k),
         output=SimpleNamespace(alias=alias),
-        query=SimpleNamespace(distribution=distribution),
+        query=SimpleNamespace(distribution=distribution, quantiles=(), interval=interval),
     )
 
 
@@ -40,6 +47,13 @@ def test_those_who_cannot_be_scored_come_back_flagged() -> None:
     table = result_table(plan(TaskKind.REGRESSION), asked(3, status), np.array([4.0]))
     assert table.column("status").to_pylist() == [OK, UNKNOWN, NOT_ELIGIBLE]
     assert table.column("prediction").to_pylist() == [4.0, None, None]
+
+
+def test_bounds_stand_beside_the_prediction() -> None:
+    scores = np.array([[4.0, 1.0, 9.0], [5.0, 2.0, 6.0]])
+    table = result_table(plan(TaskKind.REGRESSION, interval=0.8), asked(2), scores)
+    assert table.column_names == ["user_id", "anchor", "prediction", "lower", "upper"]
+    assert table.column("lower").to_pylist() == [2.0, 1.0]
 
 
 def test_the_alias_renames_the_prediction() -> None:

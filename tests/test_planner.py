@@ -11,7 +11,7 @@ from pql.engine.anchors import show_time, to_us
 from pql.engine.plan import Plan
 from pql.engine.planner import plan, plan_output
 from pql.engine.statistics import Span, Statistics
-from pql.language.ast import Identifier, Literal, Predict, Returning
+from pql.language.ast import Identifier, Literal, Predict
 from pql.language.bound import (
     BoundAggregate,
     BoundEntity,
@@ -353,10 +353,10 @@ def test_a_class_is_a_prediction_and_no_item():
 
 
 def test_quantiles_and_intervals_are_columns():
-    syntax = replace(SYNTAX, returning=Returning("quantiles", (0.1, 0.5, 0.975)))
-    assert plan_output(query(task=TaskKind.REGRESSION, syntax=syntax)).columns[-3:] == ("q10", "q50", "q97_5")
-    syntax = replace(SYNTAX, returning=Returning("interval", (0.9,)), alias=Identifier("x"))
-    assert plan_output(query(task=TaskKind.REGRESSION, syntax=syntax)).columns[-2:] == ("lower", "upper")
+    number = TaskKind.REGRESSION
+    assert plan_output(query(task=number, quantiles=(0.1, 0.5, 0.975))).columns[-3:] == ("q10", "q50", "q97_5")
+    named = replace(SYNTAX, alias=Identifier("x"))
+    assert plan_output(query(task=number, interval=0.9, syntax=named)).columns[-2:] == ("lower", "upper")
 
 
 def test_eligibility_names_the_clock_or_the_guard():

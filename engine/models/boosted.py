@@ -61,7 +61,7 @@ class BoostedFitted:
         n = len(inputs)
         if not any(self.trees) or n == 0:
             return np.tile(self.base, (n, 1)) if self.kind in ("multiclass", "multilabel") else np.full(n, self.base[0])
-        matrix = _matrix(inputs.features, self.names)
+        matrix = model_matrix(inputs.features, self.names)
         if self.kind == "multilabel":
             scores = np.tile(self.base, (n, 1))
             for i, booster in enumerate(self._load()):
@@ -89,7 +89,7 @@ class BoostedFitted:
             raise PqlError("not_supported", f"Contributions of features aren't computed for {self.kind} targets.")
         if not any(self.trees):
             return np.tile(np.append(np.zeros(len(self.names)), self.base[0]), (len(inputs), 1))
-        matrix = _matrix(inputs.features, self.names)
+        matrix = model_matrix(inputs.features, self.names)
         parts = np.asarray(self._load()[0].predict(matrix, pred_contrib=True, num_threads=1), dtype=np.float64)
         if self.from_lags:
             start = lag_start(inputs.lags, self.base[0])
@@ -142,7 +142,7 @@ class BoostedModel:
         if kind in ("multiclass", "multilabel"):
             most = max(FEWEST_MULTI_ROWS, MULTI_CELLS // max(1, min(problem.classes, MOST_LABELS)))
             train, valid = spread_over(train, most), spread_over(valid, most)
-        data = _Data(problem, train, valid if rounds is None else valid[:0])
+        data = Data(problem, train, valid if rounds is None else valid[:0])
         if kind == "multilabel":
             return _fit_labels(data, rounds)
         if kind == "multiclass":
@@ -153,7 +153,7 @@ class BoostedModel:
         if self.objective is not None or not len(data.valid):
             return _fit_one(data, kind, self.objective or usual, rounds, from_lags=bool(self.from_lags))
         is_small = len(train) <= RACE_ROWS
-        race = data if is_small else _Data(problem, spread_over(train, RACE_ROWS), spread_over(valid, RACE_ROWS))
+        race = data if is_small else Data(problem, spread_over(train, RACE_ROWS), spread_over(valid, RACE_ROWS))
         if not is_small:
             race.params["learning_rate"] = 0.2
         inputs, truth = problem.inputs.take(race.valid), np.asarray(problem.examples.labels)[race.valid]
@@ -184,7 +184,7 @@ class BoostedModel:
         )
 
 
-class _Data:
+class Data:
     """The rows of one fit as LightGBM wants them; the binned matrix is built once and shared."""
 
     def __init__(self, problem: Problem, train: NDArray[np.int64], valid: NDArray[np.int64]) -> None:
@@ -225,14 +225,14 @@ class _Data:
         features = self.problem.inputs.features
         if self._sets is None:
             at = [features.names.index(c) for c in features.categorical]
-            matrix = _matrix(features.take(self.train), self.names)
+            matrix = model_matrix(features.take(self.train), self.names)
             train = lightgbm.Dataset(
                 matrix, labels[self.train], categorical_feature=at, params=self.params, free_raw_data=True
             ).construct()
             valid = None
             if len(self.valid):
                 valid = lightgbm.Dataset(
-                    _matrix(features.take(self.valid), self.names),
+                    model_matrix(features.take(self.valid), self.names),
                     labels[self.valid],
                     reference=train,
                     categorical_feature=at,
@@ -277,7 +277,7 @@ class _Data:
         return text, max(1, best), booster.feature_importance("gain", iteration=best).astype(np.float64)
 
 
-def _fit_one(data: _Data, kind: str, objective: str, rounds: int | None, *, from_lags: bool = False) -> BoostedFitted:
+def _fit_one(data: Data, kind: str, objective: str, rounds: int | None, *, from_lags: bool = False) -> BoostedFitted:
     labels = np.asarray(data.problem.examples.labels, dtype=np.float64)
     known = labels[data.train]
     center = 0.0 if not len(known) else float(known.mean() if objective in ("binary", "l2") else np.median(known))
@@ -296,7 +296,7 @@ def _fit_one(data: _Data, kind: str, objective: str, rounds: int | None, *, from
     return BoostedFitted(kind, objective, (text,), base, data.names, best, gain, from_lags)
 
 
-def _fit_classes(data: _Data, rounds: int | None) -> BoostedFitted:
+def _fit_classes(data: Data, rounds: int | None) -> BoostedFitted:
     labels = np.asarray(data.problem.examples.labels, dtype=np.float64)
     classes = max(1, data.problem.classes)
     counts = np.bincount(labels[data.train].astype(np.int64), minlength=classes).astype(np.float64)
@@ -314,7 +314,7 @@ def _fit_classes(data: _Data, rounds: int | None) -> BoostedFitted:
     return BoostedFitted("multiclass", "multiclass", (text,), base, data.names, best, gain)
 
 
-def _fit_labels(data: _Data, rounds: int | None) -> BoostedFitted:
+def _fit_labels(data: Data, rounds: int | None) -> BoostedFitted:
     sets = data.problem.examples.labels
     classes = max(1, data.problem.classes)
     member = membership(sets, classes, None)
@@ -372,7 +372,7 @@ def spread_over(index: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
     return index if len(index) <= limit else index[np.linspace(0, len(index) - 1, limit).astype(np.int64)]
 
 
-def _objectives(data: _Data) -> tuple[str, ...]:
+def _objectives(data: Data) -> tuple[str, ...]:
     """The losses worth trying: the logarithm only where the labels have a heavy tail."""
     values = np.abs(np.asarray(data.problem.examples.labels, dtype=np.float64)[data.train])
     if not len(values):
@@ -389,7 +389,7 @@ def _varies(column: NDArray[np.float32]) -> bool:
     return len(known) > 0 and bool(unknown.any() or known.min() < known.max())
 
 
-def _matrix(features: FeatureMatrix, names: tuple[str, ...]) -> NDArray[np.float32]:
+def model_matrix(features: FeatureMatrix, names: tuple[str, ...]) -> NDArray[np.float32]:
     """The named features; unknown categories (-1) as missing."""
     values = features.values
     if features.names != names:

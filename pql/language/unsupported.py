@@ -22,6 +22,4 @@ def unsupported(query: ast.Predict, bound: BoundQuery) -> list[Fault]:
         note("a list without a window", syntax.target.span, "list over a window of a table with a time column")
     if bound.pair is not None and bound.task is not TaskKind.RANKING:
         note("the pair form without RANK", syntax.target.span, "add RANK TOP k for the k most likely of each entity")
-    if syntax.returning is not None and syntax.returning.form in ("quantiles", "interval"):
-        note(f"RETURN {syntax.returning.form.upper()}", syntax.returning.span, "leave it out for the point prediction")
     return sorted(faults, key=lambda fault: fault.span.start if fault.span else 0)

@@ -1,0 +1,30 @@
+"""What is asked for beside a predicted number: quantiles or an interval, and what their columns are called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pql.language.bound import BoundQuery
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What RETURN asks beside a predicted number: `quantiles`, ascending, or an interval of `probability`."""
+
+    quantiles: tuple[float, ...] = ()
+    probability: float | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.quantiles) or self.probability is not None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """`lower, upper` or `q10, q50, …`: the result's columns."""
+        if self.probability is not None:
+            return ("lower", "upper")
+        return tuple("q" + f"{level * 100:.10g}".replace(".", "_") for level in self.quantiles)
+
+
+def bounds_of(query: BoundQuery) -> Bounds:
+    """What the query asks for; falsy if nothing."""
+    return Bounds(query.quantiles, query.interval)
