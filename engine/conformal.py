@@ -40,7 +40,7 @@ class Correction:
 
     def quantile(self, distribution: Distribution, level: float | Floats) -> Floats:
         """The corrected quantiles float64[n] of one level, or of one per row."""
-        return distribution.quantile(self._raw(level))
+        return distribution.quantile(self.asked_for(level))
 
     def interval(self, distribution: Distribution, probability: float) -> tuple[Floats, Floats]:
         """(lower, upper), float64[n] each: the values that lie between with the wanted probability, on the whole."""
@@ -76,7 +76,11 @@ class Correction:
         reached, covered = (np.asarray(state[name], dtype=np.float64) for name in ("reached", "covered"))
         return cls(int(state["n"]), reached, covered)
 
-    def _raw(self, level: float | Floats) -> Floats:
+    def share_below(self, distribution: Distribution, values: Floats, level: float) -> float:
+        """The share of values at or below their corrected quantile; of one that stands on an atom, the part below."""
+        return _share_below(*distribution.cdf(values), float(self.asked_for(level)))
+
+    def asked_for(self, level: float | Floats) -> Floats:
         """The level to ask of the uncorrected distribution."""
         return np.asarray(np.interp(level, self.reached, GRID), dtype=np.float64)
 
@@ -111,8 +115,7 @@ def fit_correction(distribution: Distribution, truth: Floats) -> Correction:
     if not n:
         return no_correction()
     below, up_to = distribution.cdf(truth)
-    width = np.maximum(up_to - below, 1e-12)
-    reached = np.array([float(np.clip((level - below) / width, 0.0, 1.0).sum()) for level in GRID])
+    reached = n * np.array([_share_below(below, up_to, level) for level in GRID.tolist()])
     reached = np.maximum.accumulate((reached + GRID) / (n + 1))
     reached[0], reached[-1] = 0.0, 1.0
     first = Correction(n, reached, ASKED)
@@ -121,3 +124,8 @@ def fit_correction(distribution: Distribution, truth: Floats) -> Correction:
         lower, upper = first._closed(distribution, level)
         covered[i] = float(((lower <= truth) & (truth <= upper)).mean())
     return Correction(n, reached, covered)
+
+
+def _share_below(below: Floats, up_to: Floats, level: float) -> float:
+    """The mean of what lies at or below a level, of values whose levels are spread evenly from `below` to `up_to`."""
+    return float(np.clip((level - below) / np.maximum(up_to - below, 1e-12), 0.0, 1.0).mean())

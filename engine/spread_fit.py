@@ -135,8 +135,7 @@ def measured(problem: Problem, spread: Spread, asked: Bounds, look: Ints, scored
         if role == "model":
             values = spread.bounds(found, scores, asked)
             deciles = np.stack([spread.correction.quantile(found, level) for level in DECILES.tolist()], axis=1)
-            below, up_to = spread.correction.share(found, truth)
-            shares = [_share_below(below, up_to, level) for level in asked.quantiles]
+            shares = [spread.correction.share_below(found, truth, level) for level in asked.quantiles]
         elif role == "baseline":
             errors = np.sort(labels[correcting] - predictions[in_correcting])
             low, high = spread.trees.low, spread.trees.high
@@ -194,12 +193,6 @@ def _of_errors(errors: Floats, level: float) -> float:
         return 0.0
     place = np.ceil((n + 1) * level) if level >= 0.5 else np.floor((n + 1) * level)
     return float(errors[int(np.clip(place, 1, n)) - 1])
-
-
-def _share_below(below: Floats, up_to: Floats, level: float) -> float:
-    """The share of values at or below their quantile of this level; of values that reach over it, the part below."""
-    width = np.maximum(up_to - below, 1e-12)
-    return float(np.clip((level - below) / width, 0.0, 1.0).mean())
 
 
 def _pinball(truth: Floats, deciles: Floats) -> float:
