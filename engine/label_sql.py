@@ -23,7 +23,8 @@ from pql.language.bound import BoundAggregate, BoundWindow, ColumnRef, Expressio
 from pql.language.catalog import LogicalType
 from pql.language.errors import PqlError
 
-RESERVED = frozenset({"anchor", "step", "label", "eligible", "assumed", "ruled_out"})
+RESERVED = frozenset({"anchor", "moment", "step", "label", "eligible", "assumed", "event", "ruled_out"})
+EVENT = {"table": "VARCHAR", "key": "VARCHAR", "time": "TIMESTAMP", "value": "VARCHAR"}  # a row behind a label
 
 
 def label_statement(plan: Plan) -> Statement:
@@ -40,6 +41,16 @@ def label_statement(plan: Plan) -> Statement:
 def eligible_statement(plan: Plan, anchors: Sequence[int]) -> Statement:
     """The same without labels, for any anchors up to the prediction anchor: who exists, and for whom WHERE holds."""
     return _Builder(plan, tuple(anchors), None).statement()
+
+
+def event_statement(plan: Plan, most: int) -> Statement:
+    """The SQL of the rows behind each label: at most the first `most` by time, and how many there are.
+
+    Columns: the key columns, `moment` (TIMESTAMP), of a forecast `step` (from 0), `events` (structs as of `EVENT`),
+    `event_count`. A row counts that lies in a window of the target, passes its filter and is no NULL to the aggregate;
+    once, however many aggregates of the target read it.
+    """
+    return _Builder(plan, tuple(plan.split.times("train", "valid", "test")), plan.query.target).events(most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +132,46 @@ class _Builder:
         values, text = tuple(self.parameters.values), ",\n".join(before)
         whole = {which: Statement(f"WITH {text}\n{rows}", values) for which, _, rows in self.rules.expressions}
         return {which: Statement(one.literal_text()) for which, one in whole.items()}  # each has but some parameters
+
+    def events(self, most: int) -> Statement:
+        """The rows that the target's aggregates read, by entity and anchor (see `event_statement`)."""
+        moving = self.grid is not None
+        place = [*(identifier(key) for key in self.keys), "moment", *(["step"] if moving else [])]
+        parts = []
+        for aggregate in dict.fromkeys(aggregates(self.target)):
+            key = self.catalog.table(aggregate.fact).key
+            ties = key.columns if key is not None else ()
+            facts, guarded = self._facts(aggregate.fact, aggregate.route, aggregate.argument, aggregate.where, ties)
+            row = {
+                "time": "make_timestamp(f.time)",
+                "table": self.parameters.bind(aggregate.fact),
+                "key": f"nullif(concat_ws(', ', {', '.join(f'f.tie_{i}' for i in range(len(ties)))}), '')"
+                if ties
+                else "NULL",
+                "value": "CAST(f.value AS VARCHAR)" if aggregate.argument is not None else "NULL",
+            }
+            packed = ", ".join(f"{identifier(name)} := CAST({text} AS {EVENT[name]})" for name, text in row.items())
+            own = [*(f"f.{identifier(key)}" for key in self.keys), "a.moment", *(["a.step"] if moving else [])]
+            ruled = self.rules is not None and aggregate == self.target
+            joins = "".join(f" {join}" for join in self.rules.joins) if self.rules is not None and ruled else ""
+            kept = [self._inside(aggregate, moves=moving, guarded=guarded)]
+            kept += ["f.value IS NOT NULL"] if aggregate.argument is not None else []
+            kept += [self.rules.condition] if self.rules is not None and ruled and self.rules.condition else []
+            parts.append(
+                f"SELECT {', '.join(own)}, struct_pack({packed}) AS event FROM {self.anchors_name} AS a "
+                f"CROSS JOIN ({facts}) AS f{joins} WHERE {' AND '.join(kept)}"
+            )
+        shown = ", ".join(f"{identifier(name)} := x.{identifier(name)}" for name in EVENT)
+        rows = (
+            f"SELECT {', '.join(place)}, list_transform(min(event, {most}), lambda x: struct_pack({shown})) AS events, "
+            f"count(*) AS event_count FROM ({' UNION '.join(parts) if len(parts) > 1 else parts[0]}) AS r "
+            f"GROUP BY {', '.join(place)}"
+        )
+        before = [*self.sources.expressions(), f"{self.anchors_name} AS ({self._anchors()})"]
+        before += [
+            f"{name} AS ({text})" for _, name, text in (self.rules.expressions if self.rules is not None else ())
+        ]
+        return Statement("WITH " + ",\n".join(before) + "\n" + rows, tuple(self.parameters.values))
 
     # ------------------------------------------------------------ rules of a ranking
 

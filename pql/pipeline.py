@@ -155,10 +155,11 @@ def explained(snapshot: Snapshot, plan: Plan, part: str | None) -> Explanation:
 
 
 def label_report(snapshot: Snapshot, plan: Plan) -> pa.Table:
-    """The training table: the entity's key, anchor, label, split."""
+    """The training table: the entity's key, anchor, label, split, and the event rows behind each label."""
     from pql.engine.label_report import label_rows
 
-    return label_rows(_read(snapshot, plan).labels, plan)
+    data = _read(snapshot, plan)
+    return label_rows(data.labels, plan, data.history)
 
 
 # ---------------------------------------------------------------- model

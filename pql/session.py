@@ -97,7 +97,11 @@ class Session:
         return execute(self._work, _with_verb(text, ast.Evaluate), Request(text, params, as_of))
 
     def labels(self, text: str, params: Params = None, as_of: str | dt.datetime | None = None) -> Report:
-        """The training table of a query: entity, anchor, label, split. Takes a PREDICT with or without LABELS."""
+        """The training table of a query: entity, anchor, label, split. Takes a PREDICT with or without LABELS.
+
+        Of targets with windows also `events`, the rows behind each label (table, key, time, value; the first ten by
+        time), and `event_count`, how many there are.
+        """
         return execute(self._work, _with_verb(text, ast.Labels), Request(text, params, as_of))
 
     def sql(self, text: str, params: Params = None) -> SqlResult:

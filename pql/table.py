@@ -25,6 +25,8 @@ def cell(value: Any) -> str:
         return f"{value:,.4f}" if abs(value) < 100 else f"{value:,.2f}"
     if isinstance(value, dt.datetime):
         return value.strftime("%Y-%m-%d") if value.time() == dt.time() else value.strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        value = "; ".join(" ".join(filter(None, map(cell, one.values()))) for one in value)
     text = str(value)
     if not text.isprintable():
         text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -103,7 +103,9 @@ def test_graph_explain_labels_evaluate_and_models(shop: str, capsys: pytest.Capt
     assert "Label SQL" in ran.out
     ran = Ran(capsys, "labels", shop, QUERY, "--format", "csv")
     assert ran.code == 0
-    assert ran.out.splitlines()[0] == '"CUSTOMER_ID","anchor","label","split"'
+    assert ran.out.splitlines()[0] == '"CUSTOMER_ID","anchor","label","split","events","event_count"'
+    (row,) = list(csv.DictReader(ran.out.splitlines()))[:1]
+    assert int(row["event_count"]) >= len(json.loads(row["events"]))
     ran = Ran(capsys, "evaluate", shop, QUERY)
     assert ran.code == 0
     for word in ("boosted", "last_window", "mae", "valid", "test"):

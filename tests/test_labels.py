@@ -293,3 +293,88 @@ def test_an_sql_error_is_an_error_of_ours():
         history.query("SELECT * FROM nothing")
     assert not isinstance(caught.value, duckdb.Error)
     assert caught.value.code == "query_failed"
+
+
+# ---------------------------------------------------------------- the rows behind each label
+
+
+def report(text: str, database: Database | None = None, days=(0, 10, 20)) -> list[dict]:
+    database = database or shop()
+    plan = plan_of(text, database, days)
+    with database.snapshot() as snapshot:
+        history = load(snapshot, plan.query.catalog, needed_tables(plan), plan.split.prediction)
+    return label_rows(compute_labels(history, plan), plan, history).to_pylist()
+
+
+def test_the_rows_behind_each_label():
+    rows = report("PREDICT SUM(orders.amount, 0, 10) FOR EACH customers.customer_id")
+    assert [(row["customer_id"], row["label"], row["event_count"]) for row in rows] == [
+        (1, 0.1, 1), (1, 0.2, 1), (2, 0.0, 0), (1, 0.0, 0), (2, 0.0, 0),
+    ]  # fmt: skip
+    assert rows[0]["events"] == [{"table": "orders", "key": "11", "time": day(10), "value": "0.1"}]
+    assert rows[2]["events"] == []
+
+
+def test_rows_of_several_links_and_filters_behind_a_label():
+    rows = "items.* WHERE products.price > 1"
+    text = f"PREDICT COUNT({rows}, 0, 10) = COUNT({rows}, -INF, 0) FOR EACH customers.customer_id"
+    (row,) = [row for row in report(text, days=(0,)) if row["customer_id"] == 1]
+    assert row["label"] is True
+    assert row["event_count"] == 2
+    assert row["events"] == [
+        {"table": "items", "key": None, "time": day(0), "value": None},
+        {"table": "items", "key": None, "time": day(10), "value": None},
+    ]
+
+
+def test_a_row_that_two_aggregates_read_stands_once():
+    text = "PREDICT SUM(orders.amount, 0, 10) > MAX(orders.amount, 0, 20) FOR EACH customers.customer_id"
+    (row,) = [row for row in report(text, days=(0,)) if row["customer_id"] == 1]
+    assert [(event["key"], event["value"]) for event in row["events"]] == [("11", "0.1"), ("12", "0.2")]
+
+
+def test_of_many_rows_the_first_are_shown_and_all_are_counted():
+    database = shop()
+    database.tables["orders"] += [
+        {"order_id": 100 + n, "customer_id": 1, "ordered_at": day(1), "amount": 1.0} for n in range(25)
+    ]
+    (row,) = report("PREDICT COUNT(orders.*, 0, 10) FOR EACH customers.customer_id", database, (0,))
+    assert (row["label"], row["event_count"], len(row["events"])) == (26.0, 26, 10)
+    assert [event["key"] for event in row["events"]] == [str(100 + n) for n in range(10)]
+
+
+def test_a_count_is_the_number_of_rows_behind_it_wherever_it_is_counted():
+    for text in (
+        "PREDICT COUNT(items.*, 0, 10) FOR EACH customers.customer_id",
+        "PREDICT COUNT(orders.amount, 0, 20) FOR EACH customers.customer_id WITH (first_seen = off)",
+        "PREDICT COUNT(orders.*, 0, 20) FOR EACH products.product_id",
+        "PREDICT COUNT(orders.*, 0, 5) FORECAST 4 TIMEFRAMES FOR EACH customers.customer_id",
+    ):
+        rows = report(text, days=(0, 5))
+        assert rows
+        assert all(row["label"] == row["event_count"] for row in rows), text
+        assert any(row["label"] for row in rows), text
+
+
+def test_a_static_target_has_no_events():
+    database = shop()
+    text = "PREDICT orders.amount FOR EACH orders.order_id"
+    plan = plan_of(text, database, kind="row_time")
+    with database.snapshot() as snapshot:
+        history = load(snapshot, plan.query.catalog, needed_tables(plan), plan.split.prediction)
+    assert label_rows(compute_labels(history, plan), plan, history).column_names == [
+        "order_id",
+        "anchor",
+        "label",
+        "split",
+    ]
+
+
+def test_items_that_rules_leave_out_are_not_behind_a_label():
+    database = shop()
+    database.tables["items"].append({"order_id": 12, "product_id": "b", "qty": 1})
+    text = "PREDICT LIST_DISTINCT(items.product_id, 0, 20) RANK TOP 2 FOR EACH customers.customer_id"
+    (row,) = [r for r in report(text, database, (0,)) if r["customer_id"] == 1]
+    assert (row["label"], row["event_count"]) == (["a", "b"], 2)
+    (row,) = report(f"{text} CANDIDATES WHERE products.price > 1", database, (0,))
+    assert (row["label"], [event["value"] for event in row["events"]]) == (["a"], ["a"])

@@ -77,7 +77,7 @@ def _text(table: pa.Table, form: str) -> str:
         import pyarrow.csv as csv
 
         sink = io.BytesIO()
-        csv.write_csv(table, sink)
+        csv.write_csv(_flat(table), sink)
         return sink.getvalue().decode()
     if form == "md":
         lines = ["| " + " | ".join(map(_md, table.column_names)) + " |", "|" + " --- |" * table.num_columns]
@@ -90,6 +90,20 @@ def _text(table: pa.Table, form: str) -> str:
     return json.dumps(rows, ensure_ascii=False, indent=1) + "\n"
 
 
+def _flat(table: pa.Table) -> pa.Table:
+    """The table with lists and structs as JSON text, which a file of comma-separated values can hold."""
+    import pyarrow as pa
+
+    for i, field in enumerate(table.schema):
+        if pa.types.is_nested(field.type):
+            texts = [
+                None if value is None else json.dumps(_plain(value), ensure_ascii=False)
+                for value in table.column(i).to_pylist()
+            ]
+            table = table.set_column(i, field.name, pa.array(texts, pa.string()))
+    return table
+
+
 def _md(text: str) -> str:
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 
@@ -97,6 +111,10 @@ def _md(text: str) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, Decimal) and value.is_finite():  # what DuckDB gives for the sum of whole numbers, too
         return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
