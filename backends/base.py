@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    from pql.backends.altered import LaterRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,14 @@ class Snapshot(Protocol):
 
         Nothing is run, and nothing is raised that types or rows could change. PqlError `sql_error`.
         """
+        ...
+
+    def without(self, later: Mapping[str, LaterRows]) -> AbstractContextManager[Snapshot]:
+        """The same data without the rows that `later` marks, by table. The data itself isn't touched."""
+        ...
+
+    def scrambled(self, later: Mapping[str, LaterRows], seed: int) -> AbstractContextManager[Snapshot]:
+        """The same data with other values, links and company of the rows that `later` marks, by table."""
         ...
 
     def scan(

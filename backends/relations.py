@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from pql.backends.altered import LaterRows, mark_frame, readable, replaced, scrambled, without
 from pql.backends.base import StoredTable
 from pql.backends.logical import is_whole, logical_type, normal_form, whole_number
 from pql.backends.names import is_id_name
@@ -90,10 +91,11 @@ class DuckSnapshot:
         self._is_ordered = is_ordered
         self._is_ours = is_ours
         self._writes = writes
+        self._relations = tuple(relations)
         self._tables: list[StoredTable] = []
         self._shown: dict[str, str] = {}
         self._sources: dict[str, str] = {}
-        for relation in relations:
+        for relation in self._relations:
             self._add(relation)
 
     def _add(self, relation: Relation) -> None:
@@ -196,6 +198,59 @@ class DuckSnapshot:
     def _con_of_the_user(self) -> duckdb.DuckDBPyConnection:
         """The connection on which SQL finds the tables under their own names."""
         return self._con
+
+    @contextmanager
+    def without(self, later: Mapping[str, LaterRows]) -> Iterator[DuckSnapshot]:
+        """The same data without the rows that `later` marks, by table. PqlError `order_not_kept`."""
+        with self._altered(later, lambda relation, rows: self._left(relation, rows)) as other:
+            yield other
+
+    @contextmanager
+    def scrambled(self, later: Mapping[str, LaterRows], seed: int) -> Iterator[DuckSnapshot]:
+        """The same data with other values and links in the rows that `later` marks, and more rows as late as they."""
+        with self._altered(later, lambda relation, rows: self._mixed(relation, rows, seed)) as other:
+            yield other
+
+    @contextmanager
+    def _altered(
+        self, later: Mapping[str, LaterRows], change: Callable[[Relation, LaterRows], tuple[Relation, list[str]]]
+    ) -> Iterator[DuckSnapshot]:
+        if not self._is_ordered:
+            raise PqlError(
+                "order_not_kept",
+                "This connection does not keep the order of rows, so its data can't be altered row by row.",
+                hint="SET preserve_insertion_order = true",
+            )
+        registered: list[str] = []
+        relations = []
+        try:
+            for relation in self._relations:
+                rows = later.get(relation.table.name)
+                if rows is not None and rows.later.any():
+                    relation, made = change(relation, rows)
+                    registered += made
+                relations.append(relation)
+            yield DuckSnapshot(self._con, relations, self._skipped)
+        finally:
+            self._forget(self._con, registered)
+
+    def _left(self, relation: Relation, rows: LaterRows) -> tuple[Relation, list[str]]:
+        mark = self._registered(mark_frame(rows))
+        return replace(relation, source=without(relation.source, mark)), [mark]
+
+    def _mixed(self, relation: Relation, rows: LaterRows, seed: int) -> tuple[Relation, list[str]]:
+        table = relation.table
+        columns = readable(table)
+        inside, added = scrambled(self.scan(table.name, columns), rows, seed)
+        frame, more = self._registered(inside), self._registered(added)
+        changed = [name for name in columns if name != rows.clock]
+        source = replaced(relation.source, table, frame, changed, more, rows.clock)
+        return replace(relation, source=source), [frame, more]
+
+    def _registered(self, frame: pa.Table) -> str:
+        name = f"pql_frame_{next(_FRAME_NAMES)}"
+        self._con.register(name, frame)
+        return name
 
     def scan(
         self, table: str, columns: Sequence[str], *, time_column: str | None = None, until: int | None = None

@@ -257,6 +257,11 @@ def _refit(job: _Job, first: TrainedModel, models: Sequence[Model]) -> TrainedMo
     return replace(first, members=tuple(members), limits=limits, spread=spread)
 
 
+def spec_of(plan: Plan, graph: TemporalGraph, examples: Examples) -> FeatureSpec:
+    """The features that the models of a plan are fitted on."""
+    return _spec(plan, graph, examples, _cut(plan, examples))
+
+
 def _spec(plan: Plan, graph: TemporalGraph, examples: Examples, cut: int) -> FeatureSpec:
     own = masked_in_own_row(plan)
     return fit_features(

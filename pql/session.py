@@ -123,11 +123,14 @@ class Session:
             raise PqlError("statement_not_allowed", message, span=statement.span, hint=hint).at(text)
         return execute(self._work, statement, Request(text, params))
 
-    def check_leakage(self, text: str) -> Report:
-        """Raises PqlError `not_supported`: the proof on the user's own data is not a statement yet."""
-        raise PqlError(
-            "not_supported", "CHECK LEAKAGE is not supported yet.", hint="EXPLAIN shows the anchors and rules."
-        )
+    def check_leakage(self, text: str, params: Params = None, as_of: str | dt.datetime | None = None) -> Report:
+        """Prove on this data that nothing after the anchor reaches a query's predictions.
+
+        The query, a PREDICT with or without CHECK LEAKAGE, is answered over the data as it is, without the later rows,
+        and with others in their place, and compared bit for bit; a table of checks, and of what to know about time in
+        the data.
+        """
+        return execute(self._work, _with_verb(text, ast.CheckLeakage), Request(text, params, as_of))
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:
         """Raises PqlError `not_supported`: own label tables are not read yet."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from pql.language import ast
 from pql.language.errors import Fault, PqlError
-from pql.statements import graph, model_view, models, queries, sql, tables, targets
+from pql.statements import graph, leakage, model_view, models, queries, sql, tables, targets
 from pql.workspace import Request, Workspace
 
 Answer = Any  # Predictions | Evaluation | Report | Explanation | GraphView
@@ -40,6 +40,7 @@ STATEMENTS: dict[type, Do] = {
     ast.Explain: queries.explain,
     ast.Evaluate: queries.evaluate,
     ast.Labels: queries.labels,
+    ast.CheckLeakage: leakage.check_leakage,
     ast.CreateModel: models.create_model,
     ast.DropModel: models.drop_model,
     ast.AlterModel: models.alter_model,
@@ -64,7 +65,7 @@ SHOWN_OF_MODEL: dict[str, Callable[[Workspace, ast.Identifier], Answer]] = {
     "metrics": model_view.show_metrics,
     "rules": model_view.show_rules,
 }
-_WITH_A_QUERY = (ast.Predict, ast.Explain, ast.Evaluate, ast.Labels, ast.CreateModel)
+_WITH_A_QUERY = (ast.Predict, ast.Explain, ast.Evaluate, ast.Labels, ast.CheckLeakage, ast.CreateModel)
 
 
 def kind(statement: ast.Statement) -> str:
