@@ -103,7 +103,7 @@ def test_rows_known_before_those_they_point_to_are_counted() -> None:
 def test_data_without_clocks_has_nothing_to_prove() -> None:
     world = shop(seed=2)
     rows, text = checked(
-        {"products": world["products"]}, f"PREDICT category FOR EACH products.product_id WITH (model = boosted)"
+        {"products": world["products"]}, "PREDICT category FOR EACH products.product_id WITH (model = boosted)"
     )
     assert "Nothing to prove" in text
     assert all(checks(rows).values())
