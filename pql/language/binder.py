@@ -23,6 +23,7 @@ from pql.language.clauses import (
     bind_using,
     bind_via,
     bind_where,
+    check_ignoring,
     check_using,
     check_via,
 )
@@ -148,6 +149,7 @@ def _stages(scope: Scope, around: _Surroundings) -> BoundQuery | None:
     levels = bind_levels(scope, kind)
     if target is not None:
         check_using(scope, using)
+        check_ignoring(scope, using)
         check_via(scope)
     if scope.findings or target is None or task is None:
         return None

@@ -183,6 +183,39 @@ def check_using(scope: Scope, using: tuple[str, ...] | None) -> None:
             scope.fault("using_misses_target", message, span, hint=f"add {table} to USING", edits=edits)
 
 
+def check_ignoring(scope: Scope, using: tuple[str, ...] | None) -> None:
+    """Each column of IGNORING would be read without it: it is named once, and of a table of USING."""
+    seen: set[tuple[str, str]] = set()
+    for name in scope.query.ignoring:
+        found = find_column(dataclasses.replace(scope, findings=[]), name)
+        if found is None:
+            continue
+        table, column = found[0].name, found[1].name
+        why = ""
+        if (table, column) in seen:
+            why = "it is named already"
+        elif using is not None and table not in using:
+            why = f"USING leaves {table} out"
+        seen.add((table, column))
+        if why:
+            message = f"IGNORING {table}.{column} would change nothing: {why}"
+            scope.fault("no_effect", message, name.span, hint="leave it out", edits=_unlisted(scope, name))
+
+
+def _unlisted(scope: Scope, name: ast.ColumnName) -> tuple[Edit, ...]:
+    """The edit that takes one name out of IGNORING, the clause with it where it is the only one."""
+    names = scope.query.ignoring
+    if name.span == ast.NOWHERE:
+        return ()
+    index = next(i for i, other in enumerate(names) if other is name)
+    if index > 0:
+        return (Edit(names[index - 1].span.end, name.span.end, ""),)
+    if len(names) > 1:
+        return (Edit(name.span.start, names[1].span.start, ""),)
+    start = scope.text[: name.span.start].upper().rindex("IGNORING")
+    return scope.removed(ast.Span(start, name.span.end))
+
+
 def check_via(scope: Scope) -> None:
     """VIA must have chosen, or confirmed, a route."""
     if scope.query.via and scope.via and not scope.via_used:

@@ -111,6 +111,10 @@ def frames(m: Mistake) -> Finding | None:
     if m.before(2) == "OVER" and m.before(1) == "LPAR" and m.word in ("PARTITION", "ORDER", "ROWS"):
         hint = "a frame counts from the anchor, for each entity: OVER (30 DAYS FOLLOWING)"
         return Finding("foreign_clause", f"{m.word} has no meaning here", hint)
+    if m.before(2) == "OVER" and m.before(1) == "LPAR" and m.word == "RANK":
+        hint = "say over which time: OVER (30 DAYS FOLLOWING RANK TOP 10)"
+        fixes = [m.inserted("30 DAYS FOLLOWING ")]
+        return Finding("incomplete_window", "a frame has a duration", hint, fixes)
     if m.before(1) == "UNBOUNDED" and m.found == "FOLLOWING":
         hint = "write how far: OVER (90 DAYS FOLLOWING)"
         return Finding("unbounded_end", "a window ahead has an end", hint, (), Span(m.tokens[-1].start, m.token.end))
@@ -125,7 +129,6 @@ def late_filters(m: Mistake) -> Finding | None:
     callee = m.callee()
     if callee is None or m.found != "WHERE" or not any(token.type == "COMMA" for token in m.level()):
         return None
-    comma = next(token for token in reversed(m.level()) if token.type == "COMMA")
     comma = next(token for token in m.tokens[m.brackets[-1] :] if token.type == "COMMA" and token in m.level())
     end, depth = m.token.end, 0
     while end < len(m.text) and not (m.text[end] == ")" and depth == 0):
@@ -167,6 +170,14 @@ def joined_words(m: Mistake) -> Finding | None:
     return None
 
 
+def ablations(m: Mistake) -> Finding | None:
+    """`ABLATE TABLE t`, as RelQL leaves a table out."""
+    if m.word == "TABLE" and m.tokens and m.text[m.tokens[-1].start : m.tokens[-1].end].upper() == "ABLATE":
+        hint = "USING names the tables that are read, IGNORING the columns that are not"
+        return Finding("foreign_clause", "there is no ABLATE", hint, (), Span(m.tokens[-1].start, m.token.end))
+    return None
+
+
 def anchors_in_words(m: Mistake) -> Finding | None:
     """`AS OF now`."""
     if m.before(1) == "OF" and m.before(2) == "AS" and m.found == "IDENT":
@@ -199,6 +210,7 @@ DIALECTS = (
     late_filters,
     window_ends,
     joined_words,
+    ablations,
     anchors_in_words,
 )
 LAST = (words_behind_the_end,)

@@ -85,6 +85,8 @@ def _one_route(scope: Scope, node: ast.Aggregate, function: Function, fact: str)
         if fact == entity:
             message = f"the table {fact} is the entity itself: there is one row of it, not many"
             hint = "aggregate a table that points to it, or name its column without an aggregate"
+        elif scope.query.ignoring and to_entity(fact, entity, scope.catalog.links):
+            hint = "IGNORING takes the foreign key away that leads there"
         scope.fault("no_join_path", message, span, hint=hint)
         return None
     shown = "; ".join(spelled(fact, route) for route in routes)
