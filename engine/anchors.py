@@ -119,18 +119,22 @@ def temporal_split(
     evaluate_at: Sequence[int] = (),
     with_lags: bool = True,
     lagging: Lagging | None = None,
+    censored: bool = False,
 ) -> Split:
     """The anchors of a temporal task with their roles.
 
     windows: the future windows of target and assumption (those of every forecast step). complete_until: nothing is
     labelled whose window ends later. oldest: the oldest time of the target's facts; every anchor lies after it.
-    lagging: what lags are where they aren't simply whole widths apart (forecasts).
+    lagging: what lags are where they aren't simply whole widths apart (forecasts). censored: a window that isn't
+    complete teaches as far as it goes (TIME_TO): training anchors lie up to the validation's, a third of the width
+    apart, and `late` ones follow up to the end of the data.
     Raises `insufficient_history` unless one training, one validation and one test anchor fit, and
     `incomplete_window` where an anchor of EVALUATE AT has no full window yet.
     """
     width = width_of(windows, complete_until)
     if step is None:
-        step = lagging.width if lagging is not None else width
+        step = Duration(max(1, round(width.n / 3)), width.unit) if censored else width
+        step = lagging.width if lagging is not None else step
     if step.n <= 0:
         raise PqlError(
             "bad_option_value", f"step must be longer than nothing, not {step}", hint="Write step = '30 days'."
@@ -142,7 +146,7 @@ def temporal_split(
     earlier = _earlier(
         border, width, step, oldest, limit + 2 + 2 * (width.n // step.n if width.unit == step.unit else 31)
     )
-    valid, train = _divide(earlier, windows, border, limit)
+    valid, train = _divide(earlier, windows, border, limit, censored=censored)
     if not (tests and valid and train):
         raise _insufficient(width, step, oldest, complete_until, tests, evaluate_at)
     if train[-1] < _with_history(oldest, width):
@@ -151,14 +155,15 @@ def temporal_split(
     lags = _lag_count(tests[0], lagging.width, step, oldest) if with_lags else 0
     used = (*train, *valid, *tests, prediction)
     known_lags = _known_lags(used, lagging, lags, oldest, complete_until)
-    anchors = _with_roles(train, valid, tests, prediction, known_lags)
+    late = _late(valid[-1], tests, step, complete_until) if censored else ()
+    anchors = _with_roles(train, valid, tests, prediction, known_lags, late)
     days = max(0, prediction - complete_until) / US_PER_DAY
     if days:
         notes.append(
             f"the target's data ends at {show_time(complete_until)}, {days:.6g} days before the prediction anchor: "
             "labels end there too"
         )
-    if step != width and completes_at(shift_by(border, step, -1), windows) > border:
+    if not censored and step != width and completes_at(shift_by(border, step, -1), windows) > border:
         notes.append(f"the step ({step}) is shorter than the width ({width}): anchors are skipped between the splits")
     return Split(
         kind="anchors",
@@ -170,7 +175,16 @@ def temporal_split(
         encoder_cut=train[0],
         notes=tuple(notes),
         stale_days=days,
+        complete_until=complete_until,
     )
+
+
+def _late(after: int, tests: Sequence[int], step: Duration, end: int) -> list[int]:
+    """The anchors for the refit alone: by steps from the oldest validation anchor to the end of the data."""
+    found: list[int] = []
+    while (anchor := shift_by(after, step, len(found) + 1)) < end:
+        found.append(anchor)
+    return [anchor for anchor in found if anchor not in tests]
 
 
 def _test_anchors(
@@ -216,14 +230,16 @@ def _with_history(oldest: int, width: Duration) -> int:
 
 
 def _divide(
-    earlier: Sequence[int], windows: Sequence[BoundWindow], border: int, limit: int
+    earlier: Sequence[int], windows: Sequence[BoundWindow], border: int, limit: int, *, censored: bool
 ) -> tuple[list[int], list[int]]:
-    """Validation and training anchors, newest first, with no label window across a border."""
+    """Validation and training anchors, newest first, with no label window across a border (or cut short there)."""
     free = [anchor for anchor in earlier if completes_at(anchor, windows) <= border]
 
     def split_at(n_valid: int) -> tuple[list[int], list[int]]:
         valid = free[:n_valid]
-        train = [anchor for anchor in free[n_valid:] if completes_at(anchor, windows) <= valid[-1]] if valid else []
+        train = free[n_valid:] if valid else []
+        if not censored:
+            train = [anchor for anchor in train if completes_at(anchor, windows) <= valid[-1]]
         return valid, train[:limit]
 
     two_valid, two_train = split_at(2)
@@ -239,12 +255,18 @@ def _lag_count(test: int, width: Duration, step: Duration, oldest: int) -> int:
 
 
 def _with_roles(
-    train: Sequence[int], valid: Sequence[int], tests: Sequence[int], prediction: int, lags: Iterable[int]
+    train: Sequence[int],
+    valid: Sequence[int],
+    tests: Sequence[int],
+    prediction: int,
+    lags: Iterable[int],
+    late: Iterable[int],
 ) -> tuple[Anchor, ...]:
     """All anchors ascending, each (time, role) once; a moment that only serves as a lag has the role `lag`."""
     anchors = {Anchor(time, "train") for time in train}
     anchors |= {Anchor(time, "valid") for time in valid}
     anchors |= {Anchor(time, "test") for time in tests}
+    anchors |= {Anchor(time, "late") for time in late if Anchor(time, "valid") not in anchors}
     labelled = {anchor.time for anchor in anchors}
     anchors.add(Anchor(prediction, "predict"))
     anchors |= {Anchor(time, "lag") for time in lags if time not in labelled}

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 TRAIN, VALID, TEST = 0, 1, 2
+BEYOND = 3  # rows of validation and test that only a whole curve needs: the event was over, or nobody watched
 
 
 @dataclass(frozen=True, slots=True)

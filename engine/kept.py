@@ -16,6 +16,7 @@ from pql.engine.rank import TrainedRanker, train_ranking
 from pql.engine.registry import Registry, Version, code_version, content_key
 from pql.engine.rule_rows import rules_of
 from pql.engine.targets import make_examples
+from pql.engine.time_to import train_time_to
 from pql.engine.train import TrainedModel, train
 from pql.language.bound import TaskKind
 from pql.language.catalog import Link
@@ -85,6 +86,9 @@ def model_for(
             found = registry.get(key)
         if found is not None:
             return restore(found[0], key)
+    if plan.task.kind is TaskKind.TIME_TO_EVENT:
+        model = KeptModel(train_time_to(plan, graph, labels, events), None, None, key, cached=False)
+        return _kept(model, plan, history, registry, events, keep=keep)
     examples, classes = make_examples(labels, plan, graph)
     if plan.task.kind is TaskKind.RANKING:
         rules = rules_of(history, plan, graph, plan.split.times("train", "valid", "test"))
@@ -94,9 +98,15 @@ def model_for(
         trained = train(plan, graph, examples, len(classes), events)
         folds = fit_folds(plan, graph, labels, examples, len(classes), events) if folded else None
         model = KeptModel(trained, classes.values, folds, key, cached=False)
-    if (cache != "off" or keep) and not events.stopped:
+    return _kept(model, plan, history, registry, events, keep=keep)
+
+
+def _kept(
+    model: KeptModel, plan: Plan, history: History, registry: Registry, events: Events, *, keep: bool
+) -> KeptModel:
+    if (plan.query.options.cache != "off" or keep) and not events.stopped:
         with events.stage("keep"):
-            registry.put(key, _state(model), _about(plan, history))
+            registry.put(model.key, _state(model), _about(plan, history))
     return model
 
 

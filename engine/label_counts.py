@@ -60,7 +60,7 @@ def _of_anchors(labels: LabelTable, role: str, times: tuple[int, ...]) -> LabelC
         int(rows.sum()),
         _sum(labels.no_label, times),
         _sum(labels.not_eligible, times),
-        describe_labels(labels.label, rows),
+        describe_labels(labels.label, rows) if labels.watched is None else describe_times(labels, rows),
         _sum(labels.not_assumed, times),
         _sum(labels.ruled_out, times),
     )
@@ -82,6 +82,22 @@ def _of_rows(labels: LabelTable, name: str, rows: NDArray[np.bool_]) -> LabelCou
 
 def _sum(counts: dict[int | None, int], times: Iterable[int]) -> int:
     return sum(counts.get(time, 0) for time in times)
+
+
+def describe_times(labels: LabelTable, rows: NDArray[np.bool_]) -> str:
+    """The times to an event in a few words: how often it happened, when, and how many rows were cut short."""
+    assert labels.watched is not None
+    if not rows.any():
+        return "no labels"
+    watched = labels.watched.take(rows)
+    happened = watched.event >= 0
+    parts = [f"{100 * happened.mean():.1f} % with the event"]
+    if happened.any():
+        parts.append(f"after {np.median(labels.label.to_numpy(zero_copy_only=False)[rows][happened]):.3g} (median)")
+    short = ~happened & (watched.seen < watched.horizon)
+    if short.any():
+        parts.append(f"{100 * short.mean():.1f} % cut short")
+    return ", ".join(parts)
 
 
 def describe_labels(label: pa.Array, rows: NDArray[np.bool_]) -> str:

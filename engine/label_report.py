@@ -24,7 +24,8 @@ MOST_EVENTS = 10  # shown of each label
 def label_rows(labels: LabelTable, plan: Plan, history: History | None = None) -> pa.Table:
     """Key columns, `anchor` (a row's own time in static queries), `label`, `split` of every example, by anchor, key.
 
-    Of a forecast a row for each step, with `step`, `window_start` and `window_end` before the label. With the history,
+    Of TIME_TO the label is the time to the event in the target's unit where `event` is true, else how long it was
+    watched for. Of a forecast a row for each step, with `step`, `window_start` and `window_end` before the label. With the history,
     and but for static targets, also `events`, the rows the label was made of: structs of table, key, time and value,
     by time, at most MOST_EVENTS of them; and `event_count`, how many there are.
     """
@@ -34,13 +35,18 @@ def label_rows(labels: LabelTable, plan: Plan, history: History | None = None) -
     at = pa.array(index)
     times = labels.anchors[index] + (1 if plan.split.kind == "row_time" else 0)
     stepped = ("step", "window_start", "window_end") if labels.steps is not None else ()
+    happened = ("event",) if labels.watched is not None else ()
     behind = ("events", "event_count") if history is not None and not plan.query.is_static else ()
-    names = result_names(tuple(labels.keys.column_names), ("anchor", *stepped, "label", "split", *behind))
+    wanted = ("anchor", *stepped, "label", *happened, "split", *behind)
+    names = result_names(tuple(labels.keys.column_names), wanted)
     columns = [labels.keys.column(name).take(at) for name in labels.keys.column_names]
     columns.append(pa.array(times).cast(pa.timestamp("us")))
     if labels.steps is not None:
         columns += step_columns(plan, times, labels.steps[index])
-    columns += [labels.label.take(at), pa.array(split[index].tolist(), pa.string())]
+    columns.append(labels.label.take(at))
+    if labels.watched is not None:
+        columns.append(pa.array(labels.watched.event[index] >= 0))
+    columns.append(pa.array(split[index].tolist(), pa.string()))
     if history is not None and behind:
         columns += _events(labels, plan, history, at)
     return pa.table(columns, names=[*labels.keys.column_names, *names.values()])

@@ -23,7 +23,8 @@ from pql.language.bound import BoundAggregate, BoundWindow, ColumnRef, Expressio
 from pql.language.catalog import LogicalType
 from pql.language.errors import PqlError
 
-RESERVED = frozenset({"anchor", "moment", "step", "label", "eligible", "assumed", "event", "ruled_out"})
+WATCHED = ("horizon", "seen", "final_seen", "event", "final_event", "past", "first", "last")
+RESERVED = frozenset({"anchor", "moment", "step", "label", "eligible", "assumed", "ruled_out", *WATCHED})
 EVENT = {"table": "VARCHAR", "key": "VARCHAR", "time": "TIMESTAMP", "value": "VARCHAR"}  # a row behind a label
 
 
@@ -32,9 +33,11 @@ def label_statement(plan: Plan) -> Statement:
 
     Columns: the key columns (a name we use ourselves gets a `_`), `anchor` (TIMESTAMP), of a forecast `step` (from 0),
     `label`, `eligible`, and where the query assumes a future, `assumed`: whether it came about. A forecast has a row
-    for each step; at an anchor that only serves as a lag, for the first.
+    for each step; at an anchor that only serves as a lag, for the first. TIME_TO has the columns of `WATCHED` for
+    `label`, and rows at the prediction anchor too, for what happened before it.
     """
-    times = tuple(sorted(set(plan.split.times("train", "valid", "test", "lag"))))
+    roles = ("late", "predict") if plan.query.task is TaskKind.TIME_TO_EVENT else ()
+    times = tuple(sorted(set(plan.split.times("train", "valid", "test", "lag", *roles))))
     return _Builder(plan, times, plan.query.target).statement()
 
 
@@ -82,9 +85,6 @@ class _Builder:
 
     def __init__(self, plan: Plan, anchors: tuple[int, ...], target: Expression | None) -> None:
         query = plan.query
-        if query.task is TaskKind.TIME_TO_EVENT:
-            what = query.task.value.replace("_", " ")
-            raise PqlError("not_supported", f"training tables for {what} can't be made yet", span=query.syntax.span)
         self.plan, self.query = plan, query
         self.catalog = query.catalog
         self.target = target
@@ -94,7 +94,9 @@ class _Builder:
         self.grid = grid_of(query) if target is not None else None
         self.parameters = Parameters()
         self.sources = Sources(self.catalog, plan.split.prediction)
-        moving = [_Windowed(aggregate, self.grid is not None) for aggregate in aggregates(target)]
+        self.awaited = target if query.task is TaskKind.TIME_TO_EVENT and isinstance(target, BoundAggregate) else None
+        inside = () if self.awaited is not None else aggregates(target)
+        moving = [_Windowed(aggregate, self.grid is not None) for aggregate in inside]
         still = [_Windowed(aggregate, False) for aggregate in aggregates(query.where, self.assumed)]
         self.aggregates = tuple(dict.fromkeys((*moving, *still)))
         ruled = [(past.window, False) for past in pasts(query)] if target is not None else []
@@ -121,6 +123,8 @@ class _Builder:
             parts.append(f"{self.anchors_name} AS ({self._own_anchors()})")
         parts += [f"{name} AS ({text})" for _, name, text in (self.rules.expressions if self.rules is not None else ())]
         parts += [f"{self._name(i)} AS ({self._aggregate(a)})" for i, a in enumerate(self.aggregates)]
+        if self.awaited is not None:
+            parts.append(f"{self.sources.own_name('awaited')} AS ({self._awaited(self.awaited)})")
         rows = self._rows(guarded=guard is not None)
         text = ",\n".join([*self.sources.expressions(), *parts])
         return Statement(f"WITH {text}\n{rows}", tuple(self.parameters.values))
@@ -191,6 +195,13 @@ class _Builder:
         moments = ", ".join(self.parameters.bind(to_datetime(time)) for time in self.times)
         bounds = ", ".join(["epoch_us(moment) AS anchor", *self._bounds("moment")])
         source = f"SELECT unnest(CAST([{moments}] AS TIMESTAMP[])) AS moment"
+        if self.awaited is not None:
+            borders = [self.parameters.bind(time) for time in watched_until(self.plan, self.times)]
+            source += f", unnest(CAST([{', '.join(borders)}] AS BIGINT[])) AS border"
+            window, end = self.awaited.window, self.parameters.bind(end_of_data(self.plan))
+            ends = f"epoch_us(moment + INTERVAL ({window.end}) {_unit(window)})"
+            more = f"{ends} AS ends, least({ends}, border) AS seen, least({ends}, {end}) AS until"
+            return f"SELECT moment, {bounds}, {more} FROM ({source}) AS m"
         if self.grid is None:
             return f"SELECT moment, {bounds} FROM ({source}) AS m"
         whole = set(self.plan.split.times("train", "valid", "test"))
@@ -299,6 +310,8 @@ class _Builder:
 
     def _inside(self, aggregate: BoundAggregate, *, moves: bool = False, guarded: bool) -> str:
         """The condition that a fact row `f` lies in the window of an aggregate at an anchor `a`."""
+        if aggregate == self.awaited:
+            return "f.time > a.anchor AND f.time <= a.seen" + (" AND f.known <= a.seen" if guarded else "")
         window = self.windows.index((aggregate.window, moves))
         conditions = []
         if aggregate.window.start is not None:
@@ -309,6 +322,30 @@ class _Builder:
         if guarded:
             conditions.append(f"f.known <= greatest(a.until_{window}, a.anchor)")
         return " AND ".join(conditions)
+
+    def _awaited(self, target: BoundAggregate) -> str:
+        """When the event comes first after each anchor (up to `seen`, up to `until`), and when it came before."""
+        facts, guarded = self._facts(target.fact, target.route, target.argument, target.where, ())
+
+        def within(bound: str, lower: str = "") -> str:
+            known = f" AND f.known <= a.{bound}" if guarded else ""
+            return f"FILTER (WHERE {lower}f.time <= a.{bound}{known})"
+
+        grouped = [*(f"f.{identifier(key)}" for key in self.keys), "a.anchor"]
+        after = "f.time > a.anchor AND "
+        selected = [
+            *grouped,
+            f"min(f.time) {within('seen', after)} - a.anchor AS event",
+            f"min(f.time) {within('until', after)} - a.anchor AS final_event",
+            f"count(*) {within('anchor')} AS past",
+            f"a.anchor - min(f.time) {within('anchor')} AS first",
+            f"a.anchor - max(f.time) {within('anchor')} AS last",
+        ]
+        present = "" if target.argument is None else " AND f.value IS NOT NULL"
+        return (
+            f"SELECT {', '.join(selected)} FROM {self.anchors_name} AS a JOIN ({facts}) AS f "
+            f"ON f.time <= a.until{present} GROUP BY {', '.join(grouped)}"
+        )
 
     def _facts(
         self, fact: str, route: Route, argument: Expression | None, where: Expression | None, ties: Sequence[str]
@@ -391,7 +428,14 @@ class _Builder:
             return text
 
         selected = [*keys, "a.moment AS anchor", *(["a.step AS step"] if self.grid is not None else [])]
-        if self.target is not None:
+        if self.awaited is not None:
+            selected += [
+                "a.ends - a.anchor AS horizon",
+                "a.seen - a.anchor AS seen",
+                "a.until - a.anchor AS final_seen",
+            ]
+            selected += ["w.event", "w.final_event", "coalesce(w.past, 0) AS past", "w.first", "w.last"]
+        elif self.target is not None:
             selected.append(f"{self._label(resolve)} AS label")
         if self.rules is not None:
             selected.append("(g0.value IS NULL AND coalesce(g0.listed, 0) > 0) AS ruled_out")  # the target is the first
@@ -413,6 +457,9 @@ class _Builder:
             same = f"{self._same_key(f'g{i}', 'e')} AND g{i}.anchor = a.anchor"
             same += f" AND g{i}.step = a.step" if windowed.moves else ""
             joins.append(f"LEFT JOIN {self._name(i)} AS g{i} ON {same}")
+        if self.awaited is not None:
+            name = self.sources.own_name("awaited")
+            joins.append(f"LEFT JOIN {name} AS w ON {self._same_key('w', 'e')} AND w.anchor = a.anchor")
         exists = self._exists(guarded=guarded)
         return (
             f"SELECT {', '.join(selected)}\nFROM {self.entities_name} AS e\n"
@@ -453,6 +500,24 @@ class _Builder:
         if kind == "none" or (kind == "seen" and not self.query.options.first_seen):
             return ""
         return f"\nWHERE e.{identifier(TIME)} <= a.anchor"
+
+
+def end_of_data(plan: Plan) -> int:
+    """The time up to which labels may look."""
+    split = plan.split
+    return split.prediction if split.complete_until is None else min(split.prediction, split.complete_until)
+
+
+def watched_until(plan: Plan, anchors: Sequence[int]) -> list[int]:
+    """Up to which time the label of each anchor may look while models are chosen: the oldest validation anchor for
+    training, the oldest test anchor for validation, else the end of the data."""
+    split, end = plan.split, end_of_data(plan)
+    valid, test = split.times("valid"), split.times("test")
+    found = []
+    for anchor in anchors:
+        borders = (valid[:1] if anchor in split.times("train") else test[:1] if anchor in valid else ()) or (end,)
+        found.append(min(end, *borders))
+    return found
 
 
 def columns_of_entity(*expressions: Expression | None) -> tuple[ColumnRef, ...]:

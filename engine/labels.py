@@ -13,12 +13,40 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pql.engine.expressions import Statement
-from pql.engine.label_sql import eligible_statement, label_statement
+from pql.engine.label_sql import WATCHED, eligible_statement, label_statement
 from pql.engine.plan import Plan
-from pql.language.bound import TaskKind
+from pql.language.bound import BoundAggregate, TaskKind
 
 if TYPE_CHECKING:
     from pql.engine.history import History
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """How long n rows (entity, anchor) were watched for an event, int64[n] each, in µs from the anchor.
+
+    horizon: the window's end. seen: until when it was watched while models are chosen, final_seen in the refit; event
+    and final_event: when it first happened by then, -1 if it didn't. past: how many there were up to the anchor; first,
+    last: how long before it (-1 if none).
+    """
+
+    horizon: NDArray[np.int64]
+    seen: NDArray[np.int64]
+    final_seen: NDArray[np.int64]
+    event: NDArray[np.int64]
+    final_event: NDArray[np.int64]
+    past: NDArray[np.int64]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+
+    def take(self, index: NDArray[np.int64] | NDArray[np.bool_]) -> Watched:
+        return Watched(*(getattr(self, name)[index] for name in WATCHED))
+
+    def shares(self, *, final: bool = False) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """float64[n], the time of the event or the end of watching as a share of the horizon; bool[n], which it is."""
+        seen, event = (self.final_seen, self.final_event) if final else (self.seen, self.event)
+        happened = event >= 0
+        return np.where(happened, event, np.maximum(seen, 0)) / self.horizon, happened
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +60,9 @@ class LabelTable:
     assumed of it. Per anchor (static queries: under the anchor None), each row under the first that is true of it:
     not_eligible: rows for which WHERE does not hold; not_assumed: rows for which ASSUMING does not; no_label: rows
     dropped for an undefined label. ruled_out: of those without a label, the ones whose every item a ranking's rules
-    forbid. steps: of a forecast, whose rows are (entity, anchor, step), int64[n] from 0, steps ascending.
+    forbid. steps: of a forecast, whose rows are (entity, anchor, step), int64[n] from 0, steps ascending. watched: of
+    TIME_TO, whose `label` is the time to the event, or until it was watched for, in the target's unit; its rows at the
+    prediction anchor only tell what happened before.
     """
 
     keys: pa.Table
@@ -45,6 +75,7 @@ class LabelTable:
     not_assumed: dict[int | None, int] = field(default_factory=dict)
     steps: NDArray[np.int64] | None = None
     ruled_out: dict[int | None, int] = field(default_factory=dict)
+    watched: Watched | None = None
 
     @property
     def usable(self) -> NDArray[np.bool_]:
@@ -59,7 +90,8 @@ def compute_labels(history: History, plan: Plan) -> LabelTable:
     """Run the label statement. Rows without a label are dropped and counted (static queries keep them)."""
     rows = _run(history, label_statement(plan))
     keys, anchors, eligible = _keys(rows, plan), _anchors(rows), _bools(rows, "eligible")
-    label = _defined(rows.column("label").combine_chunks())
+    watched = _watched(rows) if plan.task.kind is TaskKind.TIME_TO_EVENT else None
+    label = _defined(_times(watched, plan) if watched is not None else rows.column("label").combine_chunks())
     if isinstance(label, pa.ChunkedArray):
         label = pa.concat_arrays(label.chunks) if label.num_chunks else pa.array([], label.type)
     missing = label.is_null().to_numpy(zero_copy_only=False)
@@ -79,7 +111,20 @@ def compute_labels(history: History, plan: Plan) -> LabelTable:
         anchors, eligible = anchors[~missing], eligible[~missing]
         assumed = None if assumed is None else assumed[~missing]
         steps = None if steps is None else steps[~missing]
-    return LabelTable(keys, anchors, label, eligible, no_label, not_eligible, assumed, not_assumed, steps, ruled_out)
+    return LabelTable(
+        keys, anchors, label, eligible, no_label, not_eligible, assumed, not_assumed, steps, ruled_out, watched
+    )
+
+
+def _watched(rows: pa.Table) -> Watched:
+    columns = (rows.column(name).cast(pa.int64()).fill_null(-1).to_numpy() for name in WATCHED)
+    return Watched(*(np.array(column, dtype=np.int64) for column in columns))
+
+
+def _times(watched: Watched, plan: Plan) -> pa.Array:
+    """The time to the event, or until it was watched for, in the target's unit."""
+    assert isinstance(plan.query.target, BoundAggregate)
+    return pa.array(watched.shares()[0] * plan.query.target.window.end)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from pql.engine.examples import Labels, Ragged
 
 Floats = NDArray[np.float64]
 
-LOWER_IS_BETTER = frozenset({"mae", "rmse", "logloss", "brier"})
+LOWER_IS_BETTER = frozenset({"mae", "rmse", "logloss", "brier", "ibs"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,8 +77,8 @@ def result_table(
     """The table of predictions, best first.
 
     scores: float64[s] (binary: probability; regression: value), float64[s, classes] (multiclass, multilabel),
-    float64[s, steps] (forecast) or Ranked, for the s scored rows of `asked`. With bounds asked for, values have a
-    last axis more: the value and its k bounds.
+    float64[s, steps] (forecast), float64[s, 3] (time to event: median, probability, expected time) or Ranked, for the
+    s scored rows of `asked`. With bounds asked for, values have a last axis more: the value and its k bounds.
     """
     if isinstance(scores, Ranked):
         return _items(plan, asked, scores)
@@ -86,6 +86,10 @@ def result_table(
     if kind is TaskKind.BINARY:
         columns = {"probability": scores, "prediction": scores >= threshold}
         return _one_row_each(plan, asked, columns, order=scores)
+    if kind is TaskKind.TIME_TO_EVENT:
+        median = pa.array(scores[:, 0], mask=np.isnan(scores[:, 0]))
+        columns = {"median": median, "probability": scores[:, 1], "prediction": scores[:, 2]}
+        return _one_row_each(plan, asked, columns, order=-scores[:, 2])
     if kind is TaskKind.FORECAST:
         return _one_row_per_step(plan, asked, scores)
     if kind is TaskKind.REGRESSION:
@@ -113,6 +117,7 @@ def no_rows(plan: Plan) -> pa.Table:
         "status": pa.string(),
         "score": pa.float64(),
         "probability": pa.float64(),
+        "median": pa.float64(),
         "prediction": {TaskKind.BINARY: pa.bool_(), TaskKind.MULTICLASS: pa.null()}.get(plan.task.kind, pa.float64()),
     }
     names = [name for name in plan.output.columns if name not in plan.output.keys]

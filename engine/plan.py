@@ -32,7 +32,11 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """A moment at which examples are made. role: train, valid, test, lag (labels only, to be features), predict."""
+    """A moment at which examples are made.
+
+    role: train, valid, test, lag (labels only, to be features), late (TIME_TO: for the refit alone, as its window
+    crosses a border of the split or isn't complete), predict.
+    """
 
     time: int
     role: str
@@ -47,7 +51,7 @@ class Split:
     has its lag anchors `a - i*width` among `anchors` (any role), save those whose windows the target's
     data doesn't fill. `width_text` is the window's width as written.
     `encoder_cut`: the latest time whose rows encoders and statistics may see while choosing (last train anchor).
-    `stale_days`: from the end of the target's data to the prediction anchor.
+    `stale_days`: from the end of the target's data, `complete_until`, to the prediction anchor.
     """
 
     kind: str
@@ -61,6 +65,7 @@ class Split:
     test_from: int | None = None
     notes: tuple[str, ...] = ()
     stale_days: float = 0.0
+    complete_until: int | None = None
 
     def times(self, *roles: str) -> tuple[int, ...]:
         """The anchors of the given roles, ascending."""

@@ -17,7 +17,7 @@ from pql.engine.anchors import (
     temporal_split,
     to_us,
 )
-from pql.engine.assuming import check_assignments
+from pql.engine.assuming import assumed_future, check_assignments
 from pql.engine.bounds import bounds_of
 from pql.engine.plan import GraphPlan, Output, Plan, Split, Task
 from pql.engine.planned_graph import aggregates, plan_graph
@@ -139,6 +139,7 @@ def plan_split(query: BoundQuery, statistics: Statistics) -> Split:
             max_train=query.options.anchors,
             evaluate_at=tuple(to_us(when) for when in query.evaluate_at),
             with_lags=query.task in NUMERIC,
+            censored=query.task is TaskKind.TIME_TO_EVENT and assumed_future(query) is None,
             lagging=None if grid is None else Lagging(grid.step, _first_step(query), grid.lag_times),
         )
     except PqlError as error:

@@ -132,7 +132,8 @@ def _typed(values: list[object], kind: pa.DataType, plan: Plan) -> pa.Array:
 def score(
     model: KeptModel, plan: Plan, graph: TemporalGraph, labels: LabelTable, seeds: Seeds, rules: Rules | None = None
 ) -> NDArray[np.float64] | Ranked:
-    """The scores of the seeds; of labelled rows of a static query, out of fold; of a forecast, float64[s, steps].
+    """The scores of the seeds; of labelled rows of a static query, out of fold; of a forecast, float64[s, steps]; of
+    TIME_TO, float64[s, 3].
 
     Bounds asked for are a last axis: the value and its bounds. `rules`: those of a ranking. Raises `no_candidates`
     where they leave nobody anything.
@@ -153,6 +154,10 @@ def score(
         return Ranked(ranked.seed, items, ranked.score, ranked.rank.astype(np.int64), candidates)
     from pql.engine.predict import predict
 
+    if plan.task.kind is TaskKind.TIME_TO_EVENT:
+        from pql.engine.time_to import predict_time_to
+
+        return predict_time_to(model.blend, plan, graph, labels, seeds)
     asked = bounds_of(plan.query)
     if (grid := grid_of(plan.query)) is not None:
         rows, number = repeat_seeds(seeds, grid.count)

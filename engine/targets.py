@@ -62,14 +62,14 @@ def make_examples(labels: LabelTable, plan: Plan, graph: TemporalGraph) -> tuple
     usable = labels.usable & (split != OUT) & (rows >= 0) & labels.label.is_valid().to_numpy(zero_copy_only=False)
     index = np.flatnonzero(usable)
     index = _cap(index, split, labels, plan)
-    _require(split[index], labels, plan)
+    require(split[index], labels, plan)
     seeds = Seeds(rows[index], labels.anchors[index])
     lags = lag_values(labels, plan, graph, seeds)
     values, classes, kept = _encode(labels.label.take(pa.array(index)), split[index], plan, graph)
     examples = Examples(seeds, values, split[index].astype(np.int8), lags)
     if not kept.all():
         examples = examples.take(np.flatnonzero(kept))
-        _require(examples.split, labels, plan)
+        require(examples.split, labels, plan)
     _require_variety(examples, classes, plan)
     if labels.steps is not None:
         examples = replace(examples, steps=forecast_rows(labels, plan, graph, examples.seeds, labels.steps[index]))
@@ -142,8 +142,8 @@ def _cap(index: NDArray[np.int64], split: NDArray[np.int8], labels: LabelTable, 
     return np.sort(np.concatenate(kept))
 
 
-def _require(split: NDArray[np.int8], labels: LabelTable, plan: Plan) -> None:
-    """Some training and validation examples."""
+def require(split: NDArray[np.int8], labels: LabelTable, plan: Plan) -> None:
+    """Some training and validation examples, else `no_labels` or `too_few_labels`."""
     counts = {code: int(np.sum(split == code)) for code in (TRAIN, VALID, TEST)}
     dropped = sum(labels.no_label.values())
     filtered = sum(labels.not_eligible.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Sized
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,11 +12,11 @@ from pql.engine.anchors import completes_at
 from pql.engine.calibrate import Calibration, best_threshold, fit_calibration
 from pql.engine.evaluate import choosing_metric, metrics_table
 from pql.engine.events import Events
-from pql.engine.examples import TEST, TRAIN, VALID, Examples, Labels
+from pql.engine.examples import BEYOND, TEST, TRAIN, VALID, Examples, Labels
 from pql.engine.feature_paths import TOP_SHARES
 from pql.engine.features import FeatureSpec, fit_features
 from pql.engine.graph import ALWAYS, NEVER, TemporalGraph
-from pql.engine.metrics import LOWER_IS_BETTER, measure
+from pql.engine.metrics import LOWER_IS_BETTER, MetricsTable, measure
 from pql.engine.models.base import Fitted, Inputs, Model, Problem
 from pql.engine.models.blend import combine, fit_weights
 from pql.engine.models.boosted import BoostedFitted, spread_over
@@ -38,6 +38,8 @@ MOST_GROWTH = 1.25  # of the rounds, in the refit on more rows
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Measured = Sequence[tuple[str, str, Floats]]  # name, role, scores of all examples
+Judge = Callable[[Examples, Measured, Mapping[str, float], Sequence[str]], MetricsTable]
 
 
 @dataclass(slots=True)
@@ -53,6 +55,7 @@ class _Job:
     events: Events
     notes: list[str]
     step_names: tuple[str, ...] = ()
+    judge: Judge | None = None
 
 
 @dataclass(slots=True)
@@ -78,13 +81,21 @@ class _Contestants:
 
 
 def train(
-    plan: Plan, graph: TemporalGraph, examples: Examples, classes: Sized | int | None, events: Events
+    plan: Plan,
+    graph: TemporalGraph,
+    examples: Examples,
+    classes: Sized | int | None,
+    events: Events,
+    *,
+    judge: Judge | None = None,
+    again: Examples | None = None,
 ) -> TrainedModel:
     """Train the plan's members on the TRAIN examples, choose on VALID, measure TEST once, refit on all if planned.
 
     `classes`: how many classes or labels there are (or what lists them); None or 0 for binary and regression. With too
     little data the best baseline answers and a note says so. A stop asked for through `events` keeps what is fitted
-    so far. Raises PqlError `no_examples` without a training example.
+    so far. `judge` measures instead of the usual metrics; `again` are the examples of the refit where they aren't the
+    same. Raises PqlError `no_examples` without a training example.
     """
     if not len(examples.where(TRAIN)):
         raise PqlError(
@@ -98,14 +109,14 @@ def train(
     examples = _with_validation(kind, examples, plan.model.seed, notes)
     metric = choosing_metric(kind, plan.task.metric)
     names = () if examples.steps is None else useful_names(examples.steps, plan)
-    job = _Job(plan, graph, examples, class_count(classes), kind, metric, events, notes, names)
+    job = _Job(plan, graph, examples, class_count(classes), kind, metric, events, notes, names, judge)
     first, models = _choose(job)
     if not plan.model.refit:
         return first
     if events.stopped:
         return replace(first, notes=(*first.notes, "Stopped before the refit on all labelled anchors."))
     try:
-        return _refit(job, first, models)
+        return _refit(job if again is None else replace(job, examples=again), first, models)
     except KeyboardInterrupt:
         if events.insisted:
             raise
@@ -120,7 +131,7 @@ def _choose(job: _Job) -> tuple[TrainedModel, list[Model]]:
     with job.events.stage("features"):
         spec = _spec(job.plan, job.graph, examples, cut)
         problem = _problem(job, cut, spec)
-    look = examples.where(VALID, TEST)
+    look = examples.where(VALID, TEST, BEYOND)
     seen, inputs = examples.take(look), problem.inputs.take(look)
     checked = seen.where(VALID)
     truth = _labels(seen, checked)
@@ -176,9 +187,12 @@ def _choose(job: _Job) -> tuple[TrainedModel, list[Model]]:
     if kind == "binary":
         positive = np.asarray(truth) > 0.5
         thresholds |= {name: best_threshold(scores[checked], positive) for name, scores in (*parts, *simple)}
-    table = metrics_table(
-        kind, metric, seen, measured, weights=dict(trained.blend), thresholds=thresholds, notes=job.notes
-    )
+    if job.judge is not None:
+        table = job.judge(seen, measured, dict(trained.blend), job.notes)
+    else:
+        table = metrics_table(
+            kind, metric, seen, measured, weights=dict(trained.blend), thresholds=thresholds, notes=job.notes
+        )
     trained = replace(trained, metrics=table)
     trained = with_spread(trained, job.plan, problem, look, measured, constant=bool(_too_little(kind, examples)))
     return trained, [members.models[i] for i in kept]

@@ -14,7 +14,9 @@ from pql.engine.metrics import MetricsTable
 from pql.engine.models.base import Fitted, Model, State
 from pql.engine.models.baselines import TASKS, BaselineModel
 from pql.engine.models.boosted import BoostedModel
+from pql.engine.models.hazards import HAZARDS, HazardModel
 from pql.engine.spread import Spread
+from pql.engine.survival import Intervals
 from pql.language.errors import PqlError
 
 Floats = NDArray[np.float64]
@@ -28,7 +30,7 @@ class TrainedModel:
     for the record, in `metrics`). `limits`: the range predictions of numbers are kept in. `threshold`: of a yes/no
     prediction. `importance`: (feature, share of the boosted model's gain), largest first. `step_names`: the features
     of a step, in tasks of several. `spread`: the distributions behind intervals and quantiles, if the query asked for
-    any.
+    any. `intervals`: of TIME_TO, whose members answer yes or no for each.
     """
 
     name: str
@@ -46,6 +48,7 @@ class TrainedModel:
     importance: tuple[tuple[str, float], ...] = ()
     step_names: tuple[str, ...] = ()
     spread: Spread | None = None
+    intervals: Intervals | None = None
 
     def finish(self, scores: Floats) -> Floats:
         """Calibrate and bound the blended scores; whatever isn't finite becomes the nearest sensible value."""
@@ -73,6 +76,7 @@ class TrainedModel:
             "importance": [list(pair) for pair in self.importance],
             "step_names": list(self.step_names),
             "spread": None if self.spread is None else self.spread.state(),
+            "intervals": None if self.intervals is None else [list(self.intervals.ends), list(self.intervals.usual)],
         }
 
     @classmethod
@@ -94,6 +98,9 @@ class TrainedModel:
             tuple((name, float(share)) for name, share in state["importance"]),
             tuple(state["step_names"]),
             None if state["spread"] is None else Spread.restore(state["spread"]),
+            None
+            if state["intervals"] is None
+            else Intervals(*(tuple(map(float, part)) for part in state["intervals"])),
         )
 
 
@@ -105,6 +112,8 @@ def model_called(name: str) -> Model:
         from pql.engine.models.gnn import Gnn
 
         return Gnn()
+    if name in HAZARDS:
+        return HazardModel(name)
     if name in TASKS:
         return BaselineModel(name)
     raise PqlError(

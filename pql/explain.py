@@ -18,7 +18,7 @@ from pql.bound_text import (
     syntax_text,
     tree_text,
 )
-from pql.language.bound import BoundAggregate, Call, Expression
+from pql.language.bound import BoundAggregate, Call, Expression, TaskKind
 from pql.language.errors import PqlError
 from pql.table import text_table
 
@@ -172,12 +172,27 @@ def _task(plan: Plan) -> list[str]:
             ("what", f"{task.kind.value.replace('_', ' ')}, because {task.reason}" if task.reason else task.kind.value),
             ("label", expression_text(query.target)),
             ("steps", _steps(plan)),
+            ("times", _times(plan)),
             ("items", item_text(query)),
             *rule_texts(query),
             ("route", "; ".join(dict.fromkeys(routes))),
             ("assuming", None if query.assuming is None else expression_text(query.assuming)),
             ("learnt by", f"head {task.head}, loss {task.loss}; chosen by {task.metric} on validation"),
         ]
+    )
+
+
+def _times(plan: Plan) -> str | None:
+    """What a time to an event is learnt from, and what its columns mean."""
+    query = plan.query
+    if query.task is not TaskKind.TIME_TO_EVENT or not isinstance(query.target, BoundAggregate):
+        return None
+    return (
+        "rows are watched until the event, the window's end, or where labels may look no further (training rows until "
+        "the validation anchor, in the refit all until the data's end), and count as far as they go; one model gives "
+        "the hazard of each of up to 8 intervals of the window. median: when the event is as likely past as not, NULL "
+        "if not within the window; probability: of the event within the window; prediction: the expected time, at "
+        f"most {query.target.window.end}, in {query.target.window.unit}"
     )
 
 
@@ -239,7 +254,7 @@ def _anchors(split: Split) -> list[str]:
     )
     if split.kind == "anchors":
         rows = []
-        for role in ("train", "valid", "test", "predict", "lag"):
+        for role in ("train", "valid", "test", "late", "predict", "lag"):
             times = split.times(role)
             if times:
                 rows.append((role, len(times), _when(times[0]), _when(times[-1])))
@@ -274,7 +289,9 @@ def _labels(plan: Plan, counts: Sequence[LabelCount]) -> list[str]:
             "not ASSUMING: what is assumed did not come about in the window; dropped. At the prediction everybody "
             "eligible is scored as if it did: a conditional distribution, not the effect of a cause"
         )
-    if plan.split.kind == "anchors":
+    if plan.query.task is TaskKind.TIME_TO_EVENT:
+        notes.append("cut short: watched up to the border of the split without the event; what was seen is learnt from")
+    elif plan.split.kind == "anchors":
         notes.append(
             "censored: windows that the data does not fill yet, the prediction anchor's among them, are never labelled"
         )

@@ -176,11 +176,39 @@ def training_table(query: ast.Predict, world: World, anchors: Iterable[dt.dateti
             assumed = future or asked.value(query.assuming) is True
             for step in range(steps_of(query)):
                 asked.later = step * width_of(query)
-                label = asked.value(query.target)
+                label = None if is_time_to(query) else asked.value(query.target)
                 if isinstance(label, list) and not label and any(isinstance(t, ast.RankTop) for t in query.tasks):
                     label = None
                 examples.append(Example(values, anchor, label, eligible, assumed, step))
     return examples
+
+
+def is_time_to(query: ast.Predict) -> bool:
+    return isinstance(query.target, ast.Aggregate) and query.target.function == "TIME_TO"
+
+
+@dataclass(frozen=True)
+class Watch:
+    """TIME_TO for one entity at one anchor: watched until when, the first event by then, and the events before."""
+
+    until: dt.datetime
+    event: dt.datetime | None
+    past: tuple[dt.datetime, ...]
+
+
+def watch(query: ast.Predict, world: World, example: Example, border: dt.datetime) -> Watch:
+    """What is seen of an entity from an anchor on, by someone who stops looking at `border`."""
+    node = query.target
+    assert isinstance(node, ast.Aggregate)
+    assert node.window is not None
+    table = query.entities[0].table
+    assert table is not None
+    asked = Question(world, table.text, example.key, {}, example.anchor)
+    end = shift(example.anchor, node.window.end, node.window.unit or "days")  # type: ignore[arg-type]
+    until = min(end, border)
+    after = [time for time, _, value in asked.facts(node, example.anchor, until) if value is not None]
+    past = [time for time, _, value in asked.facts(node, None, example.anchor) if value is not None]
+    return Watch(until, min(after, default=None), tuple(sorted(past)))
 
 
 def steps_of(query: ast.Predict) -> int:
@@ -337,13 +365,19 @@ class Question:
         return value if all(time <= self.anchor for time in reach.times) else None
 
     def _aggregate(self, node: ast.Aggregate) -> Any:
-        world = self.world
-        fact = fact_of(world, node, self.table)
         window = node.window
         assert window is not None
         unit = window.unit or "days"
         low = None if window.start is None else shift(self.anchor, window.start + self.later, unit)  # type: ignore[operator]
         high = shift(self.anchor, window.end + self.later, unit)  # type: ignore[operator]
+        return aggregate(node.function, self.facts(node, low, high))
+
+    def facts(
+        self, node: ast.Aggregate, low: dt.datetime | None, high: dt.datetime
+    ) -> list[tuple[dt.datetime, list[Any], Any]]:
+        """(time, primary key, value) of the rows later than `low`, up to `high`, and known by then."""
+        world = self.world
+        fact = fact_of(world, node, self.table)
         rows = []
         for row in world.visible(fact):
             time = world.time(fact, row)
@@ -362,7 +396,7 @@ class Question:
             if passes and known <= max(high, self.anchor):
                 tie = [(row[c] is None, row[c]) for c in world.keys.get(fact, ())]
                 rows.append((time, tie, value))
-        return aggregate(node.function, rows)
+        return rows
 
 
 def aggregate(function: str, rows: list[tuple[dt.datetime, list[Any], Any]]) -> Any:

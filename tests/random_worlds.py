@@ -304,3 +304,15 @@ def random_forecast(rng: random.Random, database: Database) -> str:
         target = f"{target} - {_number(rng, entity, past, items=items)}"
     where = f" WHERE {_entity_filter(rng, entity, items=items)}" if rng.random() < 0.4 else ""
     return f"PREDICT {target} FORECAST {rng.randint(1, 3)} TIMEFRAMES FOR EACH {entity}{where}"
+
+
+def random_time_to(rng: random.Random, database: Database) -> str:
+    """A time to an order or an item of some kind."""
+    items = "items" in database.tables
+    entity = rng.choice(["customers.customer_id"] * 4 + ["products.product_id"])
+    fact = "items" if items and (entity.startswith("products") or rng.random() < 0.3) else "orders"
+    what = "items.*" if fact == "items" else rng.choice(["orders.*", "orders.amount"])
+    event = f"TIME_TO({what}{_filter(rng, fact, entity, items=items)}"
+    window = rng.choice(["0, 10", "0, 15, days", "0, 1, months", "0, 36, hours", "0, 2, weeks"])
+    where = f" WHERE {_entity_filter(rng, entity, items=items)}" if rng.random() < 0.4 else ""
+    return f"PREDICT {event}, {window}) FOR EACH {entity}{where}"

@@ -92,7 +92,7 @@ def test_ids_asked_for_keep_their_status(db: pql.Session) -> None:
 
 def test_the_training_table_has_a_row_for_each_step(db: pql.Session) -> None:
     table = db.labels(WEEKS.replace("COUNT(orders.*", "AVG(orders.amount")).to_arrow_table()
-    assert table.column_names == ["CUSTOMER_ID", "anchor", "step", "window_start", "window_end", "label", "split"]
+    assert table.column_names[:7] == ["CUSTOMER_ID", "anchor", "step", "window_start", "window_end", "label", "split"]
     counted = db.labels(WEEKS).to_arrow_table()
     assert len(counted) > len(table), "an average over an empty window has no label, the other steps keep theirs"
     assert set(counted.column("step").to_pylist()) == {1, 2, 3, 4}

@@ -16,8 +16,6 @@ def unsupported(query: ast.Predict, bound: BoundQuery) -> list[Fault]:
         place = None if span == ast.NOWHERE else span
         faults.append(Fault("not_supported", f"{what} is not supported yet", place, hint))
 
-    if bound.task is TaskKind.TIME_TO_EVENT:
-        note("TIME_TO", syntax.target.span, "ask whether it happens in a window: EXISTS(…, 0, 30, days)")
     if bound.is_static and bound.task in (TaskKind.RANKING, TaskKind.MULTILABEL):
         note("a list without a window", syntax.target.span, "list over a window of a table with a time column")
     if bound.pair is not None and bound.task is not TaskKind.RANKING:

@@ -24,6 +24,7 @@ TASKS = {
     "WHERE COUNT(orders.*, -60, 0, days) > 0",
     "regression": "PREDICT SUM(order_lines.amount, 0, 21, days) FOR EACH customers.customer_id",
     "forecast": "PREDICT SUM(order_lines.amount, 0, 7, days) FORECAST 3 TIMEFRAMES FOR EACH customers.customer_id",
+    "time_to": "PREDICT TIME_TO(orders.* WHERE orders.channel = 'web', 0, 21, days) FOR EACH customers.customer_id",
     "multiclass": "PREDICT LAST(orders.channel, 0, 21, days) FOR EACH customers.customer_id",
     "multilabel": "PREDICT LIST_DISTINCT(products.category, 0, 21, days) CLASSIFY FOR EACH customers.customer_id",
     "ranking": "PREDICT LIST_DISTINCT(order_lines.product_id, 0, 21, days) RANK TOP 5 FOR EACH customers.customer_id",
