@@ -343,6 +343,7 @@ def test_odd_values_are_json_too():
 
 class TestLabelCounts:
     class Table:
+        watched = None
         not_assumed: typing.ClassVar = {}
         ruled_out: typing.ClassVar = {}
         anchors = np.array([40, 40, 70, 100, 100], np.int64) * DAY
