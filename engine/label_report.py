@@ -25,9 +25,9 @@ def label_rows(labels: LabelTable, plan: Plan, history: History | None = None) -
     """Key columns, `anchor` (a row's own time in static queries), `label`, `split` of every example, by anchor, key.
 
     Of TIME_TO the label is the time to the event in the target's unit where `event` is true, else how long it was
-    watched for. Of a forecast a row for each step, with `step`, `window_start` and `window_end` before the label. With the history,
-    and but for static targets, also `events`, the rows the label was made of: structs of table, key, time and value,
-    by time, at most MOST_EVENTS of them; and `event_count`, how many there are.
+    watched for. Of a forecast a row for each step, with `step`, `window_start` and `window_end` before the label. With
+    the history, and but for static targets, also `events`, the rows the label was made of: structs of table, key, time
+    and value, by time, at most MOST_EVENTS of them; and `event_count`, how many there are.
     """
     split = split_names(labels, plan)
     known = labels.label.is_valid().to_numpy(zero_copy_only=False)
