@@ -171,7 +171,8 @@ def _in_transaction(con: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _has_temporary(con: duckdb.DuckDBPyConnection) -> bool:
-    return bool(_ask(con, "SELECT 1 FROM duckdb_columns() WHERE NOT internal AND database_name = 'temp' LIMIT 1"))
+    columns = "SELECT 1 FROM duckdb_columns() WHERE NOT internal AND database_name = 'temp'"
+    return bool(_ask(con, f"{columns} UNION ALL SELECT 1 FROM duckdb_variables() LIMIT 1"))
 
 
 def _current_database(con: duckdb.DuckDBPyConnection) -> str:

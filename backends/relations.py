@@ -16,7 +16,7 @@ from pql.backends.base import StoredTable
 from pql.backends.logical import is_whole, logical_type, normal_form, whole_number
 from pql.backends.names import is_id_name
 from pql.backends.sql import alias, identifier, mentions, parameter, string, timestamp, with_tables
-from pql.backends.user_sql import SqlKind, sql_kind
+from pql.backends.sql_kinds import SqlKind, sql_kind
 from pql.backends.user_sql import check as check_user_sql
 from pql.backends.user_sql import run as run_user_sql
 from pql.language.catalog import LogicalType

@@ -7,6 +7,7 @@ it is one. Parameters (`:x`, `$x`, `?`) outside the queries become parameters of
 from __future__ import annotations
 
 import bisect
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,16 +50,24 @@ class Embedded:
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """A statement for DuckDB and the way back: `starts` are offsets in it, `spans` what stands there in the text."""
+    """A statement for DuckDB and the way back: `starts` are offsets in it, `spans` what stands there in the text.
+
+    `words` are the private names in it, by what the text has in their place.
+    """
 
     sql: str
     parameters: dict[str, Any]
+    words: dict[str, str]
     starts: tuple[int, ...]
     spans: tuple[Span | int, ...]
 
     def place(self, span: Span) -> Span:
         """The place in the text of a place in the statement. Where a query was, all of the query."""
         return Span(self._character(span.start).start, self._character(max(span.start, span.end - 1)).end)
+
+    def message(self, message: str) -> str:
+        """A message about the statement in the words of the text."""
+        return re.sub(r"\$?\bpql_(?:predictions_)?\d+\b", lambda name: self.words.get(name[0], "(PREDICT …)"), message)
 
     def _character(self, offset: int) -> Span:
         at = bisect.bisect_right(self.starts, offset) - 1
@@ -123,6 +132,7 @@ def rewritten(found: Embedded, tables: Sequence[str], params: Any) -> Rewritten:
     Raises PqlError `unbound_parameter`.
     """
     values: dict[str | int, str] = {}
+    words: dict[str, str] = {}
     parameters: dict[str, Any] = {}
     faults: list[Fault] = []
     changes: list[tuple[Span, str]] = [(one.span, table) for one, table in zip(found.inner, tables, strict=True)]
@@ -131,19 +141,20 @@ def rewritten(found: Embedded, tables: Sequence[str], params: Any) -> Rewritten:
             values[slot.key] = name = f"pql_{len(values) + 1}"
             value = _value(slot, params, found.text, faults)
             parameters[name] = value
-        changes.append((slot.span, f"${values[slot.key]}"))
+            words[f"${name}"] = words[name] = found.text[slot.span.start : slot.span.end]
+        changes.append((slot.span, f" ${values[slot.key]} "))
     if faults:
         raise PqlError.of(faults, found.text)
     sql, starts = "", [0]
     spans: list[Span | int] = [found.span.start]
     here = found.span.start
-    for span, words in sorted(changes, key=lambda change: change[0].start):
+    for span, replacement in sorted(changes, key=lambda change: change[0].start):
         sql += found.text[here : span.start]
-        starts += [len(sql), len(sql) + len(words)]
+        starts += [len(sql), len(sql) + len(replacement)]
         spans += [span, span.end]
-        sql += words
+        sql += replacement
         here = span.end
-    return Rewritten(sql + found.text[here : found.span.end], parameters, tuple(starts), tuple(spans))
+    return Rewritten(sql + found.text[here : found.span.end], parameters, words, tuple(starts), tuple(spans))
 
 
 def _value(slot: Slot, params: Any, text: str, faults: list[Fault]) -> Any:

@@ -99,7 +99,10 @@ def test_parameters_are_counted_over_the_whole_statement() -> None:
     named = found("SELECT a[1:x], {'a':x}, y:x, x::int, :x, $x, [:x, 1], f(:x) FROM t LIMIT :n")
     assert [slot.key for slot in named.slots] == ["x", "x", "x", "x", "n"]
     made = rewritten(named, [], {"x": 1, "n": 2, "unused": 3})
-    assert made.sql == "SELECT a[1:x], {'a':x}, y:x, x::int, $pql_1, $pql_1, [$pql_1, 1], f($pql_1) FROM t LIMIT $pql_2"
+    assert made.sql == (
+        "SELECT a[1:x], {'a':x}, y:x, x::int,  $pql_1 ,  $pql_1 , [ $pql_1 , 1], f( $pql_1 ) FROM t LIMIT  $pql_2 "
+    )
+    assert made.message('near "$pql_2" of pql_1') == 'near ":n" of :x'
     assert made.parameters == {"pql_1": 1, "pql_2": 2}
 
 

@@ -33,7 +33,7 @@ def sql(work: Workspace, statement: ast.Sql, request: Request) -> SqlResult:
     Raises PqlError: of every query as of a PREDICT alone, and of the SQL `sql_error`, `statement_not_allowed`,
     `several_statements`, `read_only`, `unbound_parameter`.
     """
-    from pql.backends.user_sql import SqlKind, sql_kind
+    from pql.backends.sql_kinds import SqlKind, sql_kind
     from pql.embed import find, names, rewritten
     from pql.engine.output import no_rows
     from pql.sql_result import SqlResult
@@ -189,7 +189,7 @@ def _placed(error: PqlError, found: Embedded, made: Rewritten) -> PqlError:
         bare = [word for word in found.loose if not any(_within(word, query) for query in queries)]
         if fault.code == "sql_error" and fault.message.lower().startswith("syntax error") and bare:
             hint = _IN_BRACKETS
-        faults.append(Fault(fault.code, fault.message, span, hint, None, fault.nearest))
+        faults.append(Fault(fault.code, made.message(fault.message), span, hint, None, fault.nearest))
     return PqlError.of(faults, found.text)
 
 
