@@ -15,7 +15,7 @@ from pql.engine.plan import Plan
 from pql.engine.rank import TrainedRanker, train_ranking
 from pql.engine.registry import Registry, Version, code_version, content_key
 from pql.engine.rule_rows import rules_of
-from pql.engine.targets import make_examples
+from pql.engine.targets import make_examples, quiet_examples
 from pql.engine.time_to import train_time_to
 from pql.engine.train import TrainedModel, train
 from pql.language.bound import TaskKind
@@ -51,7 +51,9 @@ class KeptModel:
 
     @property
     def threshold(self) -> float:
-        return self.trained.threshold if isinstance(self.trained, TrainedModel) else 0.5
+        if isinstance(self.trained, TrainedModel):
+            return self.trained.threshold
+        return self.trained.odds.threshold if self.trained.odds is not None else 0.5
 
     @property
     def weights(self) -> dict[str, float]:
@@ -92,7 +94,8 @@ def model_for(
     examples, classes = make_examples(labels, plan, graph)
     if plan.task.kind is TaskKind.RANKING:
         rules = rules_of(history, plan, graph, plan.split.times("train", "valid", "test"))
-        ranker = train_ranking(plan, graph, examples, events, rules)
+        quiet = quiet_examples(history, labels, plan, graph)
+        ranker = train_ranking(plan, graph, examples, events, rules, quiet)
         model = KeptModel(ranker, None, None, key, cached=False)
     else:
         trained = train(plan, graph, examples, len(classes), events)

@@ -80,6 +80,8 @@ def result_table(
     float64[s, steps] (forecast), float64[s, 3] (time to event: median, probability, expected time) or Ranked, for the
     s scored rows of `asked`. With bounds asked for, values have a last axis more: the value and its k bounds.
     """
+    if isinstance(scores, Ranked) and plan.query.asks_pairs:
+        return _one_row_per_pair(plan, asked, scores, threshold)
     if isinstance(scores, Ranked):
         return _items(plan, asked, scores)
     kind = plan.task.kind
@@ -177,6 +179,17 @@ def step_columns(plan: Plan, anchors: NDArray[np.int64], number: NDArray[np.int6
             start[at], end[at] = grid.window(anchor, step)
     moments = [pa.array(times).cast(pa.timestamp("us")) for times in (start, end)]
     return (pa.array(number + 1), *moments)
+
+
+def _one_row_per_pair(plan: Plan, asked: Asked, ranked: Ranked, threshold: float) -> pa.Table:
+    """One row per pair of the first and the second entity, the likeliest first."""
+    order = np.argsort(-ranked.score, kind="stable")
+    rows = asked.scored[ranked.position[order]]
+    keys = asked.keys.take(pa.array(rows)).append_column(
+        plan.output.keys[-1], _whole(ranked.items.take(pa.array(order)))
+    )
+    columns = {"probability": pa.array(ranked.score[order]), "prediction": pa.array(ranked.score[order] >= threshold)}
+    return _assemble(plan, Asked(keys, asked.anchors[rows]), np.arange(len(rows)), columns)
 
 
 def _items(plan: Plan, asked: Asked, ranked: Ranked) -> pa.Table:

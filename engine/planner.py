@@ -101,6 +101,8 @@ def _of_links(query: BoundQuery, graph: GraphPlan) -> tuple[str, ...]:
 def plan_task(query: BoundQuery) -> Task:
     """Head, loss and metric of the query's task (LANGUAGE §5)."""
     head, loss, metric = HEADS[query.task]
+    if query.asks_pairs:
+        metric = "auroc"
     return Task(query.task, head, loss, metric, query.reason, query.item, query.top_k)
 
 
@@ -258,7 +260,7 @@ def plan_output(query: BoundQuery) -> Output:
     ours = [query.alias if name == "prediction" and query.alias else name for name in _columns(query)]
     taken = {name.lower() for name in theirs}
     columns = list(keys)
-    item_column = theirs[-1] if item is not None else None
+    item_column = theirs[-1] if item is not None else keys[-1] if query.asks_pairs else None
     for name in ours:
         if name is _ITEM:
             columns.append(str(item_column))
@@ -270,7 +272,7 @@ def plan_output(query: BoundQuery) -> Output:
     return Output(
         keys=keys,
         columns=tuple(columns),
-        order=ORDER[query.task],
+        order=ORDER[TaskKind.BINARY if query.asks_pairs else query.task],
         top_k=query.top_k,
         item_column=item_column,
         has_status=query.ids is not None,
@@ -294,6 +296,8 @@ def _task_columns(query: BoundQuery) -> tuple[str, ...]:
         return ("prediction", *bounds_of(query).names)
     if kind is TaskKind.MULTICLASS:
         return ("class", "probability") if query.distribution else ("prediction", "probability")
+    if query.asks_pairs:
+        return ("probability", "prediction")
     if kind in (TaskKind.MULTILABEL, TaskKind.RANKING):
         item = _ITEM if _item_name(query) is not None else "class"
         return (item, "score", "rank", *(("candidates",) if query.has_rules else ()))
@@ -304,7 +308,7 @@ def _task_columns(query: BoundQuery) -> tuple[str, ...]:
 
 def _item_name(query: BoundQuery) -> str | None:
     """The name of the item's own column: the key of the item's table, else the column whose values are the items."""
-    if query.item is None or query.task not in (TaskKind.RANKING, TaskKind.MULTILABEL):
+    if query.item is None or query.task not in (TaskKind.RANKING, TaskKind.MULTILABEL) or query.asks_pairs:
         return None
     if query.item.table is not None and query.item.key is not None:
         return query.item.key

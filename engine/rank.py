@@ -16,13 +16,16 @@ from pql.engine.models.ranker import Ranker, RankerCheck, RankerRows, columns_of
 from pql.engine.plan import ModelPlan, Plan
 from pql.engine.rank_blocks import Block, block_of, check_of, collect, judge
 from pql.engine.rank_choice import BOOSTED, JOINT, RANKERS, SIMPLE, Judged, choose_weights, ranking_table
+from pql.engine.rank_odds import Odds, Sample, fit_odds, odds_rows
 from pql.engine.rank_rules import Rules
 from pql.engine.rank_scoring import (
     BATCH,
     NETWORK_FEATURES,
+    Described,
     Moment,
     RankedItems,
     Towers,
+    batch_of,
     blended,
     describe,
     filled_lists,
@@ -43,17 +46,26 @@ LOOKED = 2_000  # of those, for early stopping
 MAX_MEASURED = 6_000  # test examples
 MAX_HURRIED = 300  # of either, once the user wants the work to end
 FEWEST_EXAMPLES = 20
+MAX_QUIET = 1_000  # validation examples with an empty window, for the odds
+MAX_PAIRED = 200_000  # pairs of all items, for the odds of every pair
+FEWEST_PAIRED = 30  # examples, likewise
 NETWORK = {"gnn", "two_tower"}
 _SPLITS = {VALID: "valid", TEST: "test"}
 
 
 def train_ranking(
-    plan: Plan, graph: TemporalGraph, examples: Examples, events: Events, rules: Rules | None = None
+    plan: Plan,
+    graph: TemporalGraph,
+    examples: Examples,
+    events: Events,
+    rules: Rules | None = None,
+    quiet: Examples | None = None,
 ) -> TrainedRanker:
     """Train the plan's members, choose their weights on VALID, measure TEST once, refit the ranker if planned.
 
-    `examples.labels` are sets of item codes, those the `rules` forbid left out. Raises PqlError
-    `no_examples` without a training example.
+    `examples.labels` are sets of item codes, those the `rules` forbid left out. `quiet`: eligible seeds of VALID and
+    TEST whose window is empty, so that the odds are those of everybody. Raises PqlError `no_examples` without a
+    training example.
     """
     with events.stage("interactions"):
         interactions = interactions_of(plan, graph)
@@ -65,7 +77,10 @@ def train_ranking(
             towers = fit_towers(plan, graph, interactions.items, examples, horizon, events, held=held)
     bound = towers.bind(plan, graph, interactions.items) if towers is not None else None
     k = plan.task.top_k or 10
-    trained = fit_ranking(interactions, horizon, examples, model, events, k=k, towers=bound, rules=rules)
+    pairs = plan.query.asks_pairs
+    trained = fit_ranking(
+        interactions, horizon, examples, model, events, k=k, towers=bound, rules=rules, quiet=quiet, pairs=pairs
+    )
     return replace(trained, towers=towers) if trained.uses_towers else trained
 
 
@@ -77,9 +92,14 @@ def predict_ranking(
     k: int | None = None,
     rules: Rules | None = None,
 ) -> RankedItems:
-    """The `k` (else the trained number) best items of every seed, as of its anchor; items are coded like the labels."""
+    """The `k` (else the trained number) best items of every seed, as of its anchor; items are coded like the labels.
+
+    Of the pair form without RANK, every item.
+    """
     interactions = interactions_of(plan, graph)
     towers = trained.towers.bind(plan, graph, interactions.items) if trained.towers is not None else None
+    if plan.query.asks_pairs:
+        return pair_odds(trained, interactions, seeds, towers, rules)
     return rank_items(trained, interactions, seeds, k or trained.k, towers, rules)
 
 
@@ -102,8 +122,10 @@ def fit_ranking(
     k: int,
     towers: Towers | None = None,
     rules: Rules | None = None,
+    quiet: Examples | None = None,
+    pairs: bool = False,
 ) -> TrainedRanker:
-    """`train_ranking` on interactions made by hand."""
+    """`train_ranking` on interactions made by hand. `pairs`: the odds of every pair are wanted, not lists."""
     if not isinstance(examples.labels, Ragged):
         raise TypeError("the labels of a ranking are sets (Ragged)")
     if not len(examples.where(TRAIN)):
@@ -115,13 +137,31 @@ def fit_ranking(
     notes: list[str] = []
     moments: dict[int, Moment] = {}
 
-    def blocks(index: NDArray[np.int64]) -> Iterator[Block]:
-        for anchor in np.unique(examples.seeds.anchors[index]).tolist():
+    def blocks(index: NDArray[np.int64], of: Examples = examples, *, every: bool = False) -> Iterator[Block]:
+        for anchor in np.unique(of.seeds.anchors[index]).tolist():
             if anchor not in moments:
-                moments[anchor] = moment_at(interactions, anchor, horizon, towers, rules, k)
-            at = index[examples.seeds.anchors[index] == anchor]
-            for start in range(0, len(at), BATCH):
-                yield block_of(moments[anchor], examples, at[start : start + BATCH])
+                moments[anchor] = moment_at(interactions, anchor, horizon, towers, rules, k, every=every)
+            at, batch = index[of.seeds.anchors[index] == anchor], batch_of(moments[anchor])
+            for start in range(0, len(at), batch):
+                yield block_of(moments[anchor], of, at[start : start + batch])
+
+    def sample(split: int, known: Judged | None) -> list[Sample]:
+        """Judged pairs of a split, of empty windows too; of every item where the odds of all pairs are wanted."""
+        moments.clear()
+        most = max(FEWEST_PAIRED, MAX_PAIRED // max(1, interactions.n_items)) if pairs else MAX_QUIET
+        found, sizes = [], []
+        for source in (examples, quiet):
+            if source is None or not len(source.where(split)):
+                continue
+            if source is examples and known is not None and not pairs:
+                judged_now = known
+            else:
+                index = _spread(source.where(split), most)
+                judged_now = judge(blocks(index, source, every=pairs), rankers, model, None)
+            found.append(judged_now)
+            sizes.append(len(source.where(split)) / judged_now.n)
+        moments.clear()
+        return [Sample(one, size / sizes[0]) for one, size in zip(found, sizes, strict=True)]
 
     wants = _wanted(model, towers)
     if towers is None and model.name in NETWORK:
@@ -173,6 +213,17 @@ def fit_ranking(
     table = ranking_table({_SPLITS[s]: j for s, j in judged.items()}, weights, k)
     name = "blend" if sum(w > 0 for w in weights.values()) > 1 else max(weights, key=lambda m: weights[m])
     kept = next((r for n, r in rankers.items() if weights[n] > 0), None)
+    odds: Odds | None = None
+    if VALID in judged and not events.stopped:
+        with events.stage("odds"):
+            valid = sample(VALID, judged[VALID])
+            odds = fit_odds(valid, weights)
+            if odds is not None and pairs:
+                rows_of = [odds_rows("valid", valid, odds, weights, name, valid)]
+                if TEST in judged:
+                    rows_of.append(odds_rows("test", sample(TEST, None), odds, weights, name, valid))
+                table = replace(table, metric="auroc", rows=(*(r for part in rows_of for r in part), *table.rows))
+            del valid
     if kept is not None and model.refit and not events.stopped:
         with events.patient(), events.stage("refit"):
             newest_rows = RankerRows.together([r for a in sorted(rows)[-RANKER_ANCHORS - 1 :] for r in rows[a]])
@@ -198,6 +249,7 @@ def fit_ranking(
         judged[VALID].recall if VALID in judged else float("nan"),
         None,
         weights.get("gnn", 0) > 0 or weights.get(JOINT, 0) > 0,
+        odds,
     )
 
 
@@ -213,21 +265,16 @@ def rank_items(
     n = len(seeds)
     lists, values = np.full((n, k), -1, dtype=np.int64), np.zeros((n, k))
     counts = np.zeros(n, dtype=np.int64)
-    weights = dict(trained.weights)
     for anchor in np.unique(seeds.anchors).tolist():
         moment = moment_at(interactions, anchor, trained.horizon, towers, rules, k)
         at = np.flatnonzero(seeds.anchors == anchor)
         rows, place = np.unique(seeds.rows[at], return_inverse=True)
-        for start in range(0, len(rows), BATCH):
-            entities = rows[start : start + BATCH]
+        for start in range(0, len(rows), batch_of(moment)):
+            entities = rows[start : start + batch_of(moment)]
             described = describe(moment, entities)
-            scores = dict(described.scores)
-            if trained.ranker is not None:
-                ranked_by = next(n for n in RANKERS if weights.get(n))
-                scores[ranked_by] = ranker_scores(trained.ranker, described)
-            score = blended(described.candidates.owner, scores, weights)
-            found, value = filled_lists(moment, entities, described.candidates, score, k)
-            mine = np.flatnonzero((place >= start) & (place < start + BATCH))
+            score, odds = _scored(trained, described)
+            found, value = filled_lists(moment, entities, described.candidates, score, odds, k)
+            mine = np.flatnonzero((place >= start) & (place < start + len(entities)))
             counts[at[mine]] = moment.allowed.counts(entities)[place[mine] - start]
             lists[at[mine]], values[at[mine]] = found[place[mine] - start], value[place[mine] - start]
     here = lists >= 0
@@ -240,6 +287,44 @@ def rank_items(
         np.tile(np.arange(1, k + 1, dtype=np.int32), (n, 1))[here],
         counts,
     )
+
+
+def pair_odds(
+    trained: TrainedRanker,
+    interactions: Interactions,
+    seeds: Seeds,
+    towers: Towers | None = None,
+    rules: Rules | None = None,
+) -> RankedItems:
+    """Every pair of a seed and an item it may be given, as `rank_items` gives the best ones."""
+    owners, items, odds, counts = [], [], [], np.zeros(len(seeds), dtype=np.int64)
+    for anchor in np.unique(seeds.anchors).tolist():
+        moment = moment_at(interactions, anchor, trained.horizon, towers, rules, trained.k, every=True)
+        at = np.flatnonzero(seeds.anchors == anchor)
+        at = at[np.argsort(seeds.rows[at], kind="stable")]
+        for start in range(0, len(at), batch_of(moment)):
+            mine = at[start : start + batch_of(moment)]
+            described = describe(moment, seeds.rows[mine])
+            counts[mine] = np.bincount(described.candidates.owner, minlength=len(mine))
+            owners.append(mine[described.candidates.owner])
+            items.append(described.candidates.items)
+            odds.append(_scored(trained, described)[1])
+    owner, item, value = np.concatenate(owners), np.concatenate(items), np.concatenate(odds)
+    order = np.lexsort((-value, owner))
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(seeds)))]).astype(np.int64)
+    rank = (np.arange(len(order)) - offsets[owner[order]] + 1).astype(np.int32)
+    return RankedItems(offsets, owner[order], item[order], value[order], rank, counts)
+
+
+def _scored(trained: TrainedRanker, described: Described) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What orders each candidate, and its odds: the probability that it is among the items of the window."""
+    weights, scores = dict(trained.weights), dict(described.scores)
+    if trained.ranker is not None:
+        scores[next(n for n in RANKERS if weights.get(n))] = ranker_scores(trained.ranker, described)
+    owner = described.candidates.owner
+    score = blended(owner, scores, weights)
+    odds = score if trained.odds is None else trained.odds.apply(owner, scores, score, described.activity)
+    return score, odds
 
 
 def _cut_short(events: Events, notes: list[str], note: str) -> None:

@@ -69,7 +69,7 @@ def judge(
     blocks: Iterable[Block], rankers: Mapping[str, Ranker], model: ModelPlan, rows: dict[int, list[RankerRows]] | None
 ) -> Judged:
     """Score all pairs of a split with every member; with `rows`, keep training pairs for the refit as well."""
-    owner, items, met, truths, truth_met, recalls = [], [], [], [], [], []
+    owner, items, met, truths, truth_met, recalls, activity = [], [], [], [], [], [], []
     scores: dict[str, list[NDArray[np.float64]]] = {}
     caps: list[Cap | None] = []
     n = 0
@@ -84,6 +84,7 @@ def judge(
         caps.append(block.moment.allowed.caps(candidates.items))
         items.append(candidates.items)
         met.append(block.described.met)
+        activity.append(block.described.activity)
         truths.append(block.truth)
         of = np.repeat(block.entities, np.diff(block.truth.offsets))
         truth_met.append(history.find(of, block.truth.values)[1])
@@ -102,6 +103,7 @@ def judge(
         {name: np.concatenate(parts) for name, parts in scores.items()},
         float(np.nansum(recalls) / max(1, n)),
         _one_cap(caps),
+        np.concatenate(activity),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ class Judged:
 
     `met` bool[c]: the pair is in the entity's history; `truth_met`: likewise per value of `truth`. `recall`: the mean
     share of the truth among the candidates. `cap`: AT MOST for these pairs.
+    `activity` float64[n, 4]: how active each example's entity is.
     """
 
     n: int
@@ -39,6 +40,7 @@ class Judged:
     scores: Mapping[str, NDArray[np.float64]]
     recall: float
     cap: Cap | None = None
+    activity: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))
 
     def lists(self, score: NDArray[np.float64], k: int) -> NDArray[np.int64]:
         """int64[n, k]: every example's best items by `score`."""

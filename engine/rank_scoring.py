@@ -21,6 +21,8 @@ from pql.engine.rank_rules import Allowed, Rules
 from pql.engine.together import Together, together_at
 
 BATCH = 1_000  # entities described at a time
+LEAST_STEP = 1e-9  # by which the odds of a list fall at least, so that they order it
+MOST_PAIRS = 200_000  # candidates described at a time
 NEAR_BASIS = 5_000  # items compared by embedding: the most popular ones
 NEAREST = 40
 MOST_FILLED = 200  # candidates that popular items fill up to before they are scored
@@ -39,7 +41,7 @@ class Towers(Protocol):
 class Moment:
     """One anchor: its past, its item–item model, the rules and, with towers, the items' embeddings (float32[I, d]).
 
-    `least`: as many candidates are made sure of, where a rule forbids some.
+    `least`: popular items fill up to as many candidates of each entity.
     """
 
     history: History
@@ -58,6 +60,7 @@ class Described:
     features: PairFeatures
     met: NDArray[np.bool_]  # whether the pair is in the entity's history
     newcomer: NDArray[np.bool_]  # whether the entity has no history at all
+    activity: NDArray[np.float64]  # [n, 4]: recency, rows in one and in four horizons (logs), whether there are any
     scores: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
@@ -87,12 +90,23 @@ def moment_at(
     towers: Towers | None = None,
     rules: Rules | None = None,
     k: int = 0,
+    *,
+    every: bool = False,
 ) -> Moment:
-    """All that is known at `anchor` and is the same for every entity. `k`: the length of the lists to be made."""
+    """All that is known at `anchor` and is the same for every entity. `k`: the length of the lists to be made.
+
+    With `every`, all that the rules allow are candidates.
+    """
     history = history_at(interactions, anchor, horizon)
     allowed = (rules or Rules()).at(anchor, history.known)
     items = None if towers is None else towers.embed_items(anchor)
-    return Moment(history, together_at(history), allowed, 0 if rules is None else min(k, MOST_FILLED), towers, items)
+    least = history.n_items if every else 0 if rules is None else min(k, MOST_FILLED)
+    return Moment(history, together_at(history), allowed, least, towers, items)
+
+
+def batch_of(moment: Moment) -> int:
+    """How many entities are described at a time."""
+    return max(1, min(BATCH, MOST_PAIRS // max(1, moment.least)))
 
 
 def describe(moment: Moment, entities: NDArray[np.int64], limits: Limits | None = None) -> Described:
@@ -117,7 +131,15 @@ def describe(moment: Moment, entities: NDArray[np.int64], limits: Limits | None 
         scores["gnn"] = near.astype(np.float64)
     _, met = history.find(entity, candidates.items)
     newcomer = history.entity_count[entity] == 0
-    return Described(candidates, pair_features(history, entities, candidates, extra), met, newcomer, scores)
+    features = pair_features(history, entities, candidates, extra)
+    return Described(candidates, features, met, newcomer, activity_of(history, entities), scores)
+
+
+def activity_of(history: History, entities: NDArray[np.int64]) -> NDArray[np.float64]:
+    """float64[n, 4]: logs of recency (in horizons) and of the rows in 1 and 4 horizons, and whether there are any."""
+    recency = (history.anchor - history.entity_last[entities]) / history.horizon
+    counts = [np.log1p(history.entity_windows[i][entities]) for i in (0, -1)]
+    return np.column_stack([np.log1p(recency), *counts, history.entity_count[entities] > 0]).astype(np.float64)
 
 
 def ranker_scores(ranker: Ranker, described: Described, threads: int = 1) -> NDArray[np.float64]:
@@ -166,11 +188,26 @@ def blended(
     return total
 
 
+def falling(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """float64[n, k] that don't rise along a row: the mean of the least so far and the most from there on."""
+    least = np.minimum.accumulate(values, axis=1)
+    most = np.maximum.accumulate(values[:, ::-1], axis=1)[:, ::-1]
+    return (least + most) / 2
+
+
 def filled_lists(
-    moment: Moment, entities: NDArray[np.int64], candidates: Candidates, score: NDArray[np.float64], k: int
+    moment: Moment,
+    entities: NDArray[np.int64],
+    candidates: Candidates,
+    score: NDArray[np.float64],
+    odds: NDArray[np.float64],
+    k: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The k best items and their scores of every entity (int64, float64 [n, k]); where the candidates run out, popular
-    items follow with ever smaller scores, and -1 only where the rules leave fewer than k of the items known."""
+    """The k best items by `score` and their odds of every entity (int64, float64 [n, k]), evened out so that they fall.
+
+    Where the candidates run out, popular items follow with ever smaller odds, and -1 only where the rules leave fewer
+    than k of the items known.
+    """
     n = len(entities)
     lists = top_lists(candidates.owner, candidates.items, score, n, k, moment.allowed.caps(candidates.items))
     width = max(1, moment.history.n_items)
@@ -178,7 +215,8 @@ def filled_lists(
     values = np.zeros((n, k))
     usable = (found & (lists.ravel() >= 0)).reshape(n, k)
     if len(score):
-        values[usable] = score[at.reshape(n, k)[usable]]
+        values[usable] = odds[at.reshape(n, k)[usable]]
+        values = falling(values) * (1 - LEAST_STEP * np.arange(k))
     if (lists >= 0).all():
         return lists, values
     here = lists >= 0

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from pql.engine.kept import KeptModel
     from pql.engine.rank_rules import Rules
 
+MOST_PAIRS = 1_000_000
+
 
 def who(history: History, labels: LabelTable, plan: Plan, graph: TemporalGraph) -> tuple[Asked, Seeds]:
     """The rows of the result and the seeds of those that are scored, in the same order.
@@ -178,6 +180,28 @@ def score(
         scores[at] = found
     assert scores is not None
     return scores
+
+
+def check_pairs(plan: Plan, graph: TemporalGraph, seeds: Seeds, rules: Rules | None) -> None:
+    """Raise `too_many_pairs` where more than a million pairs would have to be answered."""
+    item = plan.task.item
+    if not plan.query.asks_pairs or item is None or item.table is None:
+        return
+    known = graph.nodes[graph.index(item.table)].time <= plan.split.prediction
+    pairs = len(seeds) * int(known.sum())
+    if rules is not None:
+        pairs = int(rules.at(plan.split.prediction, known).counts(seeds.rows).sum())
+    if pairs <= MOST_PAIRS:
+        return
+    entity = f"{plan.query.entity.table}.{plan.query.entity.keys[0]}"
+    text, end = plan.query.text, plan.query.syntax.entities[-1].span.end
+    raise PqlError(
+        "too_many_pairs",
+        f"{pairs:,} pairs of {plan.query.entity.table} and {item.table} are asked about, at most {MOST_PAIRS:,} can be",
+        span=plan.query.syntax.entities[-1].span,
+        hint=f"RANK TOP k gives the likeliest of each; WHERE {entity} IN (…) or CANDIDATES WHERE names fewer",
+        fix=f"{text[:end]} RANK TOP 10{text[end:]}" if end and not plan.query.syntax.tasks else None,
+    )
 
 
 def given_nothing(plan: Plan, scores: NDArray[np.float64] | Ranked) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -18,13 +19,16 @@ from pql.engine.anchors import lag_anchors
 from pql.engine.examples import TEST, TRAIN, VALID, Examples, Labels, Ragged, Seeds
 from pql.engine.graph import TemporalGraph
 from pql.engine.key_index import parent_rows
-from pql.engine.labels import LabelTable
+from pql.engine.labels import LabelTable, compute_eligible
 from pql.engine.plan import Plan
 from pql.engine.step_grid import grid_of
 from pql.engine.steps import Lookup, forecast_rows, node_rows, numbers
 from pql.language.bound import Item, TaskKind
 from pql.language.errors import PqlError
 from pql.language.options import Duration
+
+if TYPE_CHECKING:
+    from pql.engine.history import History
 
 ROLES = {"train": TRAIN, "valid": VALID, "test": TEST}
 NAMES = {TRAIN: "training", VALID: "validation", TEST: "test"}
@@ -74,6 +78,23 @@ def make_examples(labels: LabelTable, plan: Plan, graph: TemporalGraph) -> tuple
     if labels.steps is not None:
         examples = replace(examples, steps=forecast_rows(labels, plan, graph, examples.seeds, labels.steps[index]))
     return examples, classes
+
+
+def quiet_examples(history: History, labels: LabelTable, plan: Plan, graph: TemporalGraph) -> Examples | None:
+    """The eligible seeds of validation and test whose list is empty, with empty sets; None where ASSUMING decides."""
+    if labels.assumed is not None or plan.split.kind != "anchors":
+        return None
+    found = compute_eligible(history, plan, plan.split.times("valid", "test"))
+    rows = node_rows(found.keys, graph)
+    usable = np.flatnonzero(found.eligible & (rows >= 0))
+    width = len(graph.nodes[graph.entity].keys)
+    _, place = np.unique(np.concatenate([found.anchors, labels.anchors]), return_inverse=True)
+    here, there = place[: len(found)] * width + rows, place[len(found) :] * width + node_rows(labels.keys, graph)
+    usable = usable[~np.isin(here[usable], there)]
+    split = np.where(np.isin(found.anchors[usable], plan.split.times("valid")), VALID, TEST).astype(np.int8)
+    nothing = Ragged(np.zeros(len(usable) + 1, dtype=np.int64), np.zeros(0, dtype=np.int64))
+    lags = np.zeros((len(usable), 0), dtype=np.float32)
+    return Examples(Seeds(rows[usable], found.anchors[usable]), nothing, split, lags)
 
 
 def lag_values(labels: LabelTable, plan: Plan, graph: TemporalGraph, seeds: Seeds) -> NDArray[np.float32]:

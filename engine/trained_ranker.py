@@ -9,6 +9,7 @@ import numpy as np
 from pql.engine.metrics import MetricsTable
 from pql.engine.models.base import State
 from pql.engine.models.ranker import Ranker
+from pql.engine.rank_odds import Odds
 from pql.engine.rank_towers import NetworkTowers
 
 
@@ -19,7 +20,8 @@ class TrainedRanker:
     Members: boosted, boosted + gnn (the ranker with the network's scores as features), gnn, repeat, popularity.
 
     `k`: the list's length it was chosen by. `horizon`: µs, the unit of its windows. `recall`: share of the validation
-    truth among the candidates. `uses_towers`: whether the answer needs the network.
+    truth among the candidates. `uses_towers`: whether the answer needs the network. `odds`: turns scores into
+    probabilities; None where validation had too little to tell.
     """
 
     name: str
@@ -32,6 +34,7 @@ class TrainedRanker:
     recall: float = float("nan")
     towers: NetworkTowers | None = None
     uses_towers: bool = False
+    odds: Odds | None = None
 
     @property
     def importance(self) -> tuple[tuple[str, float], ...]:
@@ -49,6 +52,7 @@ class TrainedRanker:
             "metrics": self.metrics.to_json(),
             "notes": list(self.notes),
             "recall": None if np.isnan(self.recall) else self.recall,
+            "odds": self.odds.state() if self.odds else None,
             "towers": self.towers.state() if self.towers else None,
         }
 
@@ -66,4 +70,5 @@ class TrainedRanker:
             float("nan") if state["recall"] is None else float(state["recall"]),
             NetworkTowers.restore(state["towers"]) if state["towers"] else None,
             bool(state["towers"]),
+            Odds.restore(state["odds"]) if state["odds"] else None,
         )

@@ -343,7 +343,10 @@ def _model(plan: Plan) -> list[str]:
 def _output(plan: Plan) -> list[str]:
     output = plan.output
     order = output.order if output.top_k is None else f"{output.order}, at most {output.top_k} each"
-    return _facts([("columns", ", ".join(output.columns)), ("order", order)])
+    score = None
+    if "score" in output.columns and plan.query.task is TaskKind.RANKING:
+        score = "the probability that the item is among those of the window, calibrated on validation"
+    return _facts([("columns", ", ".join(output.columns)), ("score", score), ("order", order)])
 
 
 def _warnings(plan: Plan) -> list[str]:

@@ -192,7 +192,7 @@ def answer(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events, *
     from pql.engine.kept import model_for
     from pql.engine.output import result_table
     from pql.engine.rule_rows import rules_of
-    from pql.engine.scoring import given_nothing, score, who, without_a_past
+    from pql.engine.scoring import check_pairs, given_nothing, score, who, without_a_past
     from pql.engine.what_if import moved, what_if
     from pql.result import Predictions
 
@@ -200,12 +200,13 @@ def answer(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events, *
         data = _read(snapshot, plan)
     with events.stage("graph"):
         graph = build_graph(data.history, plan)
+        asked, seeds = who(data.history, data.labels, plan, graph)
+        rules = rules_of(data.history, plan, graph, [plan.split.prediction])
+        check_pairs(plan, graph, seeds, rules)
     model = model_for(plan, data.history, data.labels, graph, registry, events, keep=keep)
     info = _info(model, events)
     notes: tuple[str, ...] = ()
     with events.stage("predict"):
-        asked, seeds = who(data.history, data.labels, plan, graph)
-        rules = rules_of(data.history, plan, graph, [plan.split.prediction])
         scores = score(model, plan, graph, data.labels, seeds, rules)
         if assignments(plan.query):
             changed = what_if(graph, plan, seeds)

@@ -263,7 +263,7 @@ def test_the_pair_form_equals_the_list_form() -> None:
     assert pair.pair == BoundEntity("products", ("product_id",))
     assert (pair.target, pair.item, pair.top_k, pair.task) == (listed.target, listed.item, 5, TaskKind.RANKING)
     alone = bound("PREDICT BOOL(orders.product_id, 0, 14) FOR EACH customers, products")
-    assert (alone.task, alone.pair) == (TaskKind.BINARY, pair.pair)
+    assert (alone.target, alone.pair, alone.asks_pairs) == (pair.target, pair.pair, True)
 
 
 # ---------------------------------------------------------------- ids, parameters, times, options

@@ -178,13 +178,6 @@ def test_statements_give_what_the_methods_give(db: pql.Session) -> None:
     assert "^" in str(error.value)
 
 
-def test_what_is_read_but_not_executed_yet_says_so(db: pql.Session) -> None:
-    for query in ("PREDICT BOOL(orders.product_id, 0, 14) FOR EACH customers.customer_id, products.product_id",):
-        with pytest.raises(PqlError) as error:
-            db.predict(query)
-        assert error.value.code == "not_supported"
-
-
 def test_the_database_is_never_written(tmp_path: Path, tables) -> None:
     import duckdb
 

@@ -191,6 +191,11 @@ class BoundQuery:
     warnings: tuple[str, ...] = ()
 
     @property
+    def asks_pairs(self) -> bool:
+        """Whether the probability of every pair of two entities is asked for, not a list for each of the first."""
+        return self.pair is not None and self.top_k is None
+
+    @property
     def has_rules(self) -> bool:
         """Whether the query bounds what a ranking may give: CANDIDATES, EXCLUDING or AT MOST."""
         return self.candidates is not None or self.excluding is not None or self.at_most is not None

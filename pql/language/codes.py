@@ -169,6 +169,7 @@ DATA = {
     "no_examples": "No example is left to train on.",
     "nothing_to_check": "CHECK LEAKAGE found no anchor with rows after it and enough before it.",
     "no_entities": "Nobody can be predicted for at the anchor.",
+    "too_many_pairs": "More than a million pairs of two entities; RANK TOP k gives the likeliest of each.",
     "no_candidates": "The rules of a ranking leave nobody anything to be given.",
     "unknown_entity": "No entity has any of the ids asked for.",
 }

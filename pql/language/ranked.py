@@ -73,6 +73,11 @@ def _at_most(scope: Scope, item: Item) -> tuple[int, ColumnRef] | None:
     clause = scope.query.at_most
     if clause is None:
         return None
+    if not any(isinstance(one, ast.RankTop) for one in scope.query.tasks):
+        message = "AT MOST thins lists, and without RANK every pair is answered"
+        edits = scope.without("AT MOST", clause.span)
+        scope.fault("clause_conflict", message, clause.span, hint="add RANK TOP k, or leave it out", edits=edits)
+        return None
     if item.table is None:
         message = f"AT MOST reads a column of the items' rows, and values of {item.column.column} have none"
         edits = scope.without("AT MOST", clause.span)

@@ -139,10 +139,11 @@ def bind_pair(scope: Scope, second: Table | None, target: Expression) -> tuple[E
     if second.name != item.table:
         item = replace(item, table=second.name, key=second.key.columns[0])
     pair = BoundEntity(second.name, second.key.columns)
+    listed = replace(target, function="LIST_DISTINCT", type=column.type)
     if not any(isinstance(clause, ast.RankTop) for clause in scope.query.tasks):
         if scope.query.tasks:
             decide(scope, target, is_static=False)  # notes why the clause does not fit a yes or no
-        return target, pair, Task(TaskKind.BINARY, f"BOOL of a pair: whether {column.column} will occur", item)
-    listed = replace(target, function="LIST_DISTINCT", type=column.type)
+        reason = f"BOOL of a pair: how likely each {second.name} is for each {scope.entity.name}"
+        return listed, pair, Task(TaskKind.RANKING, reason, item)
     task = decide(scope, listed, is_static=False)
     return None if task is None else (listed, pair, replace(task, item=item))

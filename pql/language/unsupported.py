@@ -18,6 +18,4 @@ def unsupported(query: ast.Predict, bound: BoundQuery) -> list[Fault]:
 
     if bound.is_static and bound.task in (TaskKind.RANKING, TaskKind.MULTILABEL):
         note("a list without a window", syntax.target.span, "list over a window of a table with a time column")
-    if bound.pair is not None and bound.task is not TaskKind.RANKING:
-        note("the pair form without RANK", syntax.target.span, "add RANK TOP k for the k most likely of each entity")
     return sorted(faults, key=lambda fault: fault.span.start if fault.span else 0)
