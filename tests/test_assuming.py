@@ -120,6 +120,7 @@ TASKS = {
     "multiclass": "LAST(visits.coach, 0, 20, days)",
     "multilabel": "LIST_DISTINCT(visits.kind, 0, 20, days) CLASSIFY",
     "ranking": "LIST_DISTINCT(visits.kind, 0, 20, days) RANK TOP 2",
+    "forecast": "SUM(visits.price, 0, 10, days) FORECAST 2 TIMEFRAMES",
 }
 ASSUMED = "ASSUMING COUNT(visits.*, 0, 20, days) BETWEEN 3 AND 12"
 MODELS = {"multiclass": "boosted", "multilabel": "boosted", "ranking": "repeat"}
