@@ -13,6 +13,7 @@ from pql.engine.bounds import bounds_of
 from pql.engine.folds import Folds, fit_folds, needs_folds
 from pql.engine.plan import Plan
 from pql.engine.rank import TrainedRanker, train_ranking
+from pql.engine.ranked_classes import as_classes, as_ranking, as_sets, has_too_many_classes
 from pql.engine.registry import Registry, Version, code_version, content_key
 from pql.engine.rule_rows import rules_of
 from pql.engine.targets import make_examples, quiet_examples
@@ -90,6 +91,11 @@ def model_for(
             return restore(found[0], key)
     if plan.task.kind is TaskKind.TIME_TO_EVENT:
         model = KeptModel(train_time_to(plan, graph, labels, events), None, None, key, cached=False)
+        return _kept(model, plan, history, registry, events, keep=keep)
+    if has_too_many_classes(labels, plan):
+        ranked = as_ranking(plan)
+        examples, _ = make_examples(as_sets(labels), ranked, graph)
+        model = KeptModel(as_classes(train_ranking(ranked, graph, examples, events)), None, None, key, cached=False)
         return _kept(model, plan, history, registry, events, keep=keep)
     examples, classes = make_examples(labels, plan, graph)
     if plan.task.kind is TaskKind.RANKING:

@@ -82,6 +82,8 @@ def result_table(
     """
     if isinstance(scores, Ranked) and plan.query.asks_pairs:
         return _one_row_per_pair(plan, asked, scores, threshold)
+    if isinstance(scores, Ranked) and plan.task.kind is TaskKind.MULTICLASS:
+        return _ranked_classes(plan, asked, scores)
     if isinstance(scores, Ranked):
         return _items(plan, asked, scores)
     kind = plan.task.kind
@@ -190,6 +192,20 @@ def _one_row_per_pair(plan: Plan, asked: Asked, ranked: Ranked, threshold: float
     )
     columns = {"probability": pa.array(ranked.score[order]), "prediction": pa.array(ranked.score[order] >= threshold)}
     return _assemble(plan, Asked(keys, asked.anchors[rows]), np.arange(len(rows)), columns)
+
+
+def _ranked_classes(plan: Plan, asked: Asked, ranked: Ranked) -> pa.Table:
+    """The likeliest class of each entity, highest probability first; of RETURN DISTRIBUTION, the likeliest ones."""
+    if plan.query.distribution:
+        columns = {"class": ranked.items, "probability": pa.array(ranked.score)}
+        return _spread(plan, asked, ranked.position, columns)
+    best = np.flatnonzero(ranked.rank == 1)
+    if len(best) == len(asked.scored):
+        columns = {"prediction": ranked.items.take(pa.array(best)), "probability": pa.array(ranked.score[best])}
+        return _one_row_each(plan, asked, columns, order=ranked.score[best])
+    order = best[np.argsort(-ranked.score[best], kind="stable")]
+    columns = {"prediction": ranked.items.take(pa.array(order)), "probability": pa.array(ranked.score[order])}
+    return _spread(plan, asked, ranked.position[order], columns)
 
 
 def _items(plan: Plan, asked: Asked, ranked: Ranked) -> pa.Table:

@@ -140,9 +140,14 @@ def score(
     Bounds asked for are a last axis: the value and its bounds. `rules`: those of a ranking. Raises `no_candidates`
     where they leave nobody anything.
     """
-    if plan.task.kind is TaskKind.RANKING:
-        from pql.engine.rank import predict_ranking
+    from pql.engine.trained_ranker import TrainedRanker
 
+    if isinstance(model.trained, TrainedRanker):
+        from pql.engine.rank import predict_ranking
+        from pql.engine.ranked_classes import MOST_SHOWN, as_ranking
+
+        if plan.task.kind is not TaskKind.RANKING:
+            plan = as_ranking(plan, MOST_SHOWN if plan.query.distribution else 1)
         ranked = predict_ranking(model.ranker, plan, graph, seeds, plan.task.top_k, rules)
         items = item_values(plan, graph).take(pa.array(ranked.item))
         if rules is not None and len(seeds) and not len(ranked.item):
