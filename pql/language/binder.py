@@ -35,7 +35,7 @@ from pql.language.ranked import bind_ranked
 from pql.language.repairs import as_error
 from pql.language.routes import links_for
 from pql.language.scope import Finding, Scope
-from pql.language.targets import bind_pair, bind_target, is_static
+from pql.language.targets import bind_pair, bind_target, is_static, without_missing
 from pql.language.tasks import Task, decide
 from pql.language.unsupported import unsupported
 
@@ -142,6 +142,9 @@ def _stages(scope: Scope, around: _Surroundings) -> BoundQuery | None:
         target, task, pair = _task(scope, target, second)
     where = bind_where(scope, entity.name)
     static = target is not None and is_static(scope, target)
+    where, missing_only = without_missing(where, target if static else None)
+    if missing_only:
+        scope.warnings.append("rows without the value asked for are scored; those with one teach")
     assuming = bind_assuming(scope, entity.name, is_static=static)
     ids = bind_ids(scope, entity)
     kind = None if task is None else task.kind
@@ -168,6 +171,7 @@ def _stages(scope: Scope, around: _Surroundings) -> BoundQuery | None:
         pair=pair,
         top_k=task.top_k,
         where=where,
+        missing_only=missing_only,
         assuming=assuming,
         ids=ids,
         using=using,

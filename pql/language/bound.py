@@ -154,7 +154,8 @@ class BoundQuery:
     """A query resolved against `catalog`.
 
     `target` holds BoundAggregates (is_static false) or only ColumnRefs of the entity's row (is_static true).
-    `where` may mix static columns and past aggregates. `ids` are the keys asked for (tuples for composite keys).
+    `where` may mix static columns and past aggregates; `missing_only`: it also said that the column asked for IS NULL.
+    `ids` are the keys asked for (tuples for composite keys).
     `forecast_steps` 1 unless FORECAST. `reading` is the full text a named target was read as.
     """
 
@@ -170,6 +171,7 @@ class BoundQuery:
     pair: BoundEntity | None = None
     top_k: int | None = None
     where: Expression | None = None
+    missing_only: bool = False
     assuming: Expression | None = None
     ids: tuple[Scalar | tuple[Scalar, ...], ...] | None = None
     using: tuple[str, ...] | None = None

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pql.language import ast
 from pql.language.aggregates import bind_aggregate
-from pql.language.bound import BoundAggregate, BoundEntity, ColumnRef, Expression, TaskKind
+from pql.language.bound import BoundAggregate, BoundEntity, Call, ColumnRef, Expression, TaskKind
 from pql.language.catalog import Table
 from pql.language.expressions import Place, bind_value
 from pql.language.scope import Edit, Scope, is_own_key, quoted
@@ -46,6 +46,30 @@ def bind_target(scope: Scope, entity: str) -> Expression | None:
 def is_static(scope: Scope, bound: Expression) -> bool:
     """Whether the target is read from rows as they stand, without a window of time."""
     return not aggregates_in(bound) or _is_static_list(scope, bound)
+
+
+def without_missing(where: Expression | None, target: Expression | None) -> tuple[Expression | None, bool]:
+    """`where` without its condition that the column asked for IS NULL, and whether it had one.
+
+    Such a condition says which rows are scored; those that teach have a value.
+    """
+    if where is None:
+        return None, False
+    parts = where.args if isinstance(where, Call) and where.op == "and" else (where,)
+    rest = tuple(part for part in parts if not _asks_for_missing(part, target))
+    if len(rest) == len(parts):
+        return where, False
+    if len(rest) < 2:
+        return (rest[0] if rest else None), True
+    assert isinstance(where, Call)
+    return replace(where, args=rest), True
+
+
+def _asks_for_missing(part: Expression, target: Expression | None) -> bool:
+    if not isinstance(part, Call) or part.op != "is_null" or not isinstance(target, ColumnRef):
+        return False
+    column = part.args[0]
+    return isinstance(column, ColumnRef) and replace(column, span=target.span) == target
 
 
 def _is_static_list(scope: Scope, bound: Expression) -> bool:
