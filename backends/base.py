@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pql.backends.altered import LaterRows
 
 
+PREDICTIONS = "predictions by pql"  # how the comment begins on a table that CREATE TABLE makes of predictions
+HOLDS_PREDICTIONS = "it holds predictions"  # why such a table is left out
+
+
 @dataclass(frozen=True, slots=True)
 class DeclaredLink:
     """A foreign key that the database itself declares."""
@@ -59,19 +63,24 @@ class Snapshot(Protocol):
         """
         ...
 
-    def run_sql(self, statement: str, parameters: Mapping[str, Any], frames: Mapping[str, pa.Table]) -> pa.Table:
+    def run_sql(
+        self, statement: str, parameters: Mapping[str, Any], frames: Mapping[str, pa.Table], *, note: str = ""
+    ) -> pa.Table:
         """Run one statement of the user's over the tables as they are stored, under the names the source has for them.
 
         A query gives its rows; COPY and CREATE TABLE give one row with how many were written (`rows`). `$name` in
         the text are the `parameters`; `frames` are further tables of this one statement, which must not shadow any.
-        PqlError `sql_error`, `several_statements`, `statement_not_allowed`, `read_only`, `file_not_writable`.
+        note: what predictions a table is made of; it is kept as the table's comment, and the table is no data then.
+        PqlError `sql_error`, `several_statements`, `statement_not_allowed`, `read_only`, `table_exists`,
+        `file_in_source`, `file_not_writable`.
         """
         ...
 
     def check_sql(self, statement: str, parameters: Mapping[str, Any], frames: Mapping[str, pa.Table]) -> None:
         """Raise what `run_sql` would say of names in a statement, before its frames have rows (or all their types).
 
-        Nothing is run, and nothing is raised that types or rows could change. PqlError `sql_error`.
+        Nothing is run, and nothing is raised that types or rows could change. PqlError `sql_error`, `table_exists`,
+        `file_in_source`.
         """
         ...
 

@@ -13,9 +13,10 @@ from typing import Any
 
 import duckdb
 
-from pql.backends.base import DeclaredLink, StoredTable
-from pql.backends.relations import DuckSnapshot, Relation, first_line, read_only, run
+from pql.backends.base import HOLDS_PREDICTIONS, PREDICTIONS, DeclaredLink, StoredTable
+from pql.backends.relations import DuckSnapshot, Relation, first_line, run
 from pql.backends.sql import qualified, string
+from pql.backends.sql_targets import read_only
 from pql.language.errors import PqlError
 
 SUFFIXES = (".duckdb", ".ddb", ".db")
@@ -129,10 +130,10 @@ def _stand_where(cursor: duckdb.DuckDBPyConnection, con: duckdb.DuckDBPyConnecti
 def _without_downloads(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     """Let nothing be fetched from the network, where the database is open nowhere else in this process."""
     try:
-        row = con.execute("SELECT * FROM duckdb_connection_count()").fetchone()
+        rows = con.execute("SELECT * FROM duckdb_connection_count()").fetchall()
     except duckdb.CatalogException:  # an older DuckDB
         return con
-    if row is not None and row[0] == 1:
+    if rows == [(1,)]:
         con.execute("SET GLOBAL autoinstall_known_extensions = false")
     return con
 
@@ -214,7 +215,11 @@ def _read(
     keys, links = _constraints(con, where, names)
     relations: list[Relation] = []
     skipped: list[tuple[str, str]] = [(".".join(place[1:]), "its columns are unknown") for place in views - set(found)]
+    predicted = _places(con, f"SELECT * FROM duckdb_tables() {where} AND comment LIKE {string(PREDICTIONS + '%')}")
     for place, fields in found.items():
+        if place in predicted:
+            skipped.append((names[place], HOLDS_PREDICTIONS))
+            continue
         is_view = place in views
         if is_view:
             reason = _fault_of_view(con, place)
@@ -224,10 +229,18 @@ def _read(
         declared = keys.get(place), tuple(links.get(place, ()))
         table = StoredTable(names[place], tuple(fields), *declared, is_view=is_view, schema=place[1])
         relations.append(Relation(table, qualified(*place)))
+    files = [row["path"] for row in _ask(con, "SELECT path FROM duckdb_databases() WHERE NOT internal") if row["path"]]
     if not relations:
         raise PqlError("empty_source", "the database has no tables that can be read")
     ordered = _ask(con, "SELECT current_setting('preserve_insertion_order') AS kept")[0]["kept"]
-    return DuckSnapshot(con, relations, sorted(skipped), is_ordered=bool(ordered), is_ours=is_ours, writes=writes)
+    own = [Path(file).resolve() for file in files]
+    how = {"is_ordered": bool(ordered), "is_ours": is_ours, "writes": writes}
+    return DuckSnapshot(con, relations, sorted(skipped), own_files=own, **how)
+
+
+def _places(con: duckdb.DuckDBPyConnection, statement: str) -> set[tuple[str, str, str]]:
+    """The (database, schema, table) of each row of a catalog's."""
+    return {(row["database_name"], row["schema_name"], row["table_name"]) for row in _ask(con, statement)}
 
 
 def _names(places: list[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:

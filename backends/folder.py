@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from pql.backends.base import StoredTable
 from pql.backends.frames import OWN_SETTINGS, describe
-from pql.backends.relations import DuckSnapshot, Relation, first_line, read_only
+from pql.backends.relations import DuckSnapshot, Relation, first_line
 from pql.backends.sql import identifier, string
+from pql.backends.sql_targets import read_only
 from pql.language.errors import PqlError
 
 _CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
@@ -76,7 +77,7 @@ class FolderBackend:
             raise read_only()
         cursor = self._con.cursor()
         try:
-            yield _WatchedSnapshot(self._con, self._relations, cursor, self._parquet)
+            yield _WatchedSnapshot(self._con, self._relations, cursor, self._parquet, self.path)
         finally:
             cursor.close()
 
@@ -93,20 +94,23 @@ class _WatchedSnapshot(DuckSnapshot):
         relations: list[Relation],
         cursor: duckdb.DuckDBPyConnection,
         files: tuple[Path, ...],
+        place: Path,
     ) -> None:
         self._files = files
         self._stamps = _stamps(files)
         self._cursor = cursor
         self._unnamed = list(relations)
-        super().__init__(con, relations)
+        super().__init__(con, relations, own_files=(place,))
 
     def _run(self, statement: str, parameters: Sequence[Any] = ()) -> pa.Table:
         rows = super()._run(statement, parameters)
         self._check()
         return rows
 
-    def run_sql(self, statement: str, parameters: Mapping[str, Any], frames: Mapping[str, pa.Table]) -> pa.Table:
-        rows = super().run_sql(statement, parameters, frames)
+    def run_sql(
+        self, statement: str, parameters: Mapping[str, Any], frames: Mapping[str, pa.Table], *, note: str = ""
+    ) -> pa.Table:
+        rows = super().run_sql(statement, parameters, frames, note=note)
         self._check()
         return rows
 

@@ -11,8 +11,9 @@ import duckdb
 import pyarrow as pa
 
 from pql.backends.base import StoredTable
-from pql.backends.relations import DuckSnapshot, Relation, read_only, run
+from pql.backends.relations import DuckSnapshot, Relation, run
 from pql.backends.sql import identifier
+from pql.backends.sql_targets import read_only
 from pql.language.errors import PqlError
 
 OWN_SETTINGS = {"python_enable_replacements": False, "autoinstall_known_extensions": False}

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pql.backends.base import Snapshot, StoredTable
+from pql.backends.base import HOLDS_PREDICTIONS, Snapshot, StoredTable
 from pql.backends.logical import logical_type
 from pql.backends.sql import Select, conjunction, identifier, timestamp
 from pql.language.catalog import Clock, Evidence, Key, LogicalType
@@ -98,7 +98,9 @@ class Profile:
         for stored in snapshot.tables():
             types = {name: logical_type(kind, name) for name, kind in stored.columns}
             profile.drafts[stored.name] = Draft(stored, types)
-        profile.warnings += [f"{name} is left out: {reason}" for name, reason in snapshot.skipped()]
+        profile.warnings += [
+            f"{name} is left out: {reason}" for name, reason in snapshot.skipped() if reason != HOLDS_PREDICTIONS
+        ]
         return profile
 
     @property

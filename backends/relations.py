@@ -6,17 +6,19 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from pql.backends.altered import LaterRows, mark_frame, readable, replaced, scrambled, without
-from pql.backends.base import StoredTable
+from pql.backends.base import PREDICTIONS, StoredTable
 from pql.backends.logical import is_whole, logical_type, normal_form, whole_number
 from pql.backends.names import is_id_name
 from pql.backends.sql import alias, identifier, mentions, parameter, string, timestamp, with_tables
-from pql.backends.sql_kinds import SqlKind, sql_kind
+from pql.backends.sql_kinds import SqlKind, file_written, new_table, sql_kind
+from pql.backends.sql_targets import find_table, read_only, refuse_file, refuse_table
 from pql.backends.user_sql import check as check_user_sql
 from pql.backends.user_sql import run as run_user_sql
 from pql.language.catalog import LogicalType
@@ -51,16 +53,6 @@ def run(con: duckdb.DuckDBPyConnection, statement: str, parameters: Sequence[Any
     return relation.arrow()
 
 
-def read_only() -> PqlError:
-    """The error for a table that is to be made where nothing may be written."""
-    return PqlError(
-        "read_only",
-        "the session only reads, so that no table is made",
-        hint="open it for writing: pql.connect(path, read_only=False), or --write on the command line; "
-        "COPY (PREDICT …) TO 'file.parquet' writes a file",
-    )
-
-
 def first_line(error: BaseException) -> str:
     """What a library's exception says, without its kind and without the lines that quote the statement."""
     text = str(error).strip().split("\n")[0]
@@ -73,7 +65,8 @@ class DuckSnapshot:
 
     Every statement gets the relations that it mentions as inlined common table expressions: nothing is created in
     any database, and the views of the user's database keep seeing the stored tables. `is_ours`: the connection is
-    not the user's own; `writes`: tables may be made.
+    not the user's own; `writes`: tables may be made;
+    `own_files` are the files and folders that hold the data.
     """
 
     def __init__(
@@ -85,12 +78,14 @@ class DuckSnapshot:
         is_ordered: bool = True,
         is_ours: bool = True,
         writes: bool = False,
+        own_files: Sequence[Path] = (),
     ) -> None:
         self._con = con
         self._skipped = tuple(skipped)
         self._is_ordered = is_ordered
         self._is_ours = is_ours
         self._writes = writes
+        self._own_files = tuple(own_files)
         self._relations = tuple(relations)
         self._tables: list[StoredTable] = []
         self._shown: dict[str, str] = {}
@@ -153,19 +148,34 @@ class DuckSnapshot:
         finally:
             self._forget(self._con, registered)
 
-    def run_sql(self, statement: str, parameters: Mapping[str, Any], frames: Mapping[str, pa.Table]) -> pa.Table:
+    def run_sql(
+        self, statement: str, parameters: Mapping[str, Any], frames: Mapping[str, pa.Table], *, note: str = ""
+    ) -> pa.Table:
         kind = sql_kind(statement)
-        if kind is SqlKind.CREATE_TABLE and not self._writes:
-            raise read_only()
+        self._refuse_targets(statement, kind)
         con = self._con_of_the_user()
+        made = new_table(statement) if kind is SqlKind.CREATE_TABLE else None
+        is_new = made is not None and (made.replaces or find_table(con, made.parts) is None)
         try:
             for name, frame in frames.items():
                 con.register(name, frame)
-            return run_user_sql(con, statement, parameters, kind=kind, is_ours=self._is_ours)
+            rows = run_user_sql(con, statement, parameters, kind=kind, is_ours=self._is_ours)
+            if note and made is not None and is_new:
+                con.execute(f"COMMENT ON TABLE {made.name} IS {string(f'{PREDICTIONS}: {note}')}")
+            return rows
         finally:
             self._forget(con, frames)
 
+    def _refuse_targets(self, statement: str, kind: SqlKind) -> None:
+        if kind is SqlKind.CREATE_TABLE:
+            if not self._writes:
+                raise read_only()
+            refuse_table(self._con, new_table(statement))
+        elif kind is SqlKind.COPY:
+            refuse_file(file_written(statement), self._own_files)
+
     def check_sql(self, statement: str, parameters: Mapping[str, Any], frames: Mapping[str, pa.Table]) -> None:
+        self._refuse_targets(statement, sql_kind(statement))
         if not self._is_ours:
             return  # what fails here would end the user's transaction
         with self._beside() as con:

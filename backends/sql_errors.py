@@ -31,7 +31,8 @@ def unreadable(statement: str) -> PqlError:
 
 def said(error: duckdb.Error, statement: str) -> PqlError:
     """DuckDB's error in our form: its first sentence, its place where it has one, its nearest names."""
-    kind, _, rest = str(error).strip().partition(": ")
+    whole = str(error).strip()
+    kind, _, rest = whole.partition(": ") if not whole.startswith("{") else ("Error", "", whole)
     detail: dict[str, Any] = {}
     if rest.startswith("{"):
         try:

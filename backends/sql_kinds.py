@@ -6,6 +6,7 @@ Places in errors are character offsets in the statement.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from enum import StrEnum
 
 import duckdb
@@ -62,13 +63,43 @@ def sql_kind(statement: str) -> SqlKind:
     raise PqlError("statement_not_allowed", f"{shown} is not run here", span=Span(0, len(first)), hint=_HINT)
 
 
+@dataclass(frozen=True, slots=True)
+class NewTable:
+    """What CREATE TABLE makes: `name` as SQL, its dotted `parts`, and what is done where it is there already."""
+
+    name: str
+    parts: tuple[str, ...]
+    replaces: bool
+    keeps: bool
+
+
+def new_table(statement: str) -> NewTable:
+    """The table that a statement of kind CREATE_TABLE makes."""
+    words = [word for word in _tokens(statement) if word[0] != "comment"]
+    texts = [word[1].upper() for word in words]
+    first, last = texts.index("TABLE") + 1, texts.index("AS")
+    keeps = texts[first : first + 3] == ["IF", "NOT", "EXISTS"]
+    first += 3 * keeps
+    names = [text for _, text, _ in words[first:last] if text != "."]
+    parts = tuple(text[1:-1].replace('""', '"') if text.startswith('"') else text for text in names)
+    return NewTable(statement[words[first][2] : words[last][2]].strip(), parts, "REPLACE" in texts[:first], keeps)
+
+
+def file_written(statement: str) -> str | None:
+    """The file or folder that a statement of kind COPY writes, None where it isn't spelt out in plain quotes."""
+    words = [word for word in _tokens(statement) if word[0] != "comment"]
+    end = _closing(words, 1)
+    path = next((text for kind, text, start in words if start >= end and kind == "string_const"), "")
+    return path[1:-1].replace("''", "'") if len(path) > 1 and path[0] == path[-1] == "'" else None
+
+
 def _refuse_writes(query: str) -> None:
     """Raise where an INSERT, UPDATE, DELETE or COPY stands in the WITH of a query, as DuckDB parses it."""
     if not _MAY_WRITE.search(query):
         return
     with duckdb.connect() as con:
-        row = con.execute("SELECT json_serialize_sql(?)", [query]).fetchone()
-    writes = set(_NODE.findall(row[0])) - _READING_NODES if row else set()
+        ((tree,),) = con.execute("SELECT json_serialize_sql(?)", [query]).fetchall()
+    writes = set(_NODE.findall(tree)) - _READING_NODES
     if writes:
         word = min(writes).split("_")[0]
         raise PqlError("statement_not_allowed", f"{word} inside a query is not run here", hint=_HINT)

@@ -45,8 +45,8 @@ def run(
                 assert fetch is not None
                 table = _distinct_names(fetch())
         else:
-            row = result.fetchone()
-            table = pa.table({"rows": pa.array([0 if row is None else row[0]], pa.int64())})
+            counts = result.fetchall()
+            table = pa.table({"rows": pa.array([counts[0][0] if counts else 0], pa.int64())})
         if is_ours:
             con.execute("SET errors_as_json = false")
         return table

@@ -98,7 +98,7 @@ def find(text: str, span: Span, marks: int = 0) -> Embedded:
     slots: list[Slot] = []
     loose: list[Span] = []
     pieces = _pieces(text, span.start, span.end)
-    i = 0
+    i, created = 0, _after_as(pieces)
     while i < len(pieces):
         piece = pieces[i]
         follows = pieces[i + 1] if i + 1 < len(pieces) else None
@@ -118,6 +118,10 @@ def find(text: str, span: Span, marks: int = 0) -> Embedded:
                     pieces, at = _pieces(text, end, span.end), 0
                 i = at
                 continue
+        elif _is_predict(piece) and i == created:
+            end = span.end
+            inner.append(Inner(parse_inside(text, piece.start, end, marks), Span(piece.start, end)))
+            break
         elif (slot := _slot(pieces, i, marks)) is not None:
             slots.append(slot)
             marks += piece.text == "?"
@@ -204,6 +208,12 @@ def _in_characters(part: str, found: list[tuple[int, str]]) -> list[tuple[int, s
         places[at] = i
         at += len(c.encode())
     return [(places.get(offset, len(part)), kind) for offset, kind in found]
+
+
+def _after_as(pieces: list[_Piece]) -> int | None:
+    """In CREATE TABLE … AS, the place of the token after AS."""
+    texts = [piece.text.upper() for piece in pieces]
+    return texts.index("AS") + 1 if texts[:1] == ["CREATE"] and "AS" in texts else None
 
 
 def _is_predict(piece: _Piece) -> bool:

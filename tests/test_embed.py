@@ -90,6 +90,28 @@ def test_a_script_is_cut_between_statements_only() -> None:
     assert script.statements[1].text == texts[1]
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (f"CREATE TABLE x AS {Q}", "CreateTable"),
+        (f"CREATE OR REPLACE TABLE x AS {Q}", "Sql"),
+        (f"CREATE TABLE IF NOT EXISTS x AS -- (\n{Q}", "Sql"),
+        (f'CREATE TABLE s."as"."a ""b" AS {Q}', "Sql"),
+        (f"CREATE TABLE x AS ({Q})", "Sql"),
+        (f"CREATE TABLE x AS SELECT a AS predict FROM ({Q})", "Sql"),
+        (f"COPY ({Q}) TO 'x.csv'", "Copy"),
+        (f"COPY ({Q}) TO 'x''y.csv' (HEADER false)", "Sql"),
+        (f"COPY (SELECT * FROM ({Q})) TO 'x.csv'", "Sql"),
+    ],
+)
+def test_what_writes_is_read_with_all_that_sql_allows(text: str, kind: str) -> None:
+    inner = text.replace("c.id", "c.id = 'it\\'s; x'")
+    first, second = parse_script(f"{inner}; SHOW TABLES").statements
+    assert (type(first).__name__, type(second).__name__) == (kind, "Show")
+    if kind == "Sql":
+        assert queries(inner) == [Q.replace("c.id", "c.id = 'it\\'s; x'")]
+
+
 def test_parameters_are_counted_over_the_whole_statement() -> None:
     text = "SELECT ?, $2 FROM (PREDICT COUNT(o.*, 0, ?) > ? FOR c.id = $1) p WHERE x = ? AND a[1:y] = {'k':z} AND w=:n"
     one = found(text)

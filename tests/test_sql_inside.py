@@ -156,6 +156,10 @@ def test_describe_explain_and_summarize_speak_of_the_result(db: pql.Session) -> 
     assert [row[0] for row in db.sql(f"SUMMARIZE SELECT * FROM ({Q})")] == db.predict(Q).columns
 
 
+def test_columns_are_called_after_the_text(db: pql.Session) -> None:
+    assert db.sql("SELECT ?, ? + 1 AS b", [1, 2]).columns == ["?", "b"]
+
+
 def test_parameters_inside_and_around(db: pql.Session) -> None:
     text = f"SELECT customer_id FROM ({Q.replace('= 0', '> :least')}) p WHERE p.probability >= :p LIMIT $n"
     named = db.sql(text, {"least": 0, "p": 0.2, "n": 4}).fetchall()
@@ -419,14 +423,64 @@ def test_tables_are_made_in_a_session_opened_for_writing(file: Path) -> None:
     with pql.connect(file, read_only=False) as session:
         made = session.sql(f"CREATE TABLE churn AS {Q}")
         assert made.fetchall() == [(len(made.predictions[0]),)]
-        assert refused(session, f"CREATE TABLE Churn AS {Q}").code == "table_exists"
-        list(session.run(f'CREATE OR REPLACE TABLE "high risk" AS SELECT * FROM ({Q}) WHERE probability > 0.3'))
-        assert refused(session, f"CREATE TABLE churn AS (SELECT * FROM ({Q}))").code == "sql_error"
+        list(session.run(f'CREATE TABLE main."high risk" AS SELECT * FROM ({Q}) WHERE probability > 0.3'))
         assert session.sql("SELECT count(*) FROM churn").fetchall() == made.fetchall()
     with duckdb.connect(str(file), read_only=True) as con:
         names = {row[0] for row in con.sql("SELECT table_name FROM duckdb_tables()").fetchall()}
         assert names == {"CUSTOMERS", "ORDERS", "churn", "high risk"}
         assert con.sql("SELECT * FROM churn").fetchall() == made.predictions[0].fetchall()
+
+
+def test_only_tables_of_predictions_are_replaced(file: Path) -> None:
+    with pql.connect(file, read_only=False) as session:
+        session.sql(f"CREATE TABLE churn AS {Q}")
+        for text in (f"CREATE TABLE Churn AS {Q}", f'CREATE TABLE "churn" AS ({Q})', f"CREATE TABLE main.churn AS {Q}"):
+            assert refused(session, text).code == "table_exists"
+        session.sql(f"CREATE OR REPLACE TABLE churn AS {SPEND}")
+        assert session.sql("SELECT * FROM churn").columns == ["CUSTOMER_ID", "anchor", "prediction"]
+        assert session.sql(f"CREATE TABLE IF NOT EXISTS orders AS {Q}").fetchall() == [(0,)]
+        for text in (f"CREATE OR REPLACE TABLE orders AS {Q}", "CREATE OR REPLACE TABLE main.orders AS SELECT 1 AS x"):
+            error = refused(session, text)
+            assert (error.code, "holds data" in error.message) == ("table_exists", True)
+        assert session.sql("SELECT count(*) FROM orders").fetchall() == [(600,)]
+
+
+def test_tables_of_predictions_are_no_data_of_later_ones(file: Path) -> None:
+    query = Q.replace("entity_mean", "boosted, anchors = 2")
+    with pql.connect(file, read_only=False) as session:
+        before = session.predict(query)
+        session.sql(f"CREATE TABLE churn AS {query}")
+        session.sql(f"CREATE TABLE risk AS SELECT customer_id, probability AS p FROM ({query})")
+        after = session.predict(query.replace("WITH (", "WITH (cache = off, "))
+        assert after.to_arrow_table() == before.to_arrow_table()
+        (shown,) = session.run("SHOW TABLES")
+        assert {row[0]: row[1] for row in shown if row[1] == "predictions"}.keys() == {"churn", "risk"}
+        assert "churn" not in str(session.graph())
+        assert session.sql("SELECT count(*) FROM churn JOIN risk USING (customer_id)").fetchall() == [(len(before),)]
+        session.sql("CREATE TABLE cities AS SELECT 1 AS city_id, 'x' AS name")
+        assert "cities" in str(session.graph())
+    with duckdb.connect(str(file)) as con:
+        ((comment,),) = con.sql("SELECT comment FROM duckdb_tables() WHERE table_name = 'churn'").fetchall()
+        assert comment.startswith("predictions by pql: PREDICT COUNT(orders.*, 0, 30, days) = 0")
+
+
+def test_files_are_written_neither_over_the_data_nor_beside_it(tables, file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name, table in tables.items():
+        pq.write_table(table, folder / f"{name}.parquet")
+    with pql.connect(folder) as session:
+        for path in (folder / "churn.parquet", folder / "ORDERS.parquet", folder / "parts" / "x.csv"):
+            (folder / "parts").mkdir(exist_ok=True)
+            for text in (f"COPY ({Q}) TO '{path}'", f"COPY (SELECT * FROM ({Q})) TO '{path}' (HEADER)"):
+                assert refused(session, text).code == "file_in_source"
+        assert len(session.sql(f"COPY ({Q}) TO '{folder}/_churn.parquet'")) == 1
+    with pql.connect(folder) as session:
+        (shown,) = session.run("SHOW TABLES")
+        assert {row[0] for row in shown} == set(tables)
+    for source in (file, duckdb.connect(str(file), read_only=True)):
+        with pql.connect(source) as session:
+            assert refused(session, f"COPY ({Q}) TO '{file}'").code == "file_in_source"
 
 
 def test_a_table_is_made_whole_or_not_at_all(file: Path) -> None:

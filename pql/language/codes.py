@@ -142,6 +142,7 @@ SOURCES = {
     "sql_error": "DuckDB refuses a statement of the user's, or fails to run it.",
     "statement_not_allowed": "A statement of SQL that changes or administers a database.",
     "read_only": "A table is to be made in a session that only reads.",
+    "file_in_source": "A file is to be written over the data, or where it would be read as data.",
     "table_exists": "A table is to be made under a name that one has already.",
     "query_failed": "Reading the data failed in DuckDB.",
 }

@@ -61,6 +61,16 @@ class Searcher:
         self._patience -= lexer.at - start
         return Inside(None, marks)
 
+    def rest(self, start: int) -> Inside:
+        """The PREDICT at `start` that goes on to the `;` or the end, which is its `end`."""
+        lexer, marks = Lexer(self._text, start), 0
+        try:
+            while (token := lexer.next(())).type not in ("$END", "SEMI"):
+                marks += token.type == "PARAMETER" and self._text[token.start] == "?"
+        except PqlError:
+            return Inside(None, marks)
+        return Inside(token.start, marks)
+
     def _is_query(self, start: int) -> bool:
         text, lexer = self._text, Lexer(self._text, start)
         try:

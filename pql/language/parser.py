@@ -22,13 +22,21 @@ from pql.language.mistakes import around, explain
 _SPACE = re.compile(r"(?:[\s\ufeff]+|--[^\n]*|\#[^\n]*|/\*[\s\S]*?\*/)*")
 _GAP = r"(?>\s+|--[^\n]*\n|/\*[\s\S]*?\*/)"
 _READS = rf"(?:select|with|from|values|pivot|unpivot|\({_GAP}*+(?:\({_GAP}*+)*+(?:select|with|from|values|predict))\b"
+_NAME = r"(?:\w+|`[^`]*+`|\"(?:[^\"]|\"\")*+\")"
+_CREATE = (
+    rf"create{_GAP}++(?:or{_GAP}++replace{_GAP}++)?(?:temp(?:orary)?{_GAP}++)?table{_GAP}++"
+    rf"(?:{_GAP}|[\w.$]|\"(?:[^\"]|\"\")*+\")+?(?<![\w$])as{_GAP}*+"
+)
+_CREATE_PREDICT = re.compile(rf"{_CREATE}(?=predict\b)", re.IGNORECASE)
 _SQL_START = re.compile(
     rf"""{_READS}|summarize\b|describe{_GAP}++{_READS}|explain{_GAP}++(?:analyze{_GAP}++)?{_READS}
     |copy{_GAP}*+\({_GAP}*+(?!predict\b)
-    |create{_GAP}++(?:or{_GAP}++replace{_GAP}++)?(?:temp(?:orary)?{_GAP}++)?table{_GAP}++
-     (?:{_GAP}|[\w.$]|"(?:[^"]|"")*+")+?(?<![\w$])as{_GAP}*+{_READS}""",
+    |(?!create{_GAP}++table{_GAP}++{_NAME}{_GAP}++as{_GAP}++predict\b)
+     {_CREATE}(?:{_READS}|predict\b)""",
     re.IGNORECASE | re.VERBOSE,
 )
+_COPY = re.compile(rf"copy{_GAP}*+\({_GAP}*+(?=predict\b)", re.IGNORECASE)
+_COPY_OPTIONS = re.compile(rf"{_GAP}*+to{_GAP}*+'(?:[^']|'')*+'{_GAP}*+(?:\(|with\b)", re.IGNORECASE)
 _SQL_PIECE = re.compile(
     rf"""--[^\n]*|/\*[\s\S]*?\*/|\be'(?:[^'\\]|\\[\s\S]|'')*+'|'(?:[^']|'')*+'|"(?:[^"]|"")*+"
     |(?<![\w$])\$(\w*)\$[\s\S]*?\$\1\$|\({_GAP}*+(?=predict\b)|\w+|;|[\s\S]""",
@@ -113,7 +121,7 @@ def accepts(prefix: str) -> frozenset[str]:
     start = 0
     while True:
         start = _after_space(prefix, start)
-        if _SQL_START.match(prefix, start):
+        if _is_sql(prefix, start):
             end, _ = _sql_end(prefix, start)
         else:
             try:
@@ -137,7 +145,7 @@ def _script(text: str) -> ast.Script:
         if text[start] == ";":
             start += 1
             continue
-        if _SQL_START.match(text, start):
+        if _is_sql(text, start):
             end, inside = _sql_end(text, start)
             body = text[start:end].rstrip()
             statements.append(ast.Sql(body, Span(start, start + len(body)), marks))
@@ -171,9 +179,21 @@ def _after_space(text: str, start: int) -> int:
     return match.end() if match else start
 
 
+def _is_sql(text: str, start: int) -> bool:
+    """True where a statement of SQL starts; COPY (PREDICT …) is one where options of DuckDB's follow the file."""
+    if _SQL_START.match(text, start):
+        return True
+    copy = _COPY.match(text, start)
+    inside = Searcher(text).query(copy.end()) if copy else None
+    return inside is not None and inside.end is not None and _COPY_OPTIONS.match(text, inside.end) is not None
+
+
 def _sql_end(text: str, start: int) -> tuple[int, int]:
     """The offset of the `;` that ends the SQL statement at `start`, or of the end, and how many `?` stand before it."""
     searcher, marks = Searcher(text), 0
+    created = _CREATE_PREDICT.match(text, start)
+    if created and (rest := searcher.rest(created.end())).end is not None:
+        return rest.end, rest.marks
     while (piece := _SQL_PIECE.match(text, start)) is not None:
         if piece[0] == ";":
             break

@@ -6,7 +6,7 @@ user's tables are not touched: predictions are shown to DuckDB as Arrow tables u
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pql.sql_result import SqlResult
 
 _AS_STORED = ("UUID", "UBIGINT", "HUGEINT", "UHUGEINT")  # keys that predictions carry as strings
-_ONE_COLUMN = "choose its column: IN (SELECT customer_id FROM (PREDICT …))"
+_ONE_COLUMN = "choose one of its columns: (SELECT customer_id FROM (PREDICT …))"
 _IN_BRACKETS = "PREDICT stands in brackets inside SQL: SELECT * FROM (PREDICT … FOR EACH …)"
 
 
@@ -64,7 +64,9 @@ def sql(work: Workspace, statement: ast.Sql, request: Request) -> SqlResult:
         made = rewritten(found, [_select(tables[key], answers[key]) for key in keys], request.params)
         frames = {tables[key]: one.to_arrow_table() for key, one in answers.items()}
         with _around(found, made):
-            rows = snapshot.run_sql(made.sql, made.parameters, frames)
+            note = _note(one.query for one in found.inner)
+            rows = snapshot.run_sql(made.sql, made.parameters, frames, note=note)
+    rows = rows.rename_columns([made.message(name) for name in rows.column_names])
     lines = tuple(line_and_column(text, one.span.start)[0] for one in found.inner)
     return SqlResult(rows, tuple(answers[key] for key in keys), lines)
 
@@ -73,22 +75,13 @@ def create_table(work: Workspace, statement: ast.CreateTable, request: Request) 
     """Write predictions to a new table. Raises PqlError `read_only`, `table_exists`."""
     from pql.backends.sql import identifier
 
-    name = statement.name
-    with work.backend.snapshot(write=True) as snapshot:
-        if any(name.text.lower() == table.name.lower() for table in snapshot.tables()):
-            raise PqlError(
-                "table_exists",
-                f"there is a table {name.text} already",
-                span=name.span,
-                hint=f"CREATE OR REPLACE TABLE {name.text} AS (PREDICT …) writes it anew",
-            )
-        return _written(work, snapshot, statement.query, request, f"CREATE TABLE {identifier(name.text)} AS {{}}")
+    return _written(work, statement, request, f"CREATE TABLE {identifier(statement.name.text)} AS", "", write=True)
 
 
 def copy(work: Workspace, statement: ast.Copy, request: Request) -> SqlResult:
     """Write predictions to a file, over one that is there; its suffix says the format.
 
-    Raises PqlError `file_not_writable`.
+    Raises PqlError `file_not_writable`, `file_in_source`.
     """
     from pathlib import Path
 
@@ -97,21 +90,32 @@ def copy(work: Workspace, statement: ast.Copy, request: Request) -> SqlResult:
     path = statement.path
     if not path or "\0" in path or (not Path(path).expanduser().parent.is_dir() and "://" not in path):
         raise PqlError("file_not_writable", f"{path!r} is in no folder that exists", hint="make the folder first")
-    target = string(path)
-    with work.backend.snapshot() as snapshot:
-        return _written(work, snapshot, statement.query, request, f"COPY ({{}}) TO {target}")
+    return _written(work, statement, request, "COPY (", f") TO {string(path)}", write=False)
 
 
-def _written(work: Workspace, snapshot: Snapshot, query: ast.Predict, request: Request, statement: str) -> SqlResult:
+def _written(
+    work: Workspace, statement: ast.CreateTable | ast.Copy, request: Request, before: str, after: str, *, write: bool
+) -> SqlResult:
     from pql.embed import names
+    from pql.engine.output import no_rows
     from pql.sql_result import SqlResult
 
-    predictions = _answer(work, snapshot, work.planned(snapshot, query, request))
-    _refuse_stopped(predictions)
-    (table,) = names(1, statement)
-    filled = statement.replace("{}", _select(table, predictions), 1)
-    rows = snapshot.run_sql(filled, {}, {table: predictions.to_arrow_table()})
+    (table,) = names(1, before + after)
+    with work.backend.snapshot(write=write) as snapshot:
+        plan = work.planned(snapshot, statement.query, request)
+        snapshot.check_sql(f"{before} SELECT * FROM {table} {after}", {}, {table: no_rows(plan)})
+        predictions = _answer(work, snapshot, plan)
+        _refuse_stopped(predictions)
+        made = f"{before} {_select(table, predictions)} {after}"
+        rows = snapshot.run_sql(made, {}, {table: predictions.to_arrow_table()}, note=_note([statement.query]))
     return SqlResult(rows, (predictions,), (1,))
+
+
+def _note(queries: Iterable[ast.Predict]) -> str:
+    """What a table is made of, for its comment."""
+    from pql.language.format import format as canonical
+
+    return "; ".join(dict.fromkeys(canonical(query) for query in queries))
 
 
 def _answer(work: Workspace, snapshot: Snapshot, plan: Plan) -> Predictions:

@@ -25,7 +25,7 @@ def show_tables(work: Workspace) -> Report:
     tables = catalog.tables
     rows = {
         "table": pa.array([*(t.name for t in tables), *(name for name, _ in skipped)], pa.string()),
-        "kind": pa.array([*(_kind(t) for t in tables), *("unreadable" for _ in skipped)], pa.string()),
+        "kind": pa.array([*(_kind(t) for t in tables), *(_left_out(why) for _, why in skipped)], pa.string()),
         "rows": pa.array([*(t.rows for t in tables), *(None for _ in skipped)], pa.int64()),
         "columns": pa.array([*(len(t.columns) for t in tables), *(None for _ in skipped)], pa.int64()),
         "key": pa.array([*(_key(t) for t in tables), *(None for _ in skipped)], pa.string()),
@@ -33,6 +33,12 @@ def show_tables(work: Workspace) -> Report:
         "points_to": pa.array([*(_parents(catalog, t) for t in tables), *("" for _ in skipped)], pa.string()),
     }
     return Report(pa.table(rows))
+
+
+def _left_out(why: str) -> str:
+    from pql.backends.base import HOLDS_PREDICTIONS
+
+    return "predictions" if why == HOLDS_PREDICTIONS else "unreadable"
 
 
 def describe_table(work: Workspace, name: ast.Identifier) -> Report:
