@@ -27,7 +27,8 @@ SUB_DAY = frozenset({"seconds", "minutes", "hours"})
 EPOCH = dt.datetime(1970, 1, 1)
 MAX_TRAIN_ANCHORS = 20
 MAX_LAGS = 6
-PLENTY = 12  # training anchors left over: then validation may have two
+PLENTY = 12  # training anchors left over: then validation may have two, or of a forecast
+MOST_VALID = 4
 
 _MONTH_US = 30.436875 * US_PER_DAY
 
@@ -144,9 +145,10 @@ def temporal_split(
     border = tests[0] if tests else shift_by(complete_until, width, -1)
     limit = MAX_TRAIN_ANCHORS if max_train is None else max(1, max_train)
     earlier = _earlier(
-        border, width, step, oldest, limit + 2 + 2 * (width.n // step.n if width.unit == step.unit else 31)
+        border, width, step, oldest, limit + MOST_VALID + 2 * (width.n // step.n if width.unit == step.unit else 31)
     )
-    valid, train = _divide(earlier, windows, border, limit, censored=censored)
+    most_valid = 2 if lagging is None else MOST_VALID
+    valid, train = _divide(earlier, windows, border, limit, most_valid, censored=censored)
     if not (tests and valid and train):
         raise _insufficient(width, step, oldest, complete_until, tests, evaluate_at)
     if train[-1] < _with_history(oldest, width):
@@ -230,7 +232,13 @@ def _with_history(oldest: int, width: Duration) -> int:
 
 
 def _divide(
-    earlier: Sequence[int], windows: Sequence[BoundWindow], border: int, limit: int, *, censored: bool
+    earlier: Sequence[int],
+    windows: Sequence[BoundWindow],
+    border: int,
+    limit: int,
+    most_valid: int,
+    *,
+    censored: bool,
 ) -> tuple[list[int], list[int]]:
     """Validation and training anchors, newest first, with no label window across a border (or cut short there)."""
     free = [anchor for anchor in earlier if completes_at(anchor, windows) <= border]
@@ -242,9 +250,10 @@ def _divide(
             train = [anchor for anchor in train if completes_at(anchor, windows) <= valid[-1]]
         return valid, train[:limit]
 
-    two_valid, two_train = split_at(2)
-    if len(two_train) >= PLENTY:
-        return two_valid, two_train
+    for n_valid in range(most_valid, 1, -1):
+        several, train = split_at(n_valid)
+        if len(train) >= PLENTY:
+            return several, train
     return split_at(1)
 
 

@@ -30,7 +30,7 @@ BASELINES = {
     TaskKind.MULTICLASS: ("majority", "last_value"),
     TaskKind.MULTILABEL: ("popularity", "repeat"),
     TaskKind.RANKING: ("popularity", "repeat"),
-    TaskKind.TIME_TO_EVENT: ("kaplan_meier", "interval"),
+    TaskKind.TIME_TO_EVENT: ("kaplan_meier", "recency", "interval"),
 }
 STATIC_BASELINES = {
     TaskKind.BINARY: ("rate",),

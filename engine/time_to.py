@@ -21,7 +21,7 @@ from pql.engine.examples import BEYOND, TEST, TRAIN, VALID, Examples, Seeds, Ste
 from pql.engine.graph import TemporalGraph
 from pql.engine.labels import LabelTable, Watched
 from pql.engine.metrics import MetricRow, MetricsTable
-from pql.engine.models.hazards import FIRST, INTERVAL, PAST, WIDTH
+from pql.engine.models.hazards import FIRST, INTERVAL, LAST, PAST, WIDTH
 from pql.engine.plan import Plan
 from pql.engine.predict import predict
 from pql.engine.steps import node_rows, repeat_seeds
@@ -54,7 +54,7 @@ NAMES = (
     "usual log-odds of the interval",
     PAST,
     FIRST,
-    "since the last event",
+    LAST,
     "since the last event, by the interval's start",
     "mean gap between events",
     "since the last event, in gaps, by the interval's start",

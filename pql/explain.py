@@ -177,9 +177,15 @@ def _task(plan: Plan) -> list[str]:
             *rule_texts(query),
             ("route", "; ".join(dict.fromkeys(routes))),
             ("assuming", None if query.assuming is None else expression_text(query.assuming)),
-            ("learnt by", f"head {task.head}, loss {task.loss}; chosen by {task.metric} on validation"),
+            ("learnt by", f"head {task.head}, loss {task.loss}; {_chosen_by(plan)} on validation"),
         ]
     )
+
+
+def _chosen_by(plan: Plan) -> str:
+    if plan.query.task is TaskKind.TIME_TO_EVENT:
+        return "chosen by the likelihood of what was watched, measured by concordance"
+    return f"chosen by {plan.task.metric}"
 
 
 def _times(plan: Plan) -> str | None:

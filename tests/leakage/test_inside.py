@@ -40,7 +40,8 @@ from pql.engine.predict import predict
 from pql.engine.rank_towers import tower_items
 from pql.engine.sample import sample
 from pql.engine.statistics import gather
-from pql.engine.steps import node_rows
+from pql.engine.step_grid import grid_of
+from pql.engine.steps import forecast_rows, node_rows, repeat_seeds
 from pql.engine.targets import lag_values, make_examples
 from pql.engine.together import together_at
 from pql.engine.train import horizon_of, masked_in_own_row
@@ -58,9 +59,14 @@ QUERIES = {
     "filtered ranking": "PREDICT LIST_DISTINCT(orders.product_id WHERE makers.country != 'a' AND orders.qty > 0, "
     "0, 10) RANK TOP 3 FOR EACH customers.customer_id",
     "values": "PREDICT LIST_DISTINCT(products.dept, 0, 10) RANK TOP 2 FOR EACH customers.customer_id VIA orders",
+    "forecast": "PREDICT SUM(orders.amount, 0, 5) FORECAST 3 TIMEFRAMES FOR EACH customers.customer_id",
     "products": "PREDICT COUNT(orders.*, 0, 10) FOR EACH products.product_id",
 }
 OPTIONS = "hops = 3, co_occurrence = on, anchors = 4"
+WAIT = (
+    "PREDICT TIME_TO(orders.* WHERE products.price > 1, 0, 20) FOR EACH customers.customer_id "
+    "WHERE COUNT(orders.*, -40, 0) > 0"
+)
 RANKINGS = ("ranking", "filtered ranking", "values")
 
 
@@ -161,6 +167,40 @@ def test_the_training_table_of_an_anchor_is_made_of_its_own_past_and_window(name
         )
 
 
+@pytest.mark.parametrize("seed", [1, 3])
+def test_nobody_is_watched_past_the_border_of_its_split(seed: int) -> None:
+    """TIME_TO: rows of training and of validation, and what happened before any anchor, know nothing of later times."""
+    database = late_database(seed)
+    plan = planned(WAIT, database)
+    whole = side(plan, database)
+    for role, border in (("train", plan.split.times("valid")[0]), ("valid", plan.split.times("test")[0])):
+        for other in other_futures(database, to_datetime(border)):
+            parts = []
+            for labels in (whole.labels, side(plan, other).labels):
+                assert labels.watched is not None
+                chosen = np.isin(labels.anchors, plan.split.times(role))
+                watched = labels.watched.take(chosen)
+                parts.append(
+                    [
+                        labels.keys.take(pa.array(np.flatnonzero(chosen))),
+                        *(getattr(watched, name) for name in ("horizon", "seen", "event", "past", "first", "last")),
+                        labels.label.filter(pa.array(chosen)),
+                        labels.eligible[chosen],
+                    ]
+                )
+            assert len(parts[0][0])
+            same(*parts, f"what is watched in {role}")
+    past = [side(plan, other).labels for other in other_futures(database, to_datetime(plan.split.times("train")[-1]))]
+    for labels in past:
+        assert labels.watched is not None
+        assert whole.labels.watched is not None
+        for name in ("past", "first", "last"):
+            left, right = (
+                getattr(t.watched, name)[np.isin(t.anchors, plan.split.times("train"))] for t in (whole.labels, labels)
+            )
+            same(left, right, name)
+
+
 @pytest.mark.parametrize(("name", "seed"), CASES)
 def test_seeds_features_and_samples_of_an_anchor_read_its_past_alone(name: str, seed: int) -> None:
     for anchor, one, two in pairs(name, seed):
@@ -168,6 +208,10 @@ def test_seeds_features_and_samples_of_an_anchor_read_its_past_alone(name: str, 
         same(seeds, seeds_at(two, anchor), "seeds")
         lags = [lag_values(s.labels, s.plan, s.graph, seeds) for s in (one, two)]
         same(*lags, "earlier targets")
+        if (grid := grid_of(one.plan.query)) is not None:
+            rows, number = repeat_seeds(seeds, grid.count)
+            steps = [forecast_rows(s.labels, s.plan, s.graph, rows, number) for s in (one, two)]
+            same(*steps, "features of the steps")
         masked, own = masked_columns(one.plan.query), masked_in_own_row(one.plan)
         specs = [
             fit_features(
