@@ -133,6 +133,7 @@ def temporal_split(
     `incomplete_window` where an anchor of EVALUATE AT has no full window yet.
     """
     width = width_of(windows, complete_until)
+    asked_step = step
     if step is None:
         step = Duration(max(1, round(width.n / 3)), width.unit) if censored else width
         step = lagging.width if lagging is not None else step
@@ -150,7 +151,7 @@ def temporal_split(
     most_valid = 2 if lagging is None else MOST_VALID
     valid, train = _divide(earlier, windows, border, limit, most_valid, censored=censored)
     if not (tests and valid and train):
-        raise _insufficient(width, step, oldest, complete_until, tests, evaluate_at)
+        raise _insufficient(width, asked_step or width, oldest, complete_until, tests, evaluate_at)
     if train[-1] < _with_history(oldest, width):
         notes.append(f"some training anchors see less than one window ({width}) of history")
     lagging = lagging or Lagging(width, windows, lambda anchor, count: lag_anchors(anchor, width, count))

@@ -22,10 +22,10 @@ from pql.engine.bounds import bounds_of
 from pql.engine.plan import GraphPlan, Output, Plan, Split, Task
 from pql.engine.planned_graph import aggregates, plan_graph
 from pql.engine.planned_model import plan_model
-from pql.engine.step_grid import grid_of, step_windows
-from pql.language.ast import NOWHERE, Aggregate
+from pql.engine.step_grid import StepGrid, grid_of, step_windows
+from pql.language.ast import NOWHERE, Aggregate, Forecast
 from pql.language.bound import BoundQuery, BoundWindow, TaskKind
-from pql.language.errors import PqlError
+from pql.language.errors import Fault, PqlError
 from pql.language.options import Options
 
 if TYPE_CHECKING:
@@ -149,7 +149,19 @@ def plan_split(query: BoundQuery, statistics: Statistics) -> Split:
         if error.code == "insufficient_history" and query.options.step is None and not query.evaluate_at:
             fix = _with_shorter_window(query, windows, oldest, min(prediction, round_up(newest, windows)))
         fault = replace(error.faults[0], span=query.syntax.target.span, fix=fix)
+        if error.code == "insufficient_history" and grid is not None and query.options.step is None:
+            fault = _with_fewer_steps(query, grid, fault, oldest, min(prediction, round_up(newest, windows)))
         raise PqlError.of([fault], query.text) from None
+
+
+def _with_fewer_steps(query: BoundQuery, grid: StepGrid, fault: Fault, oldest: int, end: int) -> Fault:
+    """The fault with the number of timeframes that fit, if any do."""
+    count = (longest_fit(grid.unit, oldest, end) - grid.start) // grid.width
+    clause = next(clause for clause in query.syntax.tasks if isinstance(clause, Forecast))
+    if count < 1 or clause.span == NOWHERE or query.evaluate_at:
+        return replace(fault, hint="Forecast narrower windows.")
+    fix = f"{query.text[: clause.span.start]}FORECAST {count} TIMEFRAMES{query.text[clause.span.end :]}"
+    return replace(fault, hint=f"At most {count} timeframes of {grid.step} fit.", fix=fix)
 
 
 def _first_step(query: BoundQuery) -> tuple[BoundWindow, ...]:

@@ -160,3 +160,28 @@ def test_past_windows_of_the_target_move_along_and_unlike_units_are_refused(db: 
 def test_a_query_without_steps_has_no_grid(db: pql.Session) -> None:
     plan = db.explain("PREDICT SUM(orders.amount, 0, 7) FOR EACH customers").plan
     assert grid_of(plan.query) is None
+
+
+def test_more_timeframes_than_history_is_an_error_whose_fix_has_as_many_as_fit(db: pql.Session) -> None:
+    with pytest.raises(pql.PqlError) as error:
+        db.explain(WEEKS.replace("FORECAST 4", "FORECAST 300"))
+    fix = error.value.faults[0].fix
+    assert error.value.code == "insufficient_history"
+    assert fix is not None
+    assert "FORECAST 19 TIMEFRAMES" in fix
+    assert "19 windows of 7 days" in str(db.explain(fix))
+
+
+def test_what_is_assumed_and_named_test_anchors_hold_for_all_steps(db: pql.Session) -> None:
+    assumed = WEEKS.replace("WITH", "ASSUMING COUNT(orders.*, 0, 14, days) > 1 WITH")
+    rows = db.labels(assumed).to_arrow_table().to_pylist()
+    by_place: dict[tuple, float] = {}
+    for row in rows:
+        if row["step"] <= 2:
+            place = row["CUSTOMER_ID"], row["anchor"]
+            by_place[place] = by_place.get(place, 0) + row["label"]
+    assert by_place
+    assert min(by_place.values()) > 1, "the assumption is about the anchor, whatever the step"
+    (evaluation,) = db.run(f"EVALUATE {WEEKS} AT 2023-09-01, 2023-10-15")
+    test = [row for row in evaluation.to_arrow_table().to_pylist() if row["split"] == "test"]
+    assert {row["n"] for row in test if row["metric"] == "mae"} == {2 * 4 * 78}

@@ -226,3 +226,15 @@ def test_the_own_pace_can_be_asked_for_alone_and_no_event_is_an_error(db: pql.Se
     with pytest.raises(pql.PqlError) as error:
         db.predict(NEXT.replace("orders.*", "orders.* WHERE orders.amount < 0"))
     assert error.value.code == "no_positive_labels"
+
+
+def test_an_assumption_waits_for_complete_windows_and_the_leak_check_passes(db: pql.Session) -> None:
+    assumed = NEXT.replace("WITH", "ASSUMING COUNT(orders.*, 0, 30, days) > 0 WITH")
+    rows = db.labels(assumed).to_arrow_table().to_pylist()
+    assert {row["event"] for row in rows} == {True}
+    border = min(row["anchor"] for row in rows if row["split"] == "valid")
+    assert max(row["anchor"] for row in rows if row["split"] == "train") + dt.timedelta(days=30) <= border
+    (proof,) = db.run(f"CHECK LEAKAGE {NEXT}")
+    found = proof.to_arrow_table().column("identical").to_pylist()
+    assert True in found
+    assert False not in found

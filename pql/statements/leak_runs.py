@@ -97,7 +97,7 @@ def _inside(snapshot: Snapshot, plan: Plan) -> Inside:
     history = load(snapshot, plan.query.catalog, needed_tables(plan), plan.split.prediction)
     labels = compute_labels(history, plan)
     graph = build_graph(history, plan)
-    if plan.task.kind in (TaskKind.RANKING, TaskKind.FORECAST):
+    if plan.task.kind in (TaskKind.RANKING, TaskKind.FORECAST, TaskKind.TIME_TO_EVENT):
         return Inside(history, labels, graph, None, None, None)
     examples, _ = make_examples(labels, plan, graph)
     spec = spec_of(plan, graph, examples)
