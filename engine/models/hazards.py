@@ -88,8 +88,8 @@ class HazardModel:
         return HazardFitted(self.name, hazards, edges, float(event.sum()) / max(float(width.sum()), 1e-9))
 
     def restore(self, state: State) -> HazardFitted:
-        tables = (np.asarray(state[name], dtype=np.float64) for name in ("hazards", "edges"))
-        return HazardFitted(state["name"], *tables, float(state["rate"]))
+        hazards, edges = (np.asarray(state[name], dtype=np.float64) for name in ("hazards", "edges"))
+        return HazardFitted(state["name"], hazards, edges, float(state["rate"]))
 
 
 def _hazards(
