@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pql.result import Evaluation, ModelInfo, Predictions
 
 
+FEW = 30  # examples of a split, below which its metrics say little
 TELLING = {"spearman": 0.95, "auroc": 0.99, "accuracy": 0.98}  # on test: better than a missing value is guessed
 
 # ---------------------------------------------------------------- plan
@@ -273,9 +274,11 @@ def _assumed_notes(plan: Plan, labels: LabelTable) -> tuple[str, ...]:
         return (f"Assuming {text} edits what is read at the prediction: the metrics are those without it.",)
     counts = count_labels(labels, plan)
     met = [f"{c.examples + c.undefined:,} of {c.examples + c.undefined + c.unassumed:,} {c.split}" for c in counts]
+    scarce = [f"{c.examples:,} {c.split}" for c in counts if c.examples < FEW]
+    few = f" So few rows ({', '.join(scarce)}) measure little: loosen it to know more." if scarce else ""
     return (
         f"Assuming {text}: it came about for {', '.join(met)} rows, which alone are learnt from and measured on. "
-        "Everybody eligible is scored as if it did: a conditional distribution, not the effect of a cause.",
+        f"Everybody eligible is scored as if it did: a conditional distribution, not the effect of a cause.{few}",
     )
 
 

@@ -12,7 +12,7 @@ import math
 import re
 import statistics
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pql.language import ast
@@ -37,6 +37,7 @@ class World:
     virtual: dict[str, tuple[str, list[tuple[str, str]], str | None]] = field(default_factory=dict)
     first_seen: bool = True
     until: dt.datetime = FOREVER
+    via: tuple[str, ...] = ()
     seen_before: dict[Any, Any] = field(default_factory=dict)  # answers already worked out
 
     def __post_init__(self) -> None:
@@ -100,14 +101,16 @@ class World:
         return collapse([row for row, time in zip(rows, times, strict=True) if time == first])
 
     def route(self, table: str, goal: str) -> list[LinkSpec]:
-        """The shortest way up from a table to another."""
+        """The shortest way up from a table to another; of several equally short, the one through `via`."""
         paths: list[tuple[str, list[LinkSpec]]] = [(table, [])]
         for here, path in paths:
-            if here == goal:
-                return path
-            if len(path) < 5:
+            if here != goal and len(path) < 5:
                 paths += [(link[2], [*path, link]) for link in self.links if link[0] == here]
-        raise KeyError(f"no way from {table} to {goal}")
+        found = [path for here, path in paths if here == goal]
+        if not found:
+            raise KeyError(f"no way from {table} to {goal}")
+        through = [path for path in found if set(self.via) & {link[2] for link in path[:-1]}]
+        return (through or found)[0]
 
 
 def collapse(rows: list[Row]) -> Row:
@@ -157,6 +160,10 @@ def training_table(query: ast.Predict, world: World, anchors: Iterable[dt.dateti
     name = query.entities[0]
     assert name.table is not None
     table = name.table.text
+    if query.via or query.ignoring:
+        ignored = {(column.table.text, column.column.text) for column in query.ignoring if column.table is not None}
+        links = [link for link in world.links if not ignored & {(link[0], column) for column in link[1]}]
+        world = replace(world, links=links, via=tuple(one.text for one in query.via or ()), seen_before={})
     key = world.keys[table]
     grouped: dict[tuple[Any, ...], list[Row]] = {}
     for row in world.visible(table):

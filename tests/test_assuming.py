@@ -93,8 +93,14 @@ def test_everybody_eligible_is_scored_and_the_counts_are_told(db: pql.Session) -
     assert sum(predictions(result).values()) > sum(predictions(plain).values())
     note = next(note for note in result.notes if note.startswith("Assuming COUNT(visits.* WHERE"))
     assert "test rows, which alone are learnt from" in note
+    assert "measure little" not in note
     shown = str(db.explain(f"{text} ASSUMING COUNT(visits.* WHERE visits.coach, 0, 10, days) > 0"))
     assert "not ASSUMING: what is assumed did not come about in the window; dropped" in shown
+
+
+def test_few_rows_are_said_to_measure_little(db: pql.Session) -> None:
+    text = f"PREDICT SUM(visits.price, 0, 10, days) {EACH} ASSUMING COUNT(visits.*, 0, 10, days) > 6 {FAST}"
+    assert "test) measure little: loosen it" in db.predict(text).notes[0]
 
 
 def test_an_assumption_that_is_null_does_not_hold(db: pql.Session) -> None:
