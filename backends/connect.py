@@ -58,7 +58,11 @@ def _open_path(source: str | PathLike[str], *, read_only: bool) -> Backend:
     try:
         is_folder, is_file = path.is_dir(), path.exists()
     except OSError as error:
-        raise PqlError("source_unreadable", f"the path {text} can't be read: {error.strerror}") from error
+        raise PqlError(
+            "source_unreadable",
+            f"the path {text} can't be read: {error.strerror}",
+            hint="See that the path is right and that you may read it.",
+        ) from error
     if not is_file:
         raise PqlError("source_not_found", f"there is no file or folder {text}", hint=_nearest(path))
     from pql.backends import folder
@@ -66,7 +70,11 @@ def _open_path(source: str | PathLike[str], *, read_only: bool) -> Backend:
     if is_folder or path.name.lower().endswith(folder.SUFFIXES):
         return folder.FolderBackend(path)
     if _starts_with(path, b"SQLite format 3"):
-        raise PqlError("not_supported", f"the file {text} is a SQLite file, which is not supported yet")
+        raise PqlError(
+            "not_supported",
+            f"the file {text} is a SQLite file, which is not supported yet",
+            hint="Copy it into DuckDB: ATTACH 'file' (TYPE sqlite); COPY FROM DATABASE …",
+        )
     from pql.backends.duckdb import DuckDBFile
 
     return DuckDBFile(path, read_only=read_only)
@@ -77,7 +85,11 @@ def _starts_with(path: Path, magic: bytes) -> bool:
         with path.open("rb") as file:
             return file.read(len(magic)) == magic
     except OSError as error:
-        raise PqlError("source_unreadable", f"the path {path} can't be read: {error.strerror}") from error
+        raise PqlError(
+            "source_unreadable",
+            f"the path {path} can't be read: {error.strerror}",
+            hint="See that the path is right and that you may read it.",
+        ) from error
 
 
 def _nearest(path: Path) -> str:

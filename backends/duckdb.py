@@ -83,7 +83,7 @@ class DuckDBConnection:
 
 def _open(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     if not path.exists():
-        raise PqlError("source_not_found", f"there is no file {path}")
+        raise PqlError("source_not_found", f"there is no file {path}", hint="See that the path is right.")
     try:
         return _without_downloads(duckdb.connect(str(path), read_only=read_only))
     except duckdb.Error as error:
@@ -95,7 +95,11 @@ def _open(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
                 f"the file {path} is open for writing elsewhere: {reason}",
                 hint="close the other connection, or connect to it: pql.connect(connection)",
             ) from error
-        raise PqlError("source_unreadable", f"the file {path} can't be read as a DuckDB database: {reason}") from error
+        raise PqlError(
+            "source_unreadable",
+            f"the file {path} can't be read as a DuckDB database: {reason}",
+            hint="Give a DuckDB file, or a folder of Parquet or CSV files.",
+        ) from error
 
 
 @contextmanager
@@ -144,7 +148,11 @@ def _cursor(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
         cursor.execute("SET python_enable_replacements = false")  # a name in SQL is a table, never a variable of ours
         return cursor
     except duckdb.Error as error:
-        raise PqlError("source_closed", f"the connection is closed: {first_line(error)}") from error
+        raise PqlError(
+            "source_closed",
+            f"the connection is closed: {first_line(error)}",
+            hint="Open it again with duckdb.connect, and connect pql to the new connection.",
+        ) from error
 
 
 def _ask(con: duckdb.DuckDBPyConnection, statement: str) -> list[dict[str, Any]]:
@@ -161,8 +169,16 @@ def _ask(con: duckdb.DuckDBPyConnection, statement: str) -> list[dict[str, Any]]
         if "aborted" in message:
             raise PqlError("source_aborted", "the connection's transaction is aborted", hint="roll it back") from error
         if "closed" in message.lower():
-            raise PqlError("source_closed", "the connection is closed") from error
-        raise PqlError("source_unreadable", f"the database can't be read: {first_line(error)}") from error
+            raise PqlError(
+                "source_closed",
+                "the connection is closed",
+                hint="Open it again with duckdb.connect, and connect pql to the new connection.",
+            ) from error
+        raise PqlError(
+            "source_unreadable",
+            f"the database can't be read: {first_line(error)}",
+            hint="Run SELECT 1 on the connection to see what DuckDB says of it.",
+        ) from error
 
 
 def _in_transaction(con: duckdb.DuckDBPyConnection) -> bool:
@@ -231,7 +247,11 @@ def _read(
         relations.append(Relation(table, qualified(*place)))
     files = [row["path"] for row in _ask(con, "SELECT path FROM duckdb_databases() WHERE NOT internal") if row["path"]]
     if not relations:
-        raise PqlError("empty_source", "the database has no tables that can be read")
+        raise PqlError(
+            "empty_source",
+            "the database has no tables that can be read",
+            hint="Create a table, or connect to another file.",
+        )
     ordered = _ask(con, "SELECT current_setting('preserve_insertion_order') AS kept")[0]["kept"]
     own = [Path(file).resolve() for file in files]
     how = {"is_ordered": bool(ordered), "is_ours": is_ours, "writes": writes}

@@ -67,7 +67,9 @@ class FolderBackend:
             columns = describe(self._con, text)
         except duckdb.Error as error:
             raise PqlError(
-                "source_unreadable", f"the file {source.files[0]} can't be read: {first_line(error)}"
+                "source_unreadable",
+                f"the file {source.files[0]} can't be read: {first_line(error)}",
+                hint="See that it is whole: read it with DuckDB alone, or take it out of the folder.",
             ) from error
         return Relation(StoredTable(source.name, columns), text)
 
@@ -136,7 +138,11 @@ def _stamps(files: tuple[Path, ...]) -> tuple[tuple[int, int], ...]:
     try:
         return tuple((stat.st_size, stat.st_mtime_ns) for stat in (file.stat() for file in files))
     except OSError as error:
-        raise PqlError("source_changed", f"the file {error.filename} can't be read any more") from error
+        raise PqlError(
+            "source_changed",
+            f"the file {error.filename} can't be read any more",
+            hint="Run it again when nobody writes to the folder.",
+        ) from error
 
 
 def _stem(path: Path) -> str:
@@ -164,7 +170,9 @@ def _sources(path: Path) -> list[_Source]:
         name = entry.name if entry.is_dir() else _stem(entry)
         if name.lower() in sources:
             raise PqlError(
-                "duplicate_table", f"the files {sources[name.lower()].files[0]} and {entry} are both called {name}"
+                "duplicate_table",
+                f"the files {sources[name.lower()].files[0]} and {entry} are both called {name}",
+                hint="Rename one of them.",
             )
         sources[name.lower()] = _Source(name, files)
     return [sources[key] for key in sorted(sources)]

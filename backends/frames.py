@@ -33,9 +33,17 @@ class FrameBackend:
         described: list[str] = []
         for position, (name, frame) in enumerate(frames.items()):
             if not isinstance(name, str) or not name:
-                raise PqlError("unsupported_source", f"a table's name must be a string, not {name!r}")
+                raise PqlError(
+                    "unsupported_source",
+                    f"a table's name must be a string, not {name!r}",
+                    hint="Pass {'orders': frame, …}",
+                )
             if name.lower() in seen:
-                raise PqlError("duplicate_table", f"tables {seen[name.lower()]} and {name} differ in case only")
+                raise PqlError(
+                    "duplicate_table",
+                    f"tables {seen[name.lower()]} and {name} differ in case only",
+                    hint="Rename one of them.",
+                )
             seen[name.lower()] = name
             table = to_arrow(frame, name)
             source = f"frame_{position}"
@@ -109,15 +117,23 @@ def to_arrow(frame: Any, name: str) -> pa.Table:
             table = pa.table(frame)
         else:
             raise PqlError(
-                "unsupported_source", f"the table {name} is {kind.__name__}, not a pandas, polars or Arrow table"
+                "unsupported_source",
+                f"the table {name} is {kind.__name__}, not a pandas, polars or Arrow table",
+                hint="Pass {'orders': frame, …}",
             )
     except (pa.ArrowException, TypeError, ValueError) as error:
-        raise PqlError("source_unreadable", f"the table {name} can't be converted to Arrow: {error}") from error
+        raise PqlError(
+            "source_unreadable",
+            f"the table {name} can't be converted to Arrow: {error}",
+            hint="Give columns of one type each: numbers, strings, booleans, dates.",
+        ) from error
     lowered = [column.lower() for column in table.column_names]
     for column in table.column_names:
         if lowered.count(column.lower()) > 1:
             raise PqlError(
-                "duplicate_column", f"the table {name} has several columns called {column} (case doesn't count)"
+                "duplicate_column",
+                f"the table {name} has several columns called {column} (case doesn't count)",
+                hint="Rename one of them.",
             )
     fields = [_readable(table.column(i)) for i in range(table.num_columns)]
     return pa.table(fields, names=table.column_names)

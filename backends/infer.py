@@ -34,7 +34,11 @@ def infer_catalog(snapshot: Snapshot, *, overrides: Overrides = Overrides(), as_
     """
     profile = Profile.of(snapshot, as_of)
     if not profile.drafts:
-        raise PqlError("empty_source", "the source has no tables that can be read")
+        raise PqlError(
+            "empty_source",
+            "the source has no tables that can be read",
+            hint="Connect to a source with at least one table.",
+        )
     always_known = _apply_times(profile, overrides)
     _apply_keys(profile, overrides)
     forced, to_virtual = _resolved_links(profile, overrides.links)

@@ -123,7 +123,11 @@ class DuckSnapshot:
         try:
             return run(self._con, statement, parameters)
         except duckdb.Error as error:
-            raise PqlError("sql_failed", f"DuckDB refuses the statement: {first_line(error)}") from error
+            raise PqlError(
+                "sql_failed",
+                f"DuckDB refuses the statement: {first_line(error)}",
+                hint="Mend the SQL; DuckDB says where it stopped reading.",
+            ) from error
 
     def tables(self) -> tuple[StoredTable, ...]:
         return tuple(self._tables)
@@ -267,15 +271,23 @@ class DuckSnapshot:
     ) -> pa.Table:
         stored = next((t for t in self._tables if t.name == table), None)
         if stored is None:
-            raise PqlError("unknown_table", f"there is no table {table}")
+            raise PqlError("unknown_table", f"there is no table {table}", hint="SHOW TABLES lists the tables.")
         kinds = dict(stored.columns)
         fields: list[pa.Field] = []
         for name in [*columns, *([time_column] if time_column else [])]:
             if name not in kinds:
-                raise PqlError("unknown_column", f"table {table} has no column {name}")
+                raise PqlError(
+                    "unknown_column",
+                    f"table {table} has no column {name}",
+                    hint="DESCRIBE lists the columns of a table.",
+                )
             kind = logical_type(kinds[name], name)
             if kind is LogicalType.OTHER:
-                raise PqlError("unreadable_column", f"{table}.{name} is {kinds[name]}, which can't be read")
+                raise PqlError(
+                    "unreadable_column",
+                    f"{table}.{name} is {kinds[name]}, which can't be read",
+                    hint="Cast it to a number, a string, a boolean, a date or a timestamp.",
+                )
             fields.append(pa.field(name, _ARROW[kind]))
         schema = pa.schema(fields[: len(columns)])
         statement = f"SELECT {', '.join(identifier(name) for name in columns) or '1'} FROM {identifier(table)}"

@@ -22,7 +22,12 @@ def aggregate_sql(aggregate: BoundAggregate, ties: int, *, only: str = "") -> st
     if function in ("COUNT", "EXISTS"):
         return "count(*)" if aggregate.argument is None else "count(f.value)"
     if aggregate.argument is None:
-        raise PqlError("not_supported", f"{function} needs a column", span=aggregate.span)
+        raise PqlError(
+            "not_supported",
+            f"{function} needs a column",
+            span=aggregate.span,
+            hint="Name the column, as in table.column",
+        )
     if function == "COUNT_DISTINCT":
         return "count(DISTINCT f.value)"
     if function in ("MIN", "MAX"):
@@ -37,7 +42,12 @@ def aggregate_sql(aggregate: BoundAggregate, ties: int, *, only: str = "") -> st
         return f"list(f.value ORDER BY {order}) {present}"
     if function == "LIST_DISTINCT":
         return f"list_sort(list(DISTINCT f.value) {present})"
-    raise PqlError("not_supported", f"{function} can't be computed yet", span=aggregate.span)
+    raise PqlError(
+        "not_supported",
+        f"{function} can't be computed yet",
+        span=aggregate.span,
+        hint="Use COUNT, SUM, AVG, MIN, MAX, FIRST, LAST or LIST_DISTINCT.",
+    )
 
 
 def value_sql(aggregate: BoundAggregate, value: str) -> str:

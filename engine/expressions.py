@@ -76,7 +76,12 @@ def expression_sql(expression: Expression, resolve: Resolve, parameters: Paramet
         return f"({_text(args[0], texts[0])} LIKE {texts[1]})"
     if op in _MATCH:
         return f"{_MATCH[op]}({_text(args[0], texts[0])}, {texts[1]})"
-    raise PqlError("not_supported", f"the operator {op} can't be computed yet", span=expression.span)
+    raise PqlError(
+        "not_supported",
+        f"the operator {op} can't be computed yet",
+        span=expression.span,
+        hint="Write the condition with = != < <= > >=, IN, LIKE, AND, OR and NOT",
+    )
 
 
 def _constant(constant: Constant, parameters: Parameters) -> str:

@@ -158,7 +158,11 @@ def _compute_lags(lags: NDArray[np.float32] | None, count: int, out: NDArray[np.
     if not count:
         return
     if lags is None or lags.shape[1] < count:
-        raise PqlError("model_mismatch", f"The model was fitted with {count} earlier targets, which are missing here.")
+        raise PqlError(
+            "model_mismatch",
+            f"The model was fitted with {count} earlier targets, which are missing here.",
+            hint="Train again, e.g. by CREATE OR REPLACE MODEL.",
+        )
     values = np.clip(lags[:, :count].astype(np.float64), -LIMIT, LIMIT)
     known = np.isfinite(values)
     filled = np.where(known, values, 0.0)

@@ -52,7 +52,11 @@ class History:
         try:
             return self._connection.sql(sql, params=list(parameters)).to_arrow_table()
         except duckdb.Error as error:
-            raise PqlError("query_failed", str(error).split("\n")[0]) from error
+            raise PqlError(
+                "query_failed",
+                str(error).split("\n")[0],
+                hint="Look at the table in the database itself: a view or a file of it may have changed.",
+            ) from error
 
     def table(self, name: str) -> pa.Table:
         """The columns asked for and `__time` int64 (µs, NULL where clockless), by time, NULL first, then stored order.

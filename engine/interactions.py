@@ -108,7 +108,11 @@ def interactions_of(plan: Plan, graph: TemporalGraph) -> Interactions:
     """The interactions of a ranking plan's target over `graph`, its row filter applied where the graph can tell."""
     aggregate, item = target_aggregate(plan.query.target), plan.task.item
     if item is None:
-        raise PqlError("not_supported", "this target has no items to rank")
+        raise PqlError(
+            "not_supported",
+            "this target has no items to rank",
+            hint="Write LIST_DISTINCT(table.column, 0, 30, days) RANK TOP k",
+        )
     fact = graph.index(aggregate.fact)
     entity, entity_time = follow(graph, fact, aggregate.route)
     codes, items, item_time = _items(graph, fact, item)
@@ -126,7 +130,11 @@ def target_aggregate(target: Expression) -> BoundAggregate:
     """The first aggregate of a target expression; PqlError not_supported if it has none."""
     for aggregate in _aggregates(target):
         return aggregate
-    raise PqlError("not_supported", "ranking needs a target that aggregates fact rows over a window")
+    raise PqlError(
+        "not_supported",
+        "ranking needs a target that aggregates fact rows over a window",
+        hint="Write LIST_DISTINCT(table.column, 0, 30, days) RANK TOP k",
+    )
 
 
 def horizon_of(plan: Plan) -> int:
@@ -143,7 +151,11 @@ def follow(graph: TemporalGraph, table: int, route: Route) -> tuple[NDArray[np.i
     known = np.full(len(rows), ALWAYS, dtype=np.int64)
     for step in route:
         if not step.up:
-            raise PqlError("not_supported", f"ranking cannot follow {step.link} from parent to children")
+            raise PqlError(
+                "not_supported",
+                f"ranking cannot follow {step.link} from parent to children",
+                hint="Rank a column of the fact table, or of a row it points to.",
+            )
         edge = graph.edge(step.link)
         if not len(edge.parent_of):
             return np.full(len(rows), -1, dtype=np.int32), known
@@ -162,10 +174,18 @@ def _items(graph: TemporalGraph, fact: int, item: Item) -> tuple[NDArray[np.int3
         column = holder.column(item.column.column) if item.table is None else None
         table = graph.index(item.table) if item.table is not None else -1
     except KeyError as error:
-        raise PqlError("not_supported", f"The graph doesn't hold {error.args[0]}, whose values are ranked.") from None
+        raise PqlError(
+            "not_supported",
+            f"The graph doesn't hold {error.args[0]}, whose values are ranked.",
+            hint="Rank a column of the fact table, or of a row it points to.",
+        ) from None
     if column is not None:
         if column.values is None:
-            raise PqlError("not_supported", f"{item.column.table}.{column.name} has too many distinct values to rank")
+            raise PqlError(
+                "not_supported",
+                f"{item.column.table}.{column.name} has too many distinct values to rank",
+                hint="Rank a foreign key, or a column with fewer values.",
+            )
         codes = column.data[rows] if len(column.data) else np.full(len(rows), -1)
         return np.where(rows >= 0, codes, -1).astype(np.int32), _value_items(holder, column), known
     if item.column.table != item.table:
@@ -181,7 +201,11 @@ def _items(graph: TemporalGraph, fact: int, item: Item) -> tuple[NDArray[np.int3
             None,
         )
         if edge is None:
-            raise PqlError("not_supported", f"the graph has no link from {item.column.table} to {item.table}")
+            raise PqlError(
+                "not_supported",
+                f"the graph has no link from {item.column.table} to {item.table}",
+                hint="Declare it: LINK a.x -> b.y",
+            )
         rows = np.where(rows >= 0, edge.parent_of[rows], -1).astype(np.int32) if len(edge.parent_of) else rows
         times = graph.nodes[table].time
         if len(times):

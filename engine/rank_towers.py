@@ -79,7 +79,11 @@ def tower_items(plan: Plan, graph: TemporalGraph, items: ItemTable) -> Items:
 
     item = plan.task.item
     if item is None:
-        raise PqlError("not_supported", "this target has no items to rank")
+        raise PqlError(
+            "not_supported",
+            "this target has no items to rank",
+            hint="Write LIST_DISTINCT(table.column, 0, 30, days) RANK TOP k",
+        )
     if item.table is not None:
         table = graph.index(item.table)
         return Items(item_names(graph.nodes[table].keys), items.birth, table)

@@ -228,7 +228,11 @@ def _fit_members(job: _Job, problem: Problem, inputs: Inputs) -> _Contestants:
     for name in job.plan.model.members:
         model = model_called(name)
         if job.kind not in model.tasks:
-            raise PqlError("not_supported", f"The model {name!r} can't answer a {job.kind} target.")
+            raise PqlError(
+                "not_supported",
+                f"The model {name!r} can't answer a {job.kind} target.",
+                hint="Leave the option model out: a model that fits is then chosen.",
+            )
         if job.events.stopped:
             job.notes.append(f"Stopped before {name} was fitted.")
             continue

@@ -42,7 +42,9 @@ def expression_text(expression: Expression) -> str:
         return _aggregate(expression)
     if isinstance(expression, Call):
         return _call(expression)
-    raise PqlError("not_supported", f"no text for {type(expression).__name__}")
+    raise PqlError(
+        "not_supported", f"no text for {type(expression).__name__}", hint="Leave that part of the query out."
+    )
 
 
 def window_text(window: BoundWindow) -> str:
@@ -114,7 +116,7 @@ def _condition(node: Call, no: str) -> str:
         left, right = args
         level = _tightness(node)
         return f"{_inside(left, level - (level > _COMPARISON))} {op} {_inside(right, level)}"
-    raise PqlError("not_supported", f"no text for the operator {op}")
+    raise PqlError("not_supported", f"no text for the operator {op}", hint="Leave that part of the query out.")
 
 
 def bound_text(query: BoundQuery) -> str:

@@ -65,7 +65,12 @@ def explain(
     for an unknown part.
     """
     if part is not None and part not in PARTS:
-        raise PqlError("bad_option_value", f"EXPLAIN has no part {part}", nearest=PARTS)
+        raise PqlError(
+            "bad_option_value",
+            f"EXPLAIN has no part {part}",
+            nearest=PARTS,
+            hint="Leave the part out for the whole report.",
+        )
     if part == "ast":
         return tree_text(plan.query.syntax)
     if part == "bound":

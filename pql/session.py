@@ -198,4 +198,5 @@ def _with_verb(text: str, verb: type) -> ast.Statement:
         "not_a_prediction",
         f"A PREDICT query is expected here; this is {kind(statement)}.",
         span=statement.span,
+        hint="Only the query itself belongs here: PREDICT … FOR EACH …",
     ).at(text)

@@ -99,7 +99,11 @@ class BaselineModel:
         """Fit on `train`; `valid` and `rounds` are not needed."""
         kind = problem.task.kind.value
         if kind not in self.tasks:
-            raise PqlError("model_not_for_task", f"{self.name} can't answer a {kind} target.")
+            raise PqlError(
+                "model_not_for_task",
+                f"{self.name} can't answer a {kind} target.",
+                hint="Leave the option model out: a model that fits is then chosen.",
+            )
         nothing = np.zeros(0, dtype=np.int64)
         labels = problem.examples.labels
         if kind == "multiclass":

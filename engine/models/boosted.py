@@ -86,7 +86,11 @@ class BoostedFitted:
         regression; raises PqlError `not_supported` otherwise.
         """
         if self.kind not in ("binary", "regression", "forecast"):
-            raise PqlError("not_supported", f"Contributions of features aren't computed for {self.kind} targets.")
+            raise PqlError(
+                "not_supported",
+                f"Contributions of features aren't computed for {self.kind} targets.",
+                hint="`result.metrics` shows how good the model is, `result.plan` what it looked at.",
+            )
         if not any(self.trees):
             return np.tile(np.append(np.zeros(len(self.names)), self.base[0]), (len(inputs), 1))
         matrix = model_matrix(inputs.features, self.names)
@@ -396,7 +400,11 @@ def model_matrix(features: FeatureMatrix, names: tuple[str, ...]) -> NDArray[np.
         at = {n: i for i, n in enumerate(features.names)}
         missing = [n for n in names if n not in at]
         if missing:
-            raise PqlError("model_mismatch", f"The model needs the feature {missing[0]!r}, which is missing here.")
+            raise PqlError(
+                "model_mismatch",
+                f"The model needs the feature {missing[0]!r}, which is missing here.",
+                hint="Train again, e.g. by CREATE OR REPLACE MODEL.",
+            )
         values = values[:, [at[n] for n in names]]
     columns = [names.index(c) for c in features.categorical if c in names]
     if columns:

@@ -258,7 +258,11 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise PqlError("file_unreadable", f"The file {path} can't be read: {reason}.") from error
+        raise PqlError(
+            "file_unreadable",
+            f"The file {path} can't be read: {reason}.",
+            hint="Give the path of a text file in UTF-8, or - to read from stdin.",
+        ) from error
 
 
 def _say(text: str) -> None:

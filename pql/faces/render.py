@@ -130,4 +130,8 @@ def _out(text: str, output: Path | None) -> None:
 
 
 def _not_writable(path: Path, error: OSError) -> PqlError:
-    return PqlError("file_not_writable", f"The file {path} can't be written: {error.strerror or error}.")
+    return PqlError(
+        "file_not_writable",
+        f"The file {path} can't be written: {error.strerror or error}.",
+        hint="Name a file in a folder that exists and that you may write.",
+    )

@@ -149,7 +149,7 @@ def _arithmetic(scope: Scope, node: ast.Arithmetic, place: Place) -> Expression 
     for side, written in ((left, node.left), (right, node.right)):
         if side.type is None or not side.type.is_number:
             message = f"{node.op} needs numbers, this is {in_words(side.type)}"
-            scope.fault("type_mismatch", message, written.span)
+            scope.fault("type_mismatch", message, written.span, hint="name a column of numbers")
             return None
     both = left.type is LogicalType.INTEGER and right.type is LogicalType.INTEGER
     result = LogicalType.INTEGER if both and node.op != "/" else LogicalType.FLOAT
@@ -161,7 +161,12 @@ def _negate(scope: Scope, node: ast.Negate, place: Place) -> Expression | None:
     if operand is None:
         return None
     if operand.type is None or not operand.type.is_number:
-        scope.fault("type_mismatch", f"- needs a number, this is {in_words(operand.type)}", node.span)
+        scope.fault(
+            "type_mismatch",
+            f"- needs a number, this is {in_words(operand.type)}",
+            node.span,
+            hint="name a column of numbers",
+        )
         return None
     if isinstance(operand, Constant) and isinstance(operand.value, int | float):
         return Constant(-operand.value, operand.type, node.span)
@@ -206,7 +211,7 @@ def _comparison(scope: Scope, node: ast.Comparison, place: Place) -> Expression 
         return None if fitted is None else Call(op, (left, fitted), LogicalType.BOOLEAN, node.span)
     if not _alike(left, right):
         message = f"{in_words(left.type)} can't be compared with {in_words(right.type)}"
-        scope.fault("type_mismatch", message, node.span)
+        scope.fault("type_mismatch", message, node.span, hint="compare columns of the same kind")
         return None
     return Call(op, (left, right), LogicalType.BOOLEAN, node.span)
 
@@ -247,8 +252,10 @@ def _fitted(scope: Scope, value: Constant, to: LogicalType | None, beside: str) 
     message = f"{beside} is {in_words(to)}, this is {in_words(value.type)}"
     text = as_text(value.value, scope.source(value.span), to) if value.span != ast.NOWHERE else None
     edits = scope.replaced(value.span, text) if text is not None else ()
-    hint = ""
-    if to is LogicalType.STRING:
+    hint = f"write {in_words(to)} here"
+    if to is LogicalType.BOOLEAN:
+        hint = f"write {beside} = TRUE, or {beside} = FALSE"
+    elif to is LogicalType.STRING:
         hint = "did you forget the quotes?"
     elif to.is_number and text is not None:
         hint = "write it without quotes"
@@ -267,7 +274,7 @@ def _between(scope: Scope, node: ast.Between, place: Place) -> Expression | None
             end = _fitted(scope, end, operand.type, _described(operand))
         elif end is not None and operand is not None and not _alike(operand, end):
             message = f"{in_words(operand.type)} can't be compared with {in_words(end.type)}"
-            scope.fault("type_mismatch", message, written.span)
+            scope.fault("type_mismatch", message, written.span, hint="give both ends in the column's own kind")
             end = None
         if end is not None:
             ends.append(end)
@@ -335,7 +342,8 @@ def _match(scope: Scope, node: ast.Match, place: Place) -> Expression | None:
                 text = as_text(pattern.value, scope.source(written.span), LogicalType.STRING)  # type: ignore[arg-type]
                 edits = scope.replaced(written.span, text) if text else ()
             message = f"{node.op} compares strings, this is {in_words(side.type)}"
-            scope.fault("type_mismatch", message, written.span, edits=edits)
+            hint = "compare other values with = < > or IN; a pattern stands in quotes"
+            scope.fault("type_mismatch", message, written.span, hint=hint, edits=edits)
             return None
     op = node.op.lower().replace(" ", "_")
     return _negated(Call(op, (operand, pattern), LogicalType.BOOLEAN, node.span), node)

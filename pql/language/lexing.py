@@ -178,7 +178,12 @@ class Lexer:
                 self.marks += text[0] == "?"
                 index = int(text[1:]) if len(text) > 1 else self.marks
                 if index < 1:
-                    raise PqlError("invalid_literal", "parameters are counted from ?1", span=Span(start, end))
+                    raise PqlError(
+                        "invalid_literal",
+                        "parameters are counted from ?1",
+                        span=Span(start, end),
+                        hint="write ?1 for the first value",
+                    )
                 return self._made("PARAMETER", index - 1, start, end)
             return self._made("PARAMETER", text[1:], start, end)
         if kind == "arrow":

@@ -101,7 +101,14 @@ def _number(node: ast.Parameter, params: Parameters, faults: list[Fault], *, who
         value = None
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
         wanted = "a whole number" if whole else "a number"
-        faults.append(Fault("parameter_type", f"{wanted} is needed here, not {value!r}", node.span))
+        faults.append(
+            Fault(
+                "parameter_type",
+                f"{wanted} is needed here, not {value!r}",
+                node.span,
+                hint="pass a plain number in params",
+            )
+        )
         return node
     return -value if node.is_negated else value
 
