@@ -47,6 +47,7 @@ format: $(READY)
 
 docs: $(READY)
 	@$(BIN)/python docs/build.py
+	@$(BIN)/python tests/error_examples.py
 
 bench: $(READY)
 	@$(BIN)/python tests/bench/run.py

@@ -101,7 +101,7 @@ class BaselineModel:
         if kind not in self.tasks:
             raise PqlError(
                 "model_not_for_task",
-                f"{self.name} can't answer a {kind} target.",
+                f"The model {self.name} can't answer a {kind} target.",
                 hint="Leave the option model out: a model that fits is then chosen.",
             )
         nothing = np.zeros(0, dtype=np.int64)

@@ -194,6 +194,16 @@ def fmt(file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of sta
         _say(canonical(statement) + ";")
 
 
+@app.command(name="help")
+def help_(
+    codes: Annotated[list[str] | None, typer.Argument(metavar="[CODE]…", help="The codes of errors.")] = None,
+) -> None:
+    """Explain an error by its code, with an example; without a code, list them all."""
+    from pql.faces.help import text
+
+    _say(text(codes or []))
+
+
 @app.command(name="version")
 def version() -> None:
     """Print the version."""

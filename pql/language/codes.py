@@ -192,6 +192,7 @@ MODELS = {
 }
 
 SURROUNDINGS = {
+    "unknown_code": "Help is asked about a code that no error has.",
     "missing_package": "A package that this needs is not installed.",
     "missing_extra": "An optional part of pql that this needs is not installed.",
     "file_unreadable": "A file of statements cannot be read.",

@@ -93,6 +93,10 @@ class PqlError(Exception):
     def fix(self) -> str | None:
         return self.faults[0].fix
 
+    @property
+    def nearest(self) -> tuple[str, ...]:
+        return self.faults[0].nearest
+
     def at(self, text: str) -> PqlError:
         """The same error with the text of the query attached, so that places can be shown."""
         if self.text is None:
