@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import pyarrow as pa
 from clinic import COUNT, FAST, Tables, changed, clinic
@@ -77,6 +78,30 @@ def unknown_entity(place: Path) -> None:
     _ask("PREDICT COUNT(visits.*, 0, 20, days) FOR users.user_id IN (991, 992)", options=LIGHT)
 
 
+def _things() -> Tables:
+    tables = clinic()
+    tables["things"] = pa.table({"thing_id": range(4), "label": ["w", "x", "y", "z"]})
+    return changed(tables, "visits", thing_id=[i % 4 for i in range(900)])
+
+
+def no_candidates(place: Path) -> None:
+    query = (
+        f"PREDICT LIST_DISTINCT(visits.thing_id, 0, 20, days) RANK TOP 2 {HEAD} CANDIDATES WHERE things.label = 'new'"
+    )
+    _ask(query, _things(), "WITH (model = popularity, cache = off)")
+
+
+def too_many_pairs(place: Path) -> None:
+    with mock.patch("pql.engine.scoring.MOST_PAIRS", 100):
+        query = f"PREDICT BOOL(visits.thing_id, 0, 20, days) {HEAD}, things.thing_id"
+        _ask(query, _things(), "WITH (model = popularity, cache = off)")
+
+
+def nothing_to_check(place: Path) -> None:
+    with pql.connect(clinic(visits=40, keys=[1])) as db:
+        list(db.run(f"CHECK LEAKAGE PREDICT COUNT(visits.*, 0, 60, days) > 5 {HEAD} {FAST}"))
+
+
 def no_anchors(place: Path) -> None:
     from databases import plan_by_hand, shop
 
@@ -97,5 +122,6 @@ SCENES = {
     for scene in (
         no_data, insufficient_history, no_labels, too_few_labels, no_positive_labels, no_negative_labels, one_class,
         too_many_classes, no_examples, no_entities, unknown_entity, no_anchors, incomplete_window,
+        no_candidates, too_many_pairs, nothing_to_check,
     )
 }  # fmt: skip

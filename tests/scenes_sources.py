@@ -68,6 +68,13 @@ def source_aborted(place: Path) -> None:
         _ask(con)
 
 
+def order_not_kept(place: Path) -> None:
+    con = _filled()
+    con.execute("SET preserve_insertion_order = false")
+    with pql.connect(con) as db:
+        list(db.run(f"CHECK LEAKAGE {COUNT} AS OF 2023-06-01 WITH (model = last_window)"))
+
+
 def source_closed(place: Path) -> None:
     con = _filled()
     con.close()
@@ -182,6 +189,7 @@ SCENES = {
     scene.__name__: scene
     for scene in (
         source_not_found, source_unreadable, source_locked, source_busy, source_aborted, source_closed, source_changed,
+        order_not_kept,
         unsupported_source, empty_source, duplicate_table, duplicate_column, unreadable_column, sql_failed, sql_error,
         statement_not_allowed, read_only, table_exists,
         query_failed, not_a_key, link_type, time_type, unknown_link, missing_table, clock_type, clock_cycle,

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 from binding import bound, fault
 
-from pql.language import codes
 from pql.language.binder import unsupported
 
 EACH = "FOR EACH customers"
@@ -214,36 +210,6 @@ def test_a_fault_has_its_code_place_and_repair(code: str, text: str, fix: str | 
         assert error.fix == fix
     if error.fix is not None:
         bound(error.fix)
-
-
-MODULES = (
-    "aggregates",
-    "bind_options",
-    "clauses",
-    "ranked",
-    "entities",
-    "expressions",
-    "joins",
-    "named",
-    "parameters",
-    "scope",
-    "targets",
-    "tasks",
-    "unsupported",
-    "windows",
-)
-
-
-def test_every_code_of_the_binder_is_documented_and_tested() -> None:
-    folder = Path(__file__).resolve().parent.parent / "pql" / "language"
-    raised: set[str] = set()
-    for name in MODULES:
-        source = (folder / f"{name}.py").read_text(encoding="utf-8")
-        raised |= set(re.findall(r'(?:fault|Fault|_refuse)\(\s*(?:scope, node, )?"([a-z_]+)"', source))
-    assert raised <= set(codes.CODES)
-    elsewhere = {"ambiguous_table", "empty_list", "too_many_values", "parameter_type", "unknown_unit", "not_supported"}
-    elsewhere.add("cyclic_target")  # of DEFINE TARGET: tests/test_statements.py
-    assert raised - elsewhere <= {code for code, _, _ in FAULTS}
 
 
 def test_parameters_of_a_wrong_kind_are_faults() -> None:
