@@ -85,10 +85,11 @@ def _things() -> Tables:
 
 
 def no_candidates(place: Path) -> None:
-    query = (
-        f"PREDICT LIST_DISTINCT(visits.thing_id, 0, 20, days) RANK TOP 2 {HEAD} CANDIDATES WHERE things.label = 'new'"
-    )
-    _ask(query, _things(), "WITH (model = popularity, cache = off)")
+    tables = _things()
+    lately = [*tables["visits"].column("user_id").to_pylist()[:-8], *[3] * 8]
+    query = "PREDICT LIST_DISTINCT(visits.thing_id, 0, 20, days) RANK TOP 2 FOR users.user_id = 3"
+    excluding = "EXCLUDING (visits.thing_id, -5, 0, days)"
+    _ask(f"{query} {excluding}", changed(tables, "visits", user_id=lately), "WITH (model = popularity, cache = off)")
 
 
 def too_many_pairs(place: Path) -> None:
