@@ -11,13 +11,13 @@ import pytest
 import pql
 
 ASKED = "PREDICT FIRST(visits.page_id, 0, 20, days) FOR EACH people.person_id WITH (model = boosted)"
-PAGES, PEOPLE = 1200, 160
+PAGES, PEOPLE = 1200, 220
 
 
 def site():
     """People who keep to a few pages of their own; far more pages than classes."""
     rng = np.random.default_rng(0)
-    rows = 5000
+    rows = 6000
     who = rng.integers(0, PEOPLE, rows)
     page = (who * 37 + rng.integers(0, 5, rows) ** 2) % PAGES
     when = [dt.datetime(2024, 1, 1) + dt.timedelta(seconds=int(s)) for s in np.sort(rng.integers(0, 200 * 86400, rows))]
