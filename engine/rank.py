@@ -9,45 +9,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pql.engine.events import Events
-from pql.engine.examples import TEST, TRAIN, VALID, Examples, Ragged, Seeds
+from pql.engine.examples import TEST, TRAIN, VALID, Examples, Ragged
 from pql.engine.graph import TemporalGraph
 from pql.engine.interactions import Interactions, horizon_of, interactions_of
-from pql.engine.models.ranker import Ranker, RankerCheck, RankerRows, columns_of, fit_ranker
+from pql.engine.models.ranker import OBJECTIVES, Ranker, RankerCheck, RankerRows, columns_of, fit_ranker
 from pql.engine.plan import ModelPlan, Plan
 from pql.engine.rank_blocks import Block, block_of, check_of, collect, judge
-from pql.engine.rank_choice import BOOSTED, JOINT, RANKERS, SIMPLE, Judged, choose_weights, ranking_table
+from pql.engine.rank_choice import BOOSTED, JOINT, SIMPLE, Judged, choose_weights, ranking_table
 from pql.engine.rank_odds import Odds, Sample, fit_odds, odds_rows
 from pql.engine.rank_rules import Rules
 from pql.engine.rank_scoring import (
-    BATCH,
     NETWORK_FEATURES,
-    Described,
     Moment,
-    RankedItems,
     Towers,
     batch_of,
-    blended,
-    describe,
-    filled_lists,
     moment_at,
-    ranker_scores,
 )
 from pql.engine.rank_towers import NetworkTowers, fit_towers
+from pql.engine.rank_work import rank_work
 from pql.engine.trained_ranker import TrainedRanker
 from pql.language.errors import PqlError
 
-__all__ = ["TrainedRanker", "fit_ranking", "predict_ranking", "rank_items", "train_ranking"]
+__all__ = ["TrainedRanker", "fit_ranking", "train_ranking"]
 
 RANKER_ANCHORS = 4  # the newest training anchors, which the ranker learns from
-MAX_SEEDS = 6_000  # training examples
-MAX_ROWS = 150_000  # training pairs
-MAX_CHECKED = 2_000  # validation examples, for weights and metrics
-LOOKED = 2_000  # of those, for early stopping
-MAX_MEASURED = 6_000  # test examples
 MAX_HURRIED = 300  # of either, once the user wants the work to end
 FEWEST_EXAMPLES = 20
-MAX_QUIET = 1_000  # validation examples with an empty window, for the odds
-MAX_PAIRED = 200_000  # pairs of all items, for the odds of every pair
 FEWEST_PAIRED = 30  # examples, likewise
 NETWORK = {"gnn", "two_tower"}
 _SPLITS = {VALID: "valid", TEST: "test"}
@@ -84,25 +71,6 @@ def train_ranking(
     return replace(trained, towers=towers) if trained.uses_towers else trained
 
 
-def predict_ranking(
-    trained: TrainedRanker,
-    plan: Plan,
-    graph: TemporalGraph,
-    seeds: Seeds,
-    k: int | None = None,
-    rules: Rules | None = None,
-) -> RankedItems:
-    """The `k` (else the trained number) best items of every seed, as of its anchor; items are coded like the labels.
-
-    Of the pair form without RANK, every item.
-    """
-    interactions = interactions_of(plan, graph)
-    towers = trained.towers.bind(plan, graph, interactions.items) if trained.towers is not None else None
-    if plan.query.asks_pairs:
-        return pair_odds(trained, interactions, seeds, towers, rules)
-    return rank_items(trained, interactions, seeds, k or trained.k, towers, rules)
-
-
 def held_anchors(examples: Examples, model: ModelPlan) -> int:
     """How many of the newest training anchors the ranker learns from; the towers learn from those before.
 
@@ -134,13 +102,16 @@ def fit_ranking(
             "There is no training example: no entity has an item in the window of any training anchor.",
             hint="EXPLAIN shows the anchors and how many examples were dropped; shorten the window or loosen WHERE.",
         )
+    work = rank_work(model)
     notes: list[str] = []
     moments: dict[int, Moment] = {}
 
     def blocks(index: NDArray[np.int64], of: Examples = examples, *, every: bool = False) -> Iterator[Block]:
         for anchor in np.unique(of.seeds.anchors[index]).tolist():
             if anchor not in moments:
-                moments[anchor] = moment_at(interactions, anchor, horizon, towers, rules, k, every=every)
+                moments[anchor] = moment_at(
+                    interactions, anchor, horizon, towers, rules, k, limits=work.limits, every=every
+                )
             at, batch = index[of.seeds.anchors[index] == anchor], batch_of(moments[anchor])
             for start in range(0, len(at), batch):
                 yield block_of(moments[anchor], of, at[start : start + batch])
@@ -148,7 +119,7 @@ def fit_ranking(
     def sample(split: int, known: Judged | None) -> list[Sample]:
         """Judged pairs of a split, of empty windows too; of every item where the odds of all pairs are wanted."""
         moments.clear()
-        most = max(FEWEST_PAIRED, MAX_PAIRED // max(1, interactions.n_items)) if pairs else MAX_QUIET
+        most = max(FEWEST_PAIRED, work.paired // max(1, interactions.n_items)) if pairs else work.quiet
         found, sizes = [], []
         for source in (examples, quiet):
             if source is None or not len(source.where(split)):
@@ -169,7 +140,7 @@ def fit_ranking(
     newest = np.unique(examples.seeds.anchors[examples.where(TRAIN)])[
         -(RANKER_ANCHORS if towers is None else held_anchors(examples, model)) :
     ]
-    train = _spread(_at(examples, examples.where(TRAIN), newest), min(MAX_SEEDS, max(500, model.max_examples)))
+    train = _spread(_at(examples, examples.where(TRAIN), newest), work.seeds)
     rankers: dict[str, Ranker] = {}
     checked: list[Block] = []
     names: tuple[str, ...] = ()
@@ -179,12 +150,12 @@ def fit_ranking(
             with events.stage("pairs", f"{len(train):,} examples of {len(newest)} anchors"):
                 names = collect(blocks(train), rows, model.seed)
                 moments.clear()
-                checked = list(blocks(_spread(examples.where(VALID), MAX_CHECKED)))
+                checked = list(blocks(_spread(examples.where(VALID), work.checked)))
             if sum(len(r.groups) for part in rows.values() for r in part) >= FEWEST_EXAMPLES:
                 with events.stage("boosted"):
-                    looked = check_of(checked[: max(1, LOOKED // BATCH)], k) if checked else None
-                    every = RankerRows.together([r for a in sorted(rows) for r in rows[a]]).at_most(MAX_ROWS)
-                    rankers = _fit_rankers(every, names, looked, model, events)
+                    looked = check_of(checked, k) if checked else None
+                    every = RankerRows.together([r for a in sorted(rows) for r in rows[a]]).at_most(work.rows)
+                    rankers = _fit_rankers(every, names, looked, model, events, thorough=work.thorough)
                 del looked, every
             else:
                 notes.append("Too few training examples with a true item among the candidates: a baseline answers.")
@@ -195,11 +166,11 @@ def fit_ranking(
 
     judged: dict[int, Judged] = {}
     kept_rows = rows if model.refit and rankers else None
-    hurry = MAX_HURRIED if events.stopped else MAX_MEASURED
+    hurry = MAX_HURRIED if events.stopped else work.measured
     try:
         with events.stage("evaluate"):
             if len(examples.where(VALID)):
-                found = checked or blocks(_spread(examples.where(VALID), min(hurry, MAX_CHECKED)))
+                found = checked or blocks(_spread(examples.where(VALID), min(hurry, work.checked)))
                 judged[VALID] = judge(found, rankers, model, kept_rows)
             checked = []
             moments.clear()
@@ -228,7 +199,7 @@ def fit_ranking(
         with events.patient(), events.stage("refit"):
             newest_rows = RankerRows.together([r for a in sorted(rows)[-RANKER_ANCHORS - 1 :] for r in rows[a]])
             again = fit_ranker(
-                newest_rows.at_most(MAX_ROWS).columns(columns_of(names, kept.names)),
+                newest_rows.at_most(work.rows).columns(columns_of(names, kept.names)),
                 kept.names,
                 None,
                 seed=model.seed,
@@ -250,81 +221,8 @@ def fit_ranking(
         None,
         weights.get("gnn", 0) > 0 or weights.get(JOINT, 0) > 0,
         odds,
+        work.limits,
     )
-
-
-def rank_items(
-    trained: TrainedRanker,
-    interactions: Interactions,
-    seeds: Seeds,
-    k: int,
-    towers: Towers | None = None,
-    rules: Rules | None = None,
-) -> RankedItems:
-    """`predict_ranking` on interactions made by hand."""
-    n = len(seeds)
-    lists, values = np.full((n, k), -1, dtype=np.int64), np.zeros((n, k))
-    counts = np.zeros(n, dtype=np.int64)
-    for anchor in np.unique(seeds.anchors).tolist():
-        moment = moment_at(interactions, anchor, trained.horizon, towers, rules, k)
-        at = np.flatnonzero(seeds.anchors == anchor)
-        rows, place = np.unique(seeds.rows[at], return_inverse=True)
-        for start in range(0, len(rows), batch_of(moment)):
-            entities = rows[start : start + batch_of(moment)]
-            described = describe(moment, entities)
-            score, odds = _scored(trained, described)
-            found, value = filled_lists(moment, entities, described.candidates, score, odds, k)
-            mine = np.flatnonzero((place >= start) & (place < start + len(entities)))
-            counts[at[mine]] = moment.allowed.counts(entities)[place[mine] - start]
-            lists[at[mine]], values[at[mine]] = found[place[mine] - start], value[place[mine] - start]
-    here = lists >= 0
-    sizes = here.sum(axis=1)
-    return RankedItems(
-        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-        np.repeat(np.arange(n, dtype=np.int64), sizes),
-        lists[here],
-        values[here],
-        np.tile(np.arange(1, k + 1, dtype=np.int32), (n, 1))[here],
-        counts,
-    )
-
-
-def pair_odds(
-    trained: TrainedRanker,
-    interactions: Interactions,
-    seeds: Seeds,
-    towers: Towers | None = None,
-    rules: Rules | None = None,
-) -> RankedItems:
-    """Every pair of a seed and an item it may be given, as `rank_items` gives the best ones."""
-    owners, items, odds, counts = [], [], [], np.zeros(len(seeds), dtype=np.int64)
-    for anchor in np.unique(seeds.anchors).tolist():
-        moment = moment_at(interactions, anchor, trained.horizon, towers, rules, trained.k, every=True)
-        at = np.flatnonzero(seeds.anchors == anchor)
-        at = at[np.argsort(seeds.rows[at], kind="stable")]
-        for start in range(0, len(at), batch_of(moment)):
-            mine = at[start : start + batch_of(moment)]
-            described = describe(moment, seeds.rows[mine])
-            counts[mine] = np.bincount(described.candidates.owner, minlength=len(mine))
-            owners.append(mine[described.candidates.owner])
-            items.append(described.candidates.items)
-            odds.append(_scored(trained, described)[1])
-    owner, item, value = np.concatenate(owners), np.concatenate(items), np.concatenate(odds)
-    order = np.lexsort((-value, owner))
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(seeds)))]).astype(np.int64)
-    rank = (np.arange(len(order)) - offsets[owner[order]] + 1).astype(np.int32)
-    return RankedItems(offsets, owner[order], item[order], value[order], rank, counts)
-
-
-def _scored(trained: TrainedRanker, described: Described) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What orders each candidate, and its odds: the probability that it is among the items of the window."""
-    weights, scores = dict(trained.weights), dict(described.scores)
-    if trained.ranker is not None:
-        scores[next(n for n in RANKERS if weights.get(n))] = ranker_scores(trained.ranker, described)
-    owner = described.candidates.owner
-    score = blended(owner, scores, weights)
-    odds = score if trained.odds is None else trained.odds.apply(owner, scores, score, described.activity)
-    return score, odds
 
 
 def _cut_short(events: Events, notes: list[str], note: str) -> None:
@@ -336,11 +234,18 @@ def _cut_short(events: Events, notes: list[str], note: str) -> None:
 
 
 def _fit_rankers(
-    rows: RankerRows, names: tuple[str, ...], check: RankerCheck | None, model: ModelPlan, events: Events
+    rows: RankerRows,
+    names: tuple[str, ...],
+    check: RankerCheck | None,
+    model: ModelPlan,
+    events: Events,
+    *,
+    thorough: bool,
 ) -> dict[str, Ranker]:
     """The ranker by name: without the network's scores and, where there are towers, with them as well."""
     plain = tuple(name for name in names if name not in NETWORK_FEATURES)
-    objective, rankers = None, {}
+    objective: str | None = None if thorough else OBJECTIVES[0]
+    rankers: dict[str, Ranker] = {}
     for name, chosen in {BOOSTED: plain, JOINT: names}.items():
         if name == JOINT and (plain == names or events.stopped):
             continue

@@ -56,7 +56,7 @@ def collect(blocks: Iterable[Block], rows: dict[int, list[RankerRows]], seed: in
 
 def check_of(listed: Sequence[Block], k: int) -> RankerCheck:
     return RankerCheck(
-        np.concatenate([b.described.features.values for b in listed]),
+        tuple(b.described.features.values for b in listed),
         _owners(listed),
         np.concatenate([b.described.candidates.items for b in listed]),
         _joined([b.truth for b in listed]),

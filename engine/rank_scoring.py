@@ -41,13 +41,14 @@ class Towers(Protocol):
 class Moment:
     """One anchor: its past, its item–item model, the rules and, with towers, the items' embeddings (float32[I, d]).
 
-    `least`: popular items fill up to as many candidates of each entity.
+    `least`: popular items fill up to as many candidates of each entity. `limits`: how many each source may give.
     """
 
     history: History
     together: Together
     allowed: Allowed
     least: int = 0
+    limits: Limits = field(default_factory=Limits)
     towers: Towers | None = None
     items: NDArray[np.float32] | None = None
 
@@ -91,6 +92,7 @@ def moment_at(
     rules: Rules | None = None,
     k: int = 0,
     *,
+    limits: Limits | None = None,
     every: bool = False,
 ) -> Moment:
     """All that is known at `anchor` and is the same for every entity. `k`: the length of the lists to be made.
@@ -101,7 +103,7 @@ def moment_at(
     allowed = (rules or Rules()).at(anchor, history.known)
     items = None if towers is None else towers.embed_items(anchor)
     least = history.n_items if every else 0 if rules is None else min(k, MOST_FILLED)
-    return Moment(history, together_at(history), allowed, least, towers, items)
+    return Moment(history, together_at(history), allowed, least, limits or Limits(), towers, items)
 
 
 def batch_of(moment: Moment) -> int:
@@ -109,7 +111,7 @@ def batch_of(moment: Moment) -> int:
     return max(1, min(BATCH, MOST_PAIRS // max(1, moment.least)))
 
 
-def describe(moment: Moment, entities: NDArray[np.int64], limits: Limits | None = None) -> Described:
+def describe(moment: Moment, entities: NDArray[np.int64]) -> Described:
     """Candidates, features and simple scores of `entities` (rows, int64[n], n small: one batch)."""
     history = moment.history
     vectors, nearest = None, None
@@ -117,7 +119,7 @@ def describe(moment: Moment, entities: NDArray[np.int64], limits: Limits | None 
         seeds = Seeds(entities, np.full(len(entities), history.anchor, dtype=np.int64))
         vectors = moment.towers.embed_entities(seeds)
         nearest = _nearest(moment, entities, vectors, moment.items)
-    candidates = candidates_at(history, entities, moment.together, limits, nearest, moment.allowed, moment.least)
+    candidates = candidates_at(history, entities, moment.together, moment.limits, nearest, moment.allowed, moment.least)
     entity = entities[candidates.owner]
     extra: tuple[tuple[str, NDArray[np.float32]], ...] = ()
     scores = {

@@ -17,6 +17,7 @@ from pql.engine.interactions import ItemTable
 from pql.engine.models.base import Inputs, Problem, State
 from pql.engine.plan import Plan
 from pql.engine.planned_graph import masked_columns
+from pql.engine.rank_work import rank_work
 from pql.language.errors import PqlError
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from pql.engine.nn.towers import FittedTowers
 
 FEWEST_ANCHORS = 2  # of training, for the towers beside those the ranker learns from
-MAX_EXAMPLES = 20_000
 MAX_EPOCHS = 8
 
 
@@ -115,8 +115,7 @@ def fit_towers(
     if len(older) < (FEWEST_ANCHORS if held > 1 else 1) or not isinstance(examples.labels, Ragged):
         return None
     at = train[np.isin(examples.seeds.anchors[train], older)]
-    if len(at) > MAX_EXAMPLES:
-        at = at[len(at) - MAX_EXAMPLES :]
+    at = at[-rank_work(plan.model).towers :]
     check = train[examples.seeds.anchors[train] == anchors[len(older)]] if held else at[:0]
     some = examples.take(np.concatenate([at, check]))
     cut = int(older[-1])

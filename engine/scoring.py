@@ -144,7 +144,7 @@ def score(
     from pql.engine.trained_ranker import TrainedRanker
 
     if isinstance(model.trained, TrainedRanker):
-        from pql.engine.rank import predict_ranking
+        from pql.engine.rank_answer import predict_ranking
         from pql.engine.ranked_classes import MOST_SHOWN, as_ranking
 
         if plan.task.kind is not TaskKind.RANKING:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
+from pql.engine.candidates import Limits
 from pql.engine.metrics import MetricsTable
 from pql.engine.models.base import State
 from pql.engine.models.ranker import Ranker
@@ -21,7 +22,7 @@ class TrainedRanker:
 
     `k`: the list's length it was chosen by. `horizon`: µs, the unit of its windows. `recall`: share of the validation
     truth among the candidates. `uses_towers`: whether the answer needs the network. `odds`: turns scores into
-    probabilities; None where validation had too little to tell.
+    probabilities; None where validation had too little to tell. `limits`: of the candidates it was trained on.
     """
 
     name: str
@@ -35,6 +36,7 @@ class TrainedRanker:
     towers: NetworkTowers | None = None
     uses_towers: bool = False
     odds: Odds | None = None
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def importance(self) -> tuple[tuple[str, float], ...]:
@@ -52,6 +54,7 @@ class TrainedRanker:
             "metrics": self.metrics.to_json(),
             "notes": list(self.notes),
             "recall": None if np.isnan(self.recall) else self.recall,
+            "limits": asdict(self.limits),
             "odds": self.odds.state() if self.odds else None,
             "towers": self.towers.state() if self.towers else None,
         }
@@ -71,4 +74,5 @@ class TrainedRanker:
             NetworkTowers.restore(state["towers"]) if state["towers"] else None,
             bool(state["towers"]),
             Odds.restore(state["odds"]) if state["odds"] else None,
+            Limits(**{name: int(most) for name, most in state["limits"].items()}),
         )

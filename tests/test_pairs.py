@@ -15,7 +15,8 @@ from pql.engine import scoring
 from pql.engine.events import Events
 from pql.engine.examples import TEST, VALID, Examples, Ragged, Seeds
 from pql.engine.metrics import auroc
-from pql.engine.rank import fit_ranking, pair_odds, rank_items
+from pql.engine.rank import fit_ranking
+from pql.engine.rank_answer import pair_odds, rank_items
 from pql.engine.rank_odds import Odds
 from pql.engine.rank_scoring import falling
 from pql.language.errors import PqlError

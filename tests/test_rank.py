@@ -14,7 +14,8 @@ from pql.engine.models.popularity import popularity_scores
 from pql.engine.models.ranker import RankerRows, columns_of, top_lists
 from pql.engine.models.repeat import repeat_scores
 from pql.engine.pair_history import history_at, popular_order
-from pql.engine.rank import TrainedRanker, fit_ranking, rank_items
+from pql.engine.rank import TrainedRanker, fit_ranking
+from pql.engine.rank_answer import rank_items
 from pql.engine.rank_choice import Judged, choose_weights
 from pql.language.errors import PqlError
 

@@ -22,7 +22,8 @@ from pql.engine.graph import NEVER
 from pql.engine.history import load
 from pql.engine.labels import compute_labels
 from pql.engine.models.ranker import top_lists
-from pql.engine.rank import fit_ranking, rank_items
+from pql.engine.rank import fit_ranking
+from pql.engine.rank_answer import rank_items
 from pql.engine.rank_rules import Barred, Cap, Rules
 from pql.engine.rule_rows import rules_of
 from pql.language.binder import bind

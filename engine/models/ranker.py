@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -64,19 +66,26 @@ class RankerRows:
 class RankerCheck:
     """All candidates of the validation examples: features, `owner` int64[c], `items` int64[c], their truth, and k.
 
-    `cap`: AT MOST for these candidates.
+    The features stand in `parts`, one after the other; `places`: the columns that are read (all, if None). `cap`: AT
+    MOST for these candidates.
     """
 
-    values: NDArray[np.float32]
+    parts: tuple[NDArray[np.float32], ...]
     owner: NDArray[np.int64]
     items: NDArray[np.int64]
     truth: Ragged
     k: int
     cap: Cap | None = None
+    places: NDArray[np.int64] | None = None
 
     def columns(self, places: NDArray[np.int64]) -> RankerCheck:
         """The same candidates with some of the features."""
-        return RankerCheck(self.values[:, places], self.owner, self.items, self.truth, self.k, self.cap)
+        return replace(self, places=places)
+
+    def margin(self, predict: Callable[[NDArray[np.float32]], Any]) -> NDArray[np.float64]:
+        """float64[c]: what `predict` says of the features, part by part."""
+        read = (part if self.places is None else part[:, self.places] for part in self.parts)
+        return np.concatenate([np.asarray(predict(part), dtype=np.float64) for part in read])
 
     def map(self, score: NDArray[np.float64]) -> float:
         """MAP@k of the candidates ordered by `score`; 0 if no example has a true item."""
@@ -239,7 +248,7 @@ def _fit(
     )
     booster = lightgbm.Booster(parameters, data)
     best, best_rounds = -1.0, 0
-    margin = np.zeros(0 if check is None else len(check.values))
+    margin = np.zeros(0 if check is None else len(check.items))
     limit = rounds or (MAX_ROUNDS if check is not None else _DEFAULT_ROUNDS)
     done = 0
     while done < limit:
@@ -251,15 +260,14 @@ def _fit(
                 break
         events.progress("boosted", f"{objective}, {done} rounds", done / limit)
         if check is not None and rounds is None and booster.current_iteration() > start:
-            margin += np.asarray(
-                booster.predict(
-                    check.values,
-                    raw_score=True,
-                    start_iteration=start,
-                    num_iteration=booster.current_iteration() - start,
-                    num_threads=threads,
-                )
+            newest = partial(
+                booster.predict,
+                raw_score=True,
+                start_iteration=start,
+                num_iteration=booster.current_iteration() - start,
+                num_threads=threads,
             )
+            margin += check.margin(newest)
             value = check.map(margin)
             if done >= min(LEAST_ROUNDS, limit) and value > best + 1e-9:
                 best, best_rounds = value, done
