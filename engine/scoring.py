@@ -71,8 +71,11 @@ def without_a_past(labels: LabelTable, plan: Plan) -> int:
 
 
 def static_rows(labels: LabelTable, plan: Plan) -> NDArray[np.int64]:
-    """Which rows of a static query are scored: those without a value, else (a condition, ids asked for) all of them."""
-    missing = np.array(labels.label.is_null().to_numpy(zero_copy_only=False))
+    """Which rows of a static query are scored: those without a value, else (a condition, ids asked for) all of them.
+
+    Only rows of which WHERE holds count: where none of them lacks the value, all of them are scored, out of fold.
+    """
+    missing = np.array(labels.label.is_null().to_numpy(zero_copy_only=False)) & labels.eligible
     nobody_is_missing = not missing.any() and not plan.query.missing_only
     everyone = plan.query.ids is not None or plan.task.kind is TaskKind.BINARY or nobody_is_missing
     return np.arange(len(labels)) if everyone else np.flatnonzero(missing)

@@ -64,3 +64,14 @@ def test_ids_that_nobody_has_are_told_before_any_training(monkeypatch: pytest.Mo
     with pql.connect(seed_shop()) as db, pytest.raises(PqlError) as caught:
         db.predict("PREDICT SUM(orders.amount, 0, 30) FOR customers.customer_id = 999")
     assert caught.value.code == "unknown_entity"
+
+
+def test_where_every_row_that_where_chooses_has_the_value_all_of_them_are_scored() -> None:
+    tables = seed_shop()
+    tables["CUSTOMERS"] = tables["CUSTOMERS"].append_column("PLAN", pa.array([None, *("ab" * 40)][:80]))
+    ages = dict(zip(*(tables["CUSTOMERS"][name].to_pylist() for name in ("CUSTOMER_ID", "AGE")), strict=True))
+    limit = ages[0]  # the one customer without a plan is left out
+    with pql.connect(tables) as db:
+        query = f"PREDICT plan FROM customers WHERE age != {limit} WITH (model = boosted, budget = '1 s')"
+        scored = db.predict(query).to_arrow_table()["CUSTOMER_ID"].to_pylist()
+    assert set(scored) == {i for i, age in ages.items() if age != limit}
