@@ -25,25 +25,41 @@ def metrics_table(
     weights: Mapping[str, float] | None = None,
     thresholds: Mapping[str, float] | None = None,
     notes: Sequence[str] = (),
+    by_anchor: bool = False,
 ) -> MetricsTable:
     """Measure each (name, role, scores of all `examples`) on the validation and test rows.
 
     `weights`: the blend's, by member, shown beside them. `thresholds`: of yes/no predictions, by name (0.5 if absent).
-    Splits without examples are left out. Of a forecast, single steps are measured too (`mae_step_1`, …).
+    Splits without examples are left out. Of a forecast, single steps are measured too (`mae_step_1`, …). With
+    `by_anchor`, several test anchors are measured one by one as well, as the splits `test 2024-09-01`, …
     """
     rows: list[MetricRow] = []
-    for split in (VALID, TEST):
-        at = examples.where(split)
+    parts = [(NAMES[split], examples.where(split)) for split in (VALID, TEST)]
+    if by_anchor:
+        parts += each_anchor(examples)
+    for split, at in parts:
         if not len(at):
             continue
         truth = examples.labels[at] if isinstance(examples.labels, np.ndarray) else examples.labels.take(at)
         for name, role, values in scores:
             weight = (weights or {}).get(name) if role == "member" else None
             found = measure(kind, truth, values[at], (thresholds or {}).get(name, 0.5))
-            rows += [MetricRow(name, role, NAMES[split], m, v, len(at), weight) for m, v in found.items()]
+            rows += [MetricRow(name, role, split, m, v, len(at), weight) for m, v in found.items()]
             for step, error, n in _by_step(examples, at, values):
-                rows.append(MetricRow(name, role, NAMES[split], f"mae_step_{step}", error, n, weight))
+                rows.append(MetricRow(name, role, split, f"mae_step_{step}", error, n, weight))
     return MetricsTable(metric, tuple(rows), tuple(notes))
+
+
+def each_anchor(examples: Examples) -> list[tuple[str, NDArray[np.int64]]]:
+    """(`test 2024-09-01`, the examples) of every test anchor; none where there is one test anchor only."""
+    from pql.engine.anchors import show_time
+
+    at = examples.where(TEST)
+    anchors = examples.seeds.anchors[at]
+    distinct = np.unique(anchors)
+    if len(distinct) < 2:
+        return []
+    return [(f"test {show_time(int(anchor))}", at[anchors == anchor]) for anchor in distinct]
 
 
 def _by_step(examples: Examples, at: NDArray[np.int64], values: Floats) -> list[tuple[int, float, int]]:

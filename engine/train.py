@@ -191,7 +191,14 @@ def _choose(job: _Job) -> tuple[TrainedModel, list[Model]]:
         table = job.judge(seen, measured, dict(trained.blend), job.notes)
     else:
         table = metrics_table(
-            kind, metric, seen, measured, weights=dict(trained.blend), thresholds=thresholds, notes=job.notes
+            kind,
+            metric,
+            seen,
+            measured,
+            weights=dict(trained.blend),
+            thresholds=thresholds,
+            notes=job.notes,
+            by_anchor=job.plan.split.kind == "anchors",
         )
     trained = replace(trained, metrics=table)
     trained = with_spread(trained, job.plan, problem, look, measured, constant=bool(_too_little(kind, examples)))

@@ -25,6 +25,7 @@ from pql.table import text_table
 if TYPE_CHECKING:
     from pql.engine.label_counts import LabelCount
     from pql.engine.plan import Plan, Split
+    from pql.measured import Measured
 
 PARTS = ("ast", "bound", "sql", "graph", "json")
 WIDTH = 110
@@ -37,19 +38,28 @@ SPLIT_KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A plan with its label SQL and label counts; `str()` of it is the report of `explain`."""
+    """A plan with its label SQL and label counts, after ANALYZE with what it took and gave; `str()` is the report."""
 
     plan: Plan
     statement_text: str | None = None
     label_counts: Sequence[LabelCount] | None = None
     part: str | None = None
+    measured: Measured | None = None
 
     def __str__(self) -> str:
-        return explain(self.plan, statement_text=self.statement_text, label_counts=self.label_counts, part=self.part)
+        if self.part == "json":
+            return json.dumps(self.to_json(), indent=2, ensure_ascii=False)
+        text = explain(self.plan, statement_text=self.statement_text, label_counts=self.label_counts, part=self.part)
+        if self.measured is None:
+            return text
+        return "\n".join([text, "", "Measured", *(f"  {line}".rstrip() for line in self.measured.lines())])
 
     def to_json(self) -> dict[str, Any]:
-        """The same as JSON values."""
-        return explain_json(self.plan, statement_text=self.statement_text, label_counts=self.label_counts)
+        """The same as JSON values (see `explain_json`); of one part only that, of ANALYZE also `measured`."""
+        made = explain_json(self.plan, statement_text=self.statement_text, label_counts=self.label_counts)
+        if self.part not in (None, "json"):
+            made = {self.part: made[self.part]}
+        return made if self.measured is None else {**made, "measured": self.measured.to_json()}
 
 
 def explain(
@@ -104,7 +114,16 @@ def explain(
 def explain_json(
     plan: Plan, *, statement_text: str | None = None, label_counts: Sequence[LabelCount] | None = None
 ) -> dict[str, Any]:
-    """A plan as JSON values; times are ISO text."""
+    """A plan as JSON values; times are ISO text, what doesn't apply is null.
+
+    query, reading: the text in its canonical form, and the full one a named target was read as. ast, bound: the
+    trees, every node an object with its `node`. task: kind, head, loss, metric, reason, item, top_k. eligibility:
+    who has a row at an anchor, in words. split: kind (anchors, row_time, hashed), prediction, width, step, lags, encoder_cut,
+    valid_from, test_from, anchors [{time, role}], notes. graph: tables [{name, columns, why}], links, hops,
+    neighbors, co_occurrence, left_out {name: reason}. model: name, members, baselines and the work they get.
+    output: keys, columns, order, top_k. labels: [{split, anchors, examples, undefined, …}]. sql: the label SQL with its values
+    written out. warnings: texts.
+    """
     split = plan.split
     return {
         "query": syntax_text(plan.query),

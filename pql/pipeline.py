@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pql.language import ast
@@ -153,6 +153,35 @@ def explained(snapshot: Snapshot, plan: Plan, part: str | None) -> Explanation:
 
     data = _read(snapshot, plan)
     return Explanation(plan, label_statement(plan).literal_text(), count_labels(data.labels, plan), part)
+
+
+def analyzed(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events, part: str | None) -> Explanation:
+    """The plan as text with what it took and gave: the model is trained now, whether one is kept or not."""
+    from pql.engine.build import build_graph
+    from pql.engine.label_counts import count_labels
+    from pql.engine.label_sql import label_statement
+    from pql.explain import Explanation
+    from pql.measured import Measured
+
+    if plan.query.options.cache == "on":
+        options = replace(plan.query.options, cache="refresh")
+        plan = replace(plan, query=replace(plan.query, options=options))
+    result = answer(snapshot, plan, registry, events, keep=False)
+    data = _read(snapshot, plan)
+    graph = build_graph(data.history, plan)
+    measured = Measured(
+        dict(events.seconds),
+        data.history.sizes(),
+        len(data.labels),
+        sum(len(node) for node in graph.nodes),
+        sum(len(edge.children) for edge in graph.edges),
+        len(result),
+        result.model,
+        result.metrics,
+        result.notes,
+    )
+    counts = count_labels(data.labels, plan)
+    return Explanation(plan, label_statement(plan).literal_text(), counts, part, measured)
 
 
 def label_report(snapshot: Snapshot, plan: Plan) -> pa.Table:

@@ -121,6 +121,32 @@ def test_graph_explain_labels_evaluate_and_models(shop: str, capsys: pytest.Capt
     assert ran.out.startswith("Query")
 
 
+def test_queries_are_given_with_and_without_their_verb(shop: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for verb in ("explain", "labels", "evaluate"):
+        bare = Ran(capsys, verb, shop, "-q", QUERY)
+        assert bare.code == 0
+        assert (
+            Ran(capsys, verb, shop, "-q", "-c", f"{verb.upper()} {QUERY}").out.splitlines()[0]
+            == bare.out.splitlines()[0]
+        )
+        assert Ran(capsys, verb, shop, QUERY, "-c", QUERY).code == 2
+    assert json.loads(Ran(capsys, "explain", shop, "-q", "-c", QUERY, "--format", "json").out)["task"]
+
+
+def test_the_last_answer_of_a_script_goes_to_the_file(
+    shop: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "out.csv"
+    ran = Ran(capsys, shop, "-q", "-c", "SHOW TABLES; SHOW TARGETS", "--format", "csv", "-o", str(path))
+    assert ran.out.startswith('"table"')
+    assert path.read_text().startswith('"target"')
+
+
+def test_what_was_declared_is_taken_back(shop: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "NO TIME CUSTOMERS" in Ran(capsys, shop, "-q", "-c", "NO TIME customers").out
+    assert "declared" not in Ran(capsys, "graph", shop, "--reset").out
+
+
 def test_queries_come_from_files_and_pipes(
     shop: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -155,6 +155,61 @@ def test_definitions_that_no_query_could_use_are_refused(db: pql.Session) -> Non
     assert "NOT EXISTS(" in str(last(db, "EXPLAIN BOUND PREDICT gone FOR EACH customers.customer_id"))
 
 
+# ---------------------------------------------------------------- EXPLAIN and EVALUATE
+
+
+def test_explain_analyze_says_what_it_took_and_gave(db: pql.Session) -> None:
+    list(db.run(RATE))  # kept: ANALYZE trains all the same
+    explained = last(db, f"EXPLAIN ANALYZE {RATE}")
+    measured = explained.to_json()["measured"]
+    assert {"read", "graph", "predict", "all"} <= set(measured["seconds"])
+    assert measured["seconds"]["all"] == pytest.approx(sum(v for k, v in measured["seconds"].items() if k != "all"))
+    assert measured["rows"]["ORDERS"] == 1200
+    assert not measured["model"]["loaded"]
+    assert measured["predictions"] == len(db.predict(RATE))
+    assert {row["split"] for row in measured["metrics"]} == {"valid", "test"}
+    text = str(explained)
+    assert text.startswith("Query")
+    for word in ("Measured", "took", "rows read    C", "model        rate", "auroc"):
+        assert word in text
+    assert "Measured" not in str(last(db, f"EXPLAIN {RATE}"))
+
+
+@pytest.mark.parametrize("part", ["AST", "BOUND", "SQL", "GRAPH"])
+def test_every_part_is_text_and_data(db: pql.Session, part: str) -> None:
+    explained = last(db, f"EXPLAIN {part} {RATE}")
+    assert str(explained)
+    assert list(json.loads(json.dumps(explained.to_json(), allow_nan=False))) == [part.lower()]
+
+
+def test_explain_json_is_valid_and_whole(db: pql.Session) -> None:
+    explained = last(db, f"EXPLAIN ANALYZE JSON {RATE}")
+    made = json.loads(str(explained))
+    assert made == json.loads(json.dumps(explained.to_json(), allow_nan=False))
+    assert {"query", "ast", "bound", "task", "split", "graph", "model", "output", "labels", "sql"} < set(made)
+
+
+@pytest.mark.parametrize(
+    "query", [QUERY, "PREDICT LIST_DISTINCT(orders.product_id, 0, 30, days) RANK TOP 3 FOR EACH customers.customer_id"]
+)
+def test_several_test_anchors_are_measured_each_and_together(db: pql.Session, query: str) -> None:
+    model = "popularity" if "RANK" in query else "rate"
+    rows_ = rows(db.evaluate(f"EVALUATE {query} WITH (model = {model}) AT 2023-10-01, 2023-12-01"))
+    splits = list(dict.fromkeys(row["split"] for row in rows_))
+    assert splits == ["valid", "test", "test 2023-10-01", "test 2023-12-01"]
+    n = {row["split"]: row["n"] for row in rows_ if "(new)" not in row["metric"]}
+    assert n["test"] == n["test 2023-10-01"] + n["test 2023-12-01"]
+    once = rows(db.evaluate(f"EVALUATE {query} WITH (model = {model}) AT 2023-12-01"))
+    assert {row["split"] for row in once} == {"valid", "test"}
+
+
+def test_a_kept_model_is_not_measured_at_anchors_it_may_know(db: pql.Session) -> None:
+    list(db.run(f"CREATE MODEL gone AS {RATE}"))
+    asked = f"EVALUATE {QUERY} USING MODEL gone WITH (model = rate)"
+    assert len(db.evaluate(asked)) > 0
+    assert code_of(db, f"{asked} AT 2023-10-01") == "clause_conflict"
+
+
 # ---------------------------------------------------------------- tables
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pql.language import ast
+from pql.language.errors import PqlError
 from pql.workspace import Request, Workspace
 
 if TYPE_CHECKING:
@@ -21,16 +22,29 @@ def predict(work: Workspace, query: ast.Predict, request: Request, *, keep: bool
 
 
 def explain(work: Workspace, statement: ast.Explain, request: Request) -> Explanation:
-    """All that is decided about a query, before anything is trained."""
-    from pql.pipeline import explained
+    """All that is decided about a query, before anything is trained; with ANALYZE, also what a run took and gave."""
+    from pql.pipeline import analyzed, explained
 
-    with work.listening(), work.ready(statement.query, request) as ready:
+    with work.listening() as events, work.ready(statement.query, request) as ready:
+        if statement.analyze:
+            return analyzed(ready.snapshot, ready.plan, work.registry, events, statement.part)
         return explained(ready.snapshot, ready.plan, statement.part)
 
 
 def evaluate(work: Workspace, statement: ast.Evaluate, request: Request) -> Evaluation:
-    """The metrics of a query's model beside every baseline."""
+    """The metrics of a query's model beside every baseline; with AT, at each of those anchors and together.
+
+    Raises PqlError `clause_conflict` for AT beside USING MODEL: a kept model has its own test anchors.
+    """
     from pql.pipeline import assess
+
+    if statement.at and statement.query.using_model is not None:
+        raise PqlError(
+            "clause_conflict",
+            "A kept model was measured at its own test anchors, and may have learnt from those that AT names.",
+            span=statement.query.using_model.span,
+            hint="SHOW METRICS FOR MODEL shows its own; without USING MODEL one is trained before the anchors of AT.",
+        )
 
     with work.listening() as events, work.ready(statement.query, request, statement.at) as ready:
         return assess(ready.snapshot, ready.plan, work.registry, events)
