@@ -119,8 +119,8 @@ def explain_json(
     query, reading: the text in its canonical form, and the full one a named target was read as. ast, bound: the
     trees, every node an object with its `node`. task: kind, head, loss, metric, reason, item, top_k. eligibility:
     who has a row at an anchor, in words. split: kind (anchors, row_time, hashed), prediction, width, step, lags,
-    encoder_cut, valid_from, test_from, anchors [{time, role}], notes. graph: tables [{name, columns, why}], links, hops,
-    neighbors, co_occurrence, left_out {name: reason}. model: name, members, baselines and the work they get.
+    encoder_cut, valid_from, test_from, anchors [{time, role}], notes. graph: tables [{name, columns, why}], links,
+    hops, neighbors, co_occurrence, left_out {name: reason}. model: name, members, baselines and the work they get.
     output: keys, columns, order, top_k. labels: [{split, anchors, examples, undefined, …}]. sql: the label SQL
     with its values written out. warnings: texts.
     """

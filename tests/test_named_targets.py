@@ -12,6 +12,7 @@ from pql.language.binder import bind
 from pql.language.bound import BoundQuery, TaskKind
 from pql.language.catalog import Catalog, Key, Role, Table
 from pql.language.errors import PqlError
+from pql.language.named import _singular
 from pql.language.parser import parse, parse_predict
 
 
@@ -132,3 +133,14 @@ def test_a_name_that_cannot_be_read_lists_what_can() -> None:
         read(f"PREDICT next_colour {USING}", store(amount="number"))
     assert caught.value.code == "unknown_target"
     assert "next_product, total_amount_30d, churn_30d" in caught.value.hint
+
+
+def test_the_names_that_could_be_read_are_written_as_people_write_them() -> None:
+    assert [_singular(name) for name in ("races", "categories", "boxes", "Products", "status", "buses")] == [
+        "race",
+        "category",
+        "box",
+        "product",
+        "status",
+        "bus",
+    ]

@@ -267,6 +267,16 @@ def _summed(function: str, measure: Measure, n: int, unit: str) -> _Meaning:
     return _Meaning(_aggregate(function, value, n, unit))
 
 
+def _singular(name: str) -> str:
+    """The form of a table's name that stands in `next_…`: races -> race, boxes -> box, categories -> category."""
+    low = name.lower()
+    if low.endswith(("us", "is", "ss")):
+        return low
+    if low.endswith("ies") and len(low) > 4:
+        return low[:-3] + "y"
+    return low[:-2] if low.endswith(("ses", "xes", "zes", "ches", "shes")) else low.removesuffix("s")
+
+
 def _examples(scope: Scope) -> tuple[str, ...]:
     """Names that would be read, from the tables at hand."""
     assert scope.entity is not None
@@ -274,6 +284,6 @@ def _examples(scope: Scope) -> tuple[str, ...]:
     for fact in _facts(scope):
         for link in scope.links:
             if link.child == fact.name and link.parent != scope.entity.name:
-                names.append(f"next_{min(singulars(link.parent), key=len)}")
+                names.append(f"next_{_singular(link.parent)}")
         names += [f"total_{column.name}_30d" for column in numbers_of(scope, fact)]
     return tuple(dict.fromkeys([*names, *(["churn_30d"] if names else [])]))
