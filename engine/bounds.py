@@ -25,6 +25,14 @@ class Bounds:
         return tuple("q" + f"{level * 100:.10g}".replace(".", "_") for level in self.quantiles)
 
 
+MOST_ROWS, FEWEST_ROWS, ROWS_PER_SECOND = 20_000, 2_000, 200
+
+
+def rows_for(budget_seconds: float) -> int:
+    """How many examples the budget pays for, to fit the distributions on that bounds are read from."""
+    return int(min(MOST_ROWS, max(FEWEST_ROWS, budget_seconds * ROWS_PER_SECOND)))
+
+
 def bounds_of(query: BoundQuery) -> Bounds:
     """What the query asks for; falsy if nothing."""
     return Bounds(query.quantiles, query.interval)

@@ -14,7 +14,9 @@ from pql.engine.examples import Labels, Ragged
 
 Floats = NDArray[np.float64]
 
-LOWER_IS_BETTER = frozenset({"mae", "rmse", "logloss", "brier", "ibs"})
+LOWER_IS_BETTER = frozenset(
+    {"mae", "rmse", "logloss", "brier", "ece", "ibs", "width", "pinball", "interval_score"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,7 @@ def _measures(kind: str, truth: Labels, scores: Floats, threshold: float) -> Ite
         yield "average_precision", average_precision(positive, scores)
         yield "logloss", _log_loss(positive, scores)
         yield "brier", _mean((scores - positive) ** 2)
+        yield "ece", calibration_error(positive, scores)
         yield "f1", f1(positive, scores >= threshold)
         yield "accuracy", _mean((scores >= threshold) == positive)
     elif kind == "multiclass":
@@ -151,6 +154,7 @@ def _measures(kind: str, truth: Labels, scores: Floats, threshold: float) -> Ite
         yield "macro_f1", macro_f1(labels.astype(np.int64), scores.argmax(axis=1), scores.shape[1])
         chosen = scores[np.arange(len(labels)), labels.astype(np.int64)]
         yield "logloss", _mean(-np.log(np.clip(chosen, 1e-15, 1.0)))
+        yield "ece", calibration_error(scores.argmax(axis=1) == labels, scores.max(axis=1))
     else:
         error = scores - labels
         yield "mae", _mean(np.abs(error))
@@ -158,6 +162,22 @@ def _measures(kind: str, truth: Labels, scores: Floats, threshold: float) -> Ite
         spread = float(((labels - labels.mean()) ** 2).sum()) if len(labels) else 0.0
         yield "r2", 1.0 - float((error**2).sum()) / spread if spread > 0 else math.nan
         yield "spearman", _correlation(_ranks(scores), _ranks(labels))
+
+
+def calibration_error(happened: NDArray[np.bool_], probability: Floats) -> float:
+    """ECE: how far probabilities are from what happens, in the mean over bins of equally many examples.
+
+    Equal probabilities share a bin; 15 bins, fewer where they would hold fewer than 20 examples.
+    """
+    n = len(probability)
+    if not n:
+        return math.nan
+    bins = int(np.clip(n // 20, 1, 15))
+    borders = np.unique(np.quantile(probability, np.arange(1, bins) / bins, method="inverted_cdf"))
+    place = np.searchsorted(borders, probability, side="left")
+    counts = np.bincount(place, minlength=len(borders) + 1)
+    gap = np.bincount(place, weights=probability - happened, minlength=len(borders) + 1)
+    return float(np.abs(gap).sum() / counts.sum())
 
 
 def auroc(positive: NDArray[np.bool_], scores: Floats) -> float:

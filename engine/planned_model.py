@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from pql.engine.bounds import bounds_of, rows_for
 from pql.engine.plan import GraphPlan, ModelPlan, Split
 from pql.engine.planned_graph import AMPLE_BUDGET
 from pql.language import ast
@@ -17,6 +18,7 @@ GNN_EXAMPLES_PER_SECOND = 14_000
 FEATURE_EXAMPLES_PER_SECOND = 60_000
 FEATURE_ROWS_PER_SECOND = 1_500_000
 BOOSTED_EXAMPLES_PER_SECOND = 25_000
+BOUNDS_EXAMPLES_PER_SECOND = 1_500  # of a dozen sets of quantile trees, fitted twice
 LABEL_ROWS_PER_SECOND = 2_000_000
 RANKED_EXAMPLES_PER_SECOND = 1_500
 
@@ -131,6 +133,8 @@ def _estimate(query: BoundQuery, members: tuple[str, ...], examples: int, epochs
         seconds["boosted"] = examples / BOOSTED_EXAMPLES_PER_SECOND
     if "gnn" in members:
         seconds["gnn"] = examples * epochs / GNN_EXAMPLES_PER_SECOND
+    if bounds_of(query):
+        seconds["bounds"] = min(examples, rows_for(query.options.budget_seconds)) / BOUNDS_EXAMPLES_PER_SECOND
     total = sum(seconds.values())
     parts = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
     return f"about {max(1, round(total))} s of one core for up to {examples:,} examples and {read:,} rows read: {parts}"

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pql.engine.bounds import Bounds, bounds_of
+from pql.engine.bounds import Bounds, bounds_of, rows_for
 from pql.engine.conformal import Correction, fit_correction
 from pql.engine.examples import TEST, TRAIN, VALID
 from pql.engine.metrics import MetricRow
@@ -29,7 +29,6 @@ FEWEST_STOPPING = 30  # rows, below which the trees aren't stopped early and all
 STOPPING_SHARE = 1 / 3
 MOST_CORRECTING = 4_000
 FEW_CORRECTING = 200  # below it the notes say how uncertain the coverage is
-MOST_ROWS, FEWEST_ROWS, ROWS_PER_SECOND = 20_000, 2_000, 200  # what the trees are fitted on, by the budget
 DECILES = np.arange(1, 10) / 10
 
 Floats = NDArray[np.float64]
@@ -49,7 +48,7 @@ def with_spread(
     asked = bounds_of(plan.query)
     if not asked:
         return trained
-    with problem.events.stage("bounds", f"{most_rows(problem):,} examples at most"):
+    with problem.events.stage("bounds", f"{rows_for(problem.plan.budget_seconds):,} examples at most"):
         spread = fit_spread(problem, trained.limits, constant=constant or problem.events.stopped)
         rows = measured(problem, spread, asked, look, scored)
     notes = notes_on(spread, asked, rows, trained.name)
@@ -65,7 +64,8 @@ def fit_spread(problem: Problem, limits: tuple[float, float], *, constant: bool 
     """
     stopping, correcting = divided(problem)
     train = problem.examples.where(TRAIN)
-    trees = fit_quantile_trees(problem, train, stopping, most=most_rows(problem), limits=limits, constant=constant)
+    most = rows_for(problem.plan.budget_seconds)
+    trees = fit_quantile_trees(problem, train, stopping, most=most, limits=limits, constant=constant)
     return Spread(trees, correction_on(problem, trees, correcting))
 
 
@@ -80,7 +80,7 @@ def refit_spread(problem: Problem, first: Spread, limits: tuple[float, float], g
         problem,
         everything,
         everything[:0],
-        most=int(most_rows(problem) * growth),
+        most=int(rows_for(problem.plan.budget_seconds) * growth),
         limits=limits,
         first=first.trees,
         growth=growth,
@@ -95,11 +95,6 @@ def correction_on(problem: Problem, trees: QuantileTrees, rows: Ints) -> Correct
     rows = spread_over(rows, MOST_CORRECTING)
     truth = np.asarray(problem.examples.labels, dtype=np.float64)[rows]
     return fit_correction(trees.predict(problem.inputs.take(rows)), truth)
-
-
-def most_rows(problem: Problem) -> int:
-    """How many examples the budget pays for."""
-    return int(np.clip(problem.plan.budget_seconds * ROWS_PER_SECOND, FEWEST_ROWS, MOST_ROWS))
 
 
 def divided(problem: Problem) -> tuple[Ints, Ints]:
@@ -147,7 +142,8 @@ def measured(problem: Problem, spread: Spread, asked: Bounds, look: Ints, scored
         figures = {f"below_{title}": share for title, share in zip(asked.names, shares, strict=False)}
         if values.shape[1] > 1:
             if asked.probability is not None:
-                figures["coverage"] = float(np.mean((values[:, 0] <= truth) & (truth <= values[:, -1])))
+                figures["coverage"] = float(np.mean((values[:, 0] <= truth) & (truth <= values[:, 1])))
+                figures["interval_score"] = _interval_score(truth, values[:, 0], values[:, 1], asked.probability)
             figures["width"] = float(np.mean(values[:, -1] - values[:, 0]))
         figures["pinball"] = _pinball(truth, deciles)
         rows += [MetricRow(name, role, "test", metric, value, len(test)) for metric, value in figures.items()]
@@ -159,11 +155,11 @@ def notes_on(spread: Spread, asked: Bounds, rows: Sequence[MetricRow], model: st
     found = {row.metric: row for row in rows if row.model == model}
     notes = []
     n = spread.correction.n
-    if "coverage" in found and asked.probability is not None:
+    if "coverage" in found:
         row = found["coverage"]
         notes.append(
             f"The {asked.probability:.6g} interval covers {row.value:.1%} of {row.n:,} test examples, which took no "
-            f"part in its fit or correction; its mean width is {found['width'].value:.4g}."
+            f"part in its fit or correction; its mean width is {found['width'].value:.4g}, {_beside(rows, model)}."
         )
     elif asked.quantiles and rows:
         parts = [f"{name} {found['below_' + name].value:.1%}" for name in asked.names if "below_" + name in found]
@@ -180,6 +176,16 @@ def notes_on(spread: Spread, asked: Bounds, rows: Sequence[MetricRow], model: st
     return notes
 
 
+def _beside(rows: Sequence[MetricRow], model: str) -> str:
+    """The model's interval score beside that of the best simple interval."""
+    scores = {row.model: row.value for row in rows if row.metric == "interval_score"}
+    own = scores.pop(model)
+    if not scores:
+        return f"its interval score {own:.4g}"
+    best = min(scores, key=lambda name: scores[name])
+    return f"its interval score {own:.4g} against {scores[best]:.4g} around {best}"
+
+
 def _levels(asked: Bounds) -> tuple[float, ...]:
     if asked.probability is None:
         return asked.quantiles
@@ -193,6 +199,12 @@ def _of_errors(errors: Floats, level: float) -> float:
         return 0.0
     place = np.ceil((n + 1) * level) if level >= 0.5 else np.floor((n + 1) * level)
     return float(errors[int(np.clip(place, 1, n)) - 1])
+
+
+def _interval_score(truth: Floats, lower: Floats, upper: Floats, probability: float) -> float:
+    """Winkler's score: the width, and 2 / (1 - p) times by how much the value is missed; low is good."""
+    miss = np.maximum(lower - truth, 0.0) + np.maximum(truth - upper, 0.0)
+    return float(np.mean(upper - lower + 2.0 / (1.0 - probability) * miss))
 
 
 def _pinball(truth: Floats, deciles: Floats) -> float:

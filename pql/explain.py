@@ -362,11 +362,28 @@ def _model(plan: Plan) -> list[str]:
         [
             ("model", model.name if (model.name,) == model.members else f"{model.name}: {', '.join(model.members)}"),
             ("baselines", ", ".join(model.baselines) or "none"),
+            ("bounds", _bounds(plan)),
             ("budget", f"{model.budget_seconds:g} s, which is {work}"),
             ("sizes", sizes),
             ("refit", refit),
             ("estimate", model.estimate),
         ]
+    )
+
+
+def _bounds(plan: Plan) -> str | None:
+    """Where intervals and quantiles come from, if the query asks for any."""
+    from pql.engine.bounds import bounds_of, rows_for
+    from pql.engine.distribution import LEVELS
+
+    asked = bounds_of(plan.query)
+    if not asked:
+        return None
+    return (
+        f"{', '.join(asked.names)} of a distribution for each row: boosted trees of {len(LEVELS)} quantiles and of the "
+        f"most frequent value on up to {rows_for(plan.model.budget_seconds):,} training examples, whichever model "
+        "gives the prediction; corrected conformally on the two thirds of validation (by a hash of the entity) that "
+        "didn't stop them early, measured on test; the final model's correction takes the test rows in"
     )
 
 
