@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pql.language.bound import BoundQuery
+from pql.language.bound import BoundQuery, TaskKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +36,9 @@ def rows_for(budget_seconds: float) -> int:
 def bounds_of(query: BoundQuery) -> Bounds:
     """What the query asks for; falsy if nothing."""
     return Bounds(query.quantiles, query.interval)
+
+
+def probability_alone(query: BoundQuery) -> bool:
+    """Whether RETURN PROBABILITY leaves the yes or no of a condition out."""
+    returning = query.syntax.returning
+    return query.task is TaskKind.BINARY and returning is not None and returning.form == "probability"

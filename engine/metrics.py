@@ -14,9 +14,7 @@ from pql.engine.examples import Labels, Ragged
 
 Floats = NDArray[np.float64]
 
-LOWER_IS_BETTER = frozenset(
-    {"mae", "rmse", "logloss", "brier", "ece", "ibs", "width", "pinball", "interval_score"}
-)
+LOWER_IS_BETTER = frozenset({"mae", "rmse", "logloss", "brier", "ece", "ibs", "width", "pinball", "interval_score"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pql.engine.bounds import bounds_of
+from pql.engine.bounds import bounds_of, probability_alone
 from pql.engine.plan import Plan
 from pql.engine.step_grid import grid_of
 from pql.language.bound import TaskKind
@@ -88,7 +88,9 @@ def result_table(
         return _items(plan, asked, scores)
     kind = plan.task.kind
     if kind is TaskKind.BINARY:
-        columns = {"probability": scores, "prediction": scores >= threshold}
+        columns = {"probability": scores}
+        if not probability_alone(plan.query):
+            columns["prediction"] = scores >= threshold
         return _one_row_each(plan, asked, columns, order=scores)
     if kind is TaskKind.TIME_TO_EVENT:
         median = pa.array(scores[:, 0], mask=np.isnan(scores[:, 0]))
@@ -123,6 +125,7 @@ def no_rows(plan: Plan) -> pa.Table:
         "probability": pa.float64(),
         "median": pa.float64(),
         "prediction": {TaskKind.BINARY: pa.bool_(), TaskKind.MULTICLASS: pa.null()}.get(plan.task.kind, pa.float64()),
+        **dict.fromkeys(bounds_of(plan.query).names, pa.float64()),
     }
     names = [name for name in plan.output.columns if name not in plan.output.keys]
     fields = [(name, pa.null()) for name in plan.output.keys] + [(n, ours.get(n.rstrip("_"), pa.null())) for n in names]
@@ -248,8 +251,9 @@ def _assemble(plan: Plan, asked: Asked, rows: NDArray[np.int64], columns: dict[s
     keys = asked.keys.take(pa.array(rows))
     wanted = ("anchor", *columns, *(("status",) if asked.status is not None else ()))
     names = result_names(tuple(keys.column_names), wanted)
-    if plan.output.alias and "prediction" in names:
-        names["prediction"] = result_names((*keys.column_names, "anchor"), (plan.output.alias,))[plan.output.alias]
+    named = "prediction" if "prediction" in names else "probability"
+    if plan.output.alias and named in names:
+        names[named] = result_names((*keys.column_names, "anchor"), (plan.output.alias,))[plan.output.alias]
     arrays = [column.combine_chunks() for column in keys.columns]
     arrays.append(pa.array(asked.anchors[rows]).cast(pa.timestamp("us")))
     arrays += [_whole(data) for data in columns.values()]

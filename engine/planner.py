@@ -18,7 +18,7 @@ from pql.engine.anchors import (
     to_us,
 )
 from pql.engine.assuming import assumed_future, check_assignments
-from pql.engine.bounds import bounds_of
+from pql.engine.bounds import bounds_of, probability_alone
 from pql.engine.plan import GraphPlan, Output, Plan, Split, Task
 from pql.engine.planned_graph import aggregates, plan_graph
 from pql.engine.planned_model import plan_model
@@ -269,7 +269,8 @@ def plan_output(query: BoundQuery) -> Output:
         keys = _apart(keys, query.pair.keys)
     item = _item_name(query)
     theirs = _apart(keys, (item,) if item is not None else ())
-    ours = [query.alias if name == "prediction" and query.alias else name for name in _columns(query)]
+    named = "probability" if probability_alone(query) else "prediction"
+    ours = [query.alias if name == named and query.alias else name for name in _columns(query)]
     taken = {name.lower() for name in theirs}
     columns = list(keys)
     item_column = theirs[-1] if item is not None else keys[-1] if query.asks_pairs else None
@@ -303,7 +304,7 @@ def _columns(query: BoundQuery) -> tuple[str, ...]:
 def _task_columns(query: BoundQuery) -> tuple[str, ...]:
     kind = query.task
     if kind is TaskKind.BINARY:
-        return ("probability", "prediction")
+        return ("probability",) if probability_alone(query) else ("probability", "prediction")
     if kind is TaskKind.REGRESSION:
         return ("prediction", *bounds_of(query).names)
     if kind is TaskKind.MULTICLASS:

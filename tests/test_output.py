@@ -26,7 +26,14 @@ def plan(
     return SimpleNamespace(
         task=SimpleNamespace(kind=kind, item=item, top_k=top_k),
         output=SimpleNamespace(alias=alias),
-        query=SimpleNamespace(distribution=distribution, quantiles=(), interval=interval),
+        query=SimpleNamespace(
+            task=kind,
+            distribution=distribution,
+            quantiles=(),
+            interval=interval,
+            asks_pairs=False,
+            syntax=SimpleNamespace(returning=None),
+        ),
     )
 
 
