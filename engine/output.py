@@ -88,7 +88,7 @@ def result_table(
         return _items(plan, asked, scores)
     kind = plan.task.kind
     if kind is TaskKind.BINARY:
-        columns = {"probability": scores}
+        columns: dict[str, NDArray | pa.Array] = {"probability": scores}
         if not probability_alone(plan.query):
             columns["prediction"] = scores >= threshold
         return _one_row_each(plan, asked, columns, order=scores)
