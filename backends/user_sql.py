@@ -54,6 +54,10 @@ def run(
         raise KeyboardInterrupt from error
     except duckdb.Error as error:
         raise said(error, statement) from error
+    except RuntimeError as error:
+        if "interrupted" in str(error):  # by Ctrl-C
+            raise KeyboardInterrupt from error
+        raise PqlError("sql_error", f"DuckDB gave up: {error}") from error
     except (pa.ArrowException, OverflowError, TypeError, ValueError, UnicodeError) as error:
         raise PqlError("sql_error", f"the rows can't be read: {str(error).splitlines()[0]}") from error
 

@@ -410,6 +410,17 @@ def test_the_columns_known_before_training_are_those_of_the_result(query: str, s
     assert all(expected in (pa.null(), found) for expected, found in types)
 
 
+def test_ctrl_c_ends_a_long_statement(db: pql.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*args: object) -> None:
+        raise RuntimeError("Query interrupted")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pql.backends.user_sql._distinct_names", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            db.sql("SELECT 1")
+    assert db.sql("SELECT 1").fetchall() == [(1,)]
+
+
 # ---------------------------------------------------------------- writing
 
 
