@@ -24,6 +24,7 @@ RANKED_EXAMPLES_PER_SECOND = 1_500
 
 GNN_SHARE = 0.35  # of the budget, for the network
 SMALLEST_GNN_BUDGET = 10.0  # seconds; below it `auto` fits the boosted model alone
+SMALLEST_RANKED_GNN_BUDGET = 30.0  # the same of a ranking, whose network embeds every item at every anchor
 
 BASELINES = {
     TaskKind.BINARY: ("rate", "last_window", "entity_mean"),
@@ -90,7 +91,8 @@ def _members(query: BoundQuery) -> tuple[str, ...]:
     if model not in ("auto", "blend"):
         _require_answering(query, model)
         return (model,)
-    if model == "auto" and query.options.budget_seconds < SMALLEST_GNN_BUDGET:
+    smallest = SMALLEST_RANKED_GNN_BUDGET if query.task is TaskKind.RANKING else SMALLEST_GNN_BUDGET
+    if model == "auto" and query.options.budget_seconds < smallest:
         return ("boosted",)
     return ("boosted", "gnn")
 

@@ -172,8 +172,8 @@ def fit_ranking(
     try:
         with events.stage("evaluate"):
             if len(examples.where(VALID)):
-                found = checked or blocks(_spread(examples.where(VALID), min(hurry, work.checked)))
-                judged[VALID] = judge(found, rankers, model, kept_rows)
+                some = _spread(examples.where(VALID), min(hurry, work.checked))
+                judged[VALID] = judge(checked or blocks(some), rankers, model, kept_rows)
             checked = []
             moments.clear()
             if len(examples.where(TEST)):

@@ -393,3 +393,35 @@ def test_a_rule_that_makes_no_sense_is_a_coded_error(db, clause, code):
 
 def test_items_of_the_world_are_born_before_they_are_candidates():
     assert (item_table().birth[-4:] == 100 * DAY).all()
+
+
+def test_with_rules_no_row_after_the_anchor_changes_the_answer(tables, tmp_path, monkeypatch):
+    """Neither a purchase after the anchor nor an item's later row bars, opens or moves anything."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    orders = tables["ORDERS"]
+    past = pc.less_equal(orders["ORDERED_AT"], pa.scalar(np.datetime64("2024-01-01T00:00:00", "us")))
+    late = orders.filter(pc.invert(past))
+    swapped = late.set_column(2, "PRODUCT_ID", pa.array((late["PRODUCT_ID"].to_numpy() + 7) % 30))
+    query = (
+        f"{ASKED} EXCLUDING (orders.product_id, -60, 0, days) CANDIDATES WHERE products.price < 40 "
+        "AT MOST 2 PER products.category_id AS OF 2024-01-01 WITH (model = boosted)"
+    )
+    answers = []
+    for number, rows in enumerate((orders.filter(past), pa.concat_tables([orders.filter(past), swapped]))):
+        monkeypatch.setenv("PQL_HOME", str(tmp_path / str(number)))
+        with pql.connect({**tables, "ORDERS": rows}) as session:
+            answers.append(session.predict(query))
+    assert len(answers[0]) > 100
+    assert answers[0].fetchall() == answers[1].fetchall()
+    assert answers[0].metrics == answers[1].metrics
+
+
+def test_a_named_model_answers_only_under_the_rules_it_was_trained_with(db):
+    (_,) = db.run(f"CREATE MODEL fresh AS {ASKED} EXCLUDING PURCHASED WITH (model = popularity)")
+    same = db.predict(f"{ASKED} EXCLUDING PURCHASED USING MODEL fresh")
+    assert len(same) > 100
+    with pytest.raises(PqlError) as error:
+        db.predict(f"{ASKED} USING MODEL fresh")
+    assert error.value.code == "model_mismatch"
