@@ -60,6 +60,8 @@ def plan(query: BoundQuery, statistics: Statistics, options: Options | None = No
     """
     if options is not None:
         query = replace(query, options=options)
+    if query.asks_pairs:  # yes or no of each pair, learnt as the ranking of all items
+        query = replace(query, task=TaskKind.RANKING)
     rows = {table.name: _rows(statistics, table.name, table.rows) for table in query.catalog.tables}
     if statistics.entities is not None:
         rows[query.entity.table] = statistics.entities

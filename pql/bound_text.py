@@ -20,6 +20,7 @@ from pql.language.bound import (
     Constant,
     Expression,
     Route,
+    TaskKind,
 )
 from pql.language.catalog import Catalog
 from pql.language.errors import PqlError
@@ -124,7 +125,7 @@ def bound_text(query: BoundQuery) -> str:
     entity = ", ".join(f"{query.entity.table}.{key}" for key in query.entity.keys)
     lines = [
         f"target    {expression_text(query.target)}",
-        f"task      {query.task.value}: {query.reason}",
+        f"task      {TaskKind.BINARY if query.asks_pairs else query.task}: {query.reason}",
         f"entity    {entity}",
     ]
     for node in _aggregates_of(query):

@@ -185,6 +185,7 @@ def _query(plan: Plan) -> list[str]:
 
 def _task(plan: Plan) -> list[str]:
     query, task = plan.query, plan.task
+    kind = "binary for every pair" if query.asks_pairs else task.kind.value.replace("_", " ")
     routes = [
         f"{node.fact}: {route_text(node.route)}"
         for expression in (query.target, query.where, query.assuming)
@@ -193,7 +194,7 @@ def _task(plan: Plan) -> list[str]:
     ]
     return _facts(
         [
-            ("what", f"{task.kind.value.replace('_', ' ')}, because {task.reason}" if task.reason else task.kind.value),
+            ("what", f"{kind}, because {task.reason}" if task.reason else kind),
             ("label", expression_text(query.target)),
             ("steps", _steps(plan)),
             ("times", _times(plan)),

@@ -264,6 +264,7 @@ def test_the_pair_form_equals_the_list_form() -> None:
     assert (pair.target, pair.item, pair.top_k, pair.task) == (listed.target, listed.item, 5, TaskKind.RANKING)
     alone = bound("PREDICT BOOL(orders.product_id, 0, 14) FOR EACH customers, products")
     assert (alone.target, alone.pair, alone.asks_pairs) == (pair.target, pair.pair, True)
+    assert alone.task is TaskKind.BINARY
 
 
 # ---------------------------------------------------------------- ids, parameters, times, options

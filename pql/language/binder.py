@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pql.language import ast
 from pql.language.aggregates import names_only
 from pql.language.bind_options import bind_options
-from pql.language.bound import BoundEntity, BoundQuery, Expression
+from pql.language.bound import BoundEntity, BoundQuery, Expression, TaskKind
 from pql.language.catalog import Catalog, Table
 from pql.language.clauses import (
     bind_as_of,
@@ -165,7 +165,7 @@ def _stages(scope: Scope, around: _Surroundings) -> BoundQuery | None:
         entity=bound_entity(entity),
         target=target,
         is_static=static,
-        task=task.kind,
+        task=TaskKind.BINARY if pair is not None and task.top_k is None else task.kind,
         reason=task.reason,
         item=task.item,
         pair=pair,
