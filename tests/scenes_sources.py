@@ -139,6 +139,14 @@ def table_exists(place: Path) -> None:
         list(db.run(f"{made}; {made}"))
 
 
+def file_in_source(place: Path) -> None:
+    Path("clinic").mkdir()
+    for name, table in clinic().items():
+        pq.write_table(table, f"clinic/{name}.parquet")
+    with pql.connect("clinic") as db:
+        list(db.run(f"COPY ({COUNT} WITH (model = last_window)) TO 'clinic/busy.parquet'"))
+
+
 def query_failed(place: Path) -> None:
     with open_backend(clinic()).snapshot() as snapshot:
         key = Column("user_id", LogicalType.INTEGER, Stype.ID)
@@ -191,7 +199,7 @@ SCENES = {
         source_not_found, source_unreadable, source_locked, source_busy, source_aborted, source_closed, source_changed,
         order_not_kept,
         unsupported_source, empty_source, duplicate_table, duplicate_column, unreadable_column, sql_failed, sql_error,
-        statement_not_allowed, read_only, table_exists,
+        statement_not_allowed, read_only, table_exists, file_in_source,
         query_failed, not_a_key, link_type, time_type, unknown_link, missing_table, clock_type, clock_cycle,
     )
 }  # fmt: skip
