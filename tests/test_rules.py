@@ -367,6 +367,14 @@ def test_labels_hold_only_what_is_allowed_and_explain_prints_the_rules(db, table
     assert "the rules forbid every item of the window" in text
 
 
+def test_an_evaluation_measures_only_what_is_allowed(db, tables):
+    free = db.evaluate(f"{ASKED} WITH (model = repeat)").metrics
+    ruled = db.evaluate(f"{ASKED} EXCLUDING PURCHASED WITH (model = repeat)").metrics
+    counts = [next(row.n for row in table.rows if row.split == "test") for table in (free, ruled)]
+    assert counts[0] > counts[1] > 0
+    assert ruled.value("repeat", "test") == pytest.approx(ruled.value("repeat", "test", "map@5 (new)"))
+
+
 def test_a_model_is_kept_with_its_rules(db):
     plain = db.predict(f"{ASKED} WITH (model = popularity)")
     ruled = db.predict(f"{ASKED} EXCLUDING PURCHASED WITH (model = popularity)")

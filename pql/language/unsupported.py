@@ -17,5 +17,6 @@ def unsupported(query: ast.Predict, bound: BoundQuery) -> list[Fault]:
         faults.append(Fault("not_supported", f"{what} is not supported yet", place, hint))
 
     if bound.is_static and bound.task in (TaskKind.RANKING, TaskKind.MULTILABEL):
-        note("a list without a window", syntax.target.span, "list over a window of a table with a time column")
+        hint = "a list needs a clock: name one with TIME table.column, then list over a window, as in (…, 0, 30, days)"
+        note("a list without a window", syntax.target.span, hint)
     return sorted(faults, key=lambda fault: fault.span.start if fault.span else 0)
