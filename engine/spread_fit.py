@@ -1,8 +1,9 @@
 """Fit, correct and measure the distributions behind intervals and quantiles.
 
 Validation is divided by a seeded hash of the entity: a third stops the trees early, the rest corrects what they promise
-(`conformal`). The trees are those of `models.quantile_trees`, whichever model gives the point prediction. Coverage is
-measured on the test rows; the refit then takes the correction of the first trees, made anew with the test rows.
+(`conformal`): its newest anchors, if they are enough. The trees are those of `models.quantile_trees`, whichever model
+gives the point prediction. Coverage is measured on the test rows; the refit then takes the correction of the first
+trees, made anew with the test rows.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from pql.engine.trained import TrainedModel
 FEWEST_STOPPING = 30  # rows, below which the trees aren't stopped early and all of validation corrects
 STOPPING_SHARE = 1 / 3
 MOST_CORRECTING = 4_000
+ENOUGH_CORRECTING = 1_000  # rows of the newest anchors that make earlier ones needless
 FEW_CORRECTING = 200  # below it the notes say how uncertain the coverage is
 DECILES = np.arange(1, 10) / 10
 
@@ -91,10 +93,22 @@ def refit_spread(problem: Problem, first: Spread, limits: tuple[float, float], g
 
 
 def correction_on(problem: Problem, trees: QuantileTrees, rows: Ints) -> Correction:
-    """The correction of trees on rows that they have not seen, at most `MOST_CORRECTING` of them."""
-    rows = spread_over(rows, MOST_CORRECTING)
+    """The correction of trees on rows that they have not seen: the newest of them, at most `MOST_CORRECTING`."""
+    rows = spread_over(newest(problem, rows), MOST_CORRECTING)
     truth = np.asarray(problem.examples.labels, dtype=np.float64)[rows]
     return fit_correction(trees.predict(problem.inputs.take(rows)), truth)
+
+
+def newest(problem: Problem, rows: Ints) -> Ints:
+    """The rows of the newest anchors, as few anchors as have `ENOUGH_CORRECTING` rows; all where none have.
+
+    What is off at one anchor is off alike at the next one, and less and less so later.
+    """
+    anchors = problem.examples.seeds.anchors[rows]
+    if len(rows) <= ENOUGH_CORRECTING:
+        return rows
+    since = np.sort(anchors)[len(anchors) - ENOUGH_CORRECTING]
+    return rows[anchors >= since]
 
 
 def divided(problem: Problem) -> tuple[Ints, Ints]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 import pql
+from pql.engine.spread_fit import newest
 from pql.language.errors import PqlError
 
 START = dt.datetime(2024, 1, 1)
@@ -188,6 +190,15 @@ def test_with_few_rows_the_interval_is_wide_and_says_so() -> None:
     assert np.isfinite(found["upper"]).all()
     assert (found["lower"] <= found["prediction"]).all()
     assert any("corrected on" in note and "only" in note for note in result.notes)
+
+
+def test_the_newest_rows_correct_if_they_are_enough() -> None:
+    anchors = np.repeat([10, 20, 30], [4000, 1500, 700])
+    problem = SimpleNamespace(examples=SimpleNamespace(seeds=SimpleNamespace(anchors=anchors)))
+    rows = np.arange(6200)
+    assert set(anchors[newest(problem, rows)]) == {20, 30}
+    assert len(newest(problem, rows[:5500])) == 1500
+    assert len(newest(problem, rows[3800:4700])) == 900
 
 
 def test_the_plan_says_where_bounds_come_from(db: pql.Session) -> None:
