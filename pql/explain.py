@@ -384,8 +384,8 @@ def _bounds(plan: Plan) -> str | None:
         f"{', '.join(asked.names)} of a distribution for each row: boosted trees of {len(LEVELS)} quantiles and of the "
         f"most frequent value on up to {rows_for(plan.model.budget_seconds):,} training examples, whichever model "
         "gives the prediction; corrected conformally on the two thirds of validation (by a hash of the entity) that "
-        "didn't stop them early, newest anchors first, and measured on test; the final model's correction takes the test "
-        "rows in"
+        "didn't stop them early, newest anchors first, and measured on test; the final model's correction takes the "
+        "test rows in"
     )
 
 
