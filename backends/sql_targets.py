@@ -58,10 +58,10 @@ def refuse_file(path: str | None, own: Iterable[Path]) -> None:
     target = Path(path).expanduser().resolve()
     for place in own:
         if target == place:
-            raise PqlError("file_in_source", f"{path} holds the data itself", hint="write to another file")
+            raise PqlError("file_in_source", f"the file {path} holds the data itself", hint="write to another file")
         if place in target.parents and not target.relative_to(place).parts[0].startswith((".", "_")):
             raise PqlError(
                 "file_in_source",
-                f"{path} would be a table of this session, and its predictions would be read as data",
+                f"the file {path} would be a table of this session, and its predictions would be read as data",
                 hint="write to another folder, or give the file a name that starts with _",
             )

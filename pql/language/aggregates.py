@@ -158,8 +158,11 @@ def _argument_tables(scope: Scope, node: ast.Aggregate, function: Function) -> t
     if _holds_aggregate(node.argument):
         message = f"{function.name} of an aggregate: an aggregate reads rows, not other aggregates"
         unwrapped: tuple[Edit, ...] = ()
-        if isinstance(node.argument, ast.Aggregate):
-            unwrapped = scope.replaced(node.span, scope.source(node.argument.span))
+        innermost: ast.Expression = node
+        while isinstance(innermost, ast.Aggregate) and isinstance(innermost.argument, ast.Aggregate):
+            innermost = innermost.argument
+        if innermost is not node:
+            unwrapped = scope.replaced(node.span, scope.source(innermost.span))
         scope.fault("nested_aggregate", message, node.argument.span, hint="name a column of the rows", edits=unwrapped)
         return None
     found = [find_column(scope, name) for name in column_names(node.argument)]

@@ -97,7 +97,8 @@ def _fault_of(query: ast.Predict, text: str, fixed: str, around: _Surroundings, 
     if depth > _DEEPEST_REPAIR or fixed == text:
         return none
     try:
-        before = [getattr(s, "query", s) for s in parse_script(text).statements]
+        is_alone = not text[: query.span.start].strip() and not text[query.span.end :].strip("; \t\r\n")
+        before = [query] if is_alone else [getattr(s, "query", s) for s in parse_script(text).statements]
         after = [getattr(s, "query", s) for s in parse_script(fixed).statements]
     except PqlError:
         return none

@@ -21,7 +21,7 @@ from pql.language.habits import HABITS, pasted
 from pql.language.lexing import KEYWORDS, UNITS
 from pql.language.mistake import ARITHMETIC, CLAUSES, NAMES, Finding, Mistake, expectation, keywords
 
-_READING_BUDGET = 12_000  # characters read to try repairs
+_READING_BUDGET = 6_000  # characters read to try repairs
 _BOUNDARIES = frozenset({"AND", "OR", "WHERE", "ASSUMING", "PREDICT", "COMMA", "LPAR", "LSQB", "FOR", "AS", "NOT"})
 
 
@@ -212,7 +212,7 @@ def _window_number(m: Mistake, commas: int, order: str) -> Finding | None:
 
 def _in_smaller_unit(m: Mistake) -> list[str]:
     """The window of the call in a unit in which it is whole."""
-    window = re.compile(r",\s*(-?[\d.]+)\s*,\s*(-?[\d.]+)\s*(?:,\s*(\w+)\s*)?\)")
+    window = re.compile(r",\s*(-?\d+(?:\.\d+)?)\s*,\s*(-?\d+(?:\.\d+)?)\s*(?:,\s*(\w+)\s*)?\)")
     match = window.search(m.text, m.tokens[m.brackets[-1]].end)
     smaller = {"years": ("months", 12), "weeks": ("days", 7), "days": ("hours", 24), "hours": ("minutes", 60)}
     if match is None or not match.start() < m.token.start < match.end():

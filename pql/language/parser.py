@@ -38,7 +38,7 @@ _SQL_START = re.compile(
 _COPY = re.compile(rf"copy{_GAP}*+\({_GAP}*+(?=predict\b)", re.IGNORECASE)
 _COPY_OPTIONS = re.compile(rf"{_GAP}*+to{_GAP}*+'(?:[^']|'')*+'{_GAP}*+(?:\(|with\b)", re.IGNORECASE)
 _SQL_PIECE = re.compile(
-    rf"""--[^\n]*|/\*[\s\S]*?\*/|\be'(?:[^'\\]|\\[\s\S]|'')*+'|'(?:[^']|'')*+'|"(?:[^"]|"")*+"
+    rf"""--[^\n]*|/\*(?:[\s\S]*?\*/|[\s\S]*)|\be'(?:[^'\\]|\\[\s\S]|'')*+'|'(?:[^']|'')*+'|"(?:[^"]|"")*+"
     |(?<![\w$])\$(\w*)\$[\s\S]*?\$\1\$|\({_GAP}*+(?=predict\b)|\w+|;|[\s\S]""",
     re.IGNORECASE | re.VERBOSE,
 )
