@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pql.engine.event_sql import event_statement
 from pql.engine.key_index import parent_rows
-from pql.engine.label_sql import event_statement
 from pql.engine.output import result_names, step_columns
 from pql.engine.targets import split_names
 

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pql.engine.expressions import Statement
-from pql.engine.label_sql import WATCHED, eligible_statement, label_statement
+from pql.engine.label_scope import WATCHED
+from pql.engine.label_sql import eligible_statement, label_statement
 from pql.engine.plan import Plan
 from pql.language.bound import BoundAggregate, TaskKind
 
