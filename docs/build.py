@@ -27,7 +27,7 @@ ROWS = 5
 EXAMPLE = re.compile(
     r"^```pql(?P<flags>[^\n]*)\n(?P<query>.*?)^```\n(?:\n?```text\n(?P<output>.*?)^```\n)?", re.M | re.S
 )
-NUMBER = re.compile(r"-?\d[\d,]*(\.\d+)?(e-?\d+)?")
+NUMBER = re.compile(r"\b[0-9a-f]{32,64}\b|-?\d[\d,]*(\.\d+)?(e-?\d+)?")  # the names of models and data are hashes
 OF_HOUSEHOLDS = ("transactions", "campaigns", "coupon_redemptions", "demographics")
 
 
