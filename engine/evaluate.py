@@ -42,7 +42,7 @@ def metrics_table(
             continue
         truth = examples.labels[at] if isinstance(examples.labels, np.ndarray) else examples.labels.take(at)
         for name, role, values in scores:
-            weight = (weights or {}).get(name) if role == "member" else None
+            weight = (weights or {}).get(name) if role != "model" else None
             found = measure(kind, truth, values[at], (thresholds or {}).get(name, 0.5))
             rows += [MetricRow(name, role, split, m, v, len(at), weight) for m, v in found.items()]
             for step, error, n in _by_step(examples, at, values):

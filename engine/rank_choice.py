@@ -116,8 +116,8 @@ def _rows(split: str, judged: Judged, weights: Mapping[str, float], k: int) -> I
     listed = [] if single else [("blend", "model", blended(judged.owner, judged.scores, used), None)]
     for name in (*RANKERS, "gnn", *SIMPLE):
         if name in judged.scores and (name in weights or name in SIMPLE):
-            role = "model" if name == single else "baseline" if name in SIMPLE and not used.get(name) else "member"
-            weight = weights.get(name) if role == "member" else None
+            role = "model" if name == single else "baseline" if name in SIMPLE else "member"
+            weight = weights.get(name) if role != "model" and (role == "member" or used.get(name)) else None
             listed.append((name, role, judged.scores[name], weight))
     listed.sort(key=lambda entry: ("model", "member", "baseline").index(entry[1]))
     new_truth = without_known(judged.truth, judged.truth_met)

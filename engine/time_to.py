@@ -151,7 +151,7 @@ class _Judge:
                 found = measure_survival(
                     self.intervals, survival(values[cells]), self.times[truth], self.happened[truth]
                 )
-                weight = weights.get(name) if role == "member" else None
+                weight = weights.get(name) if role != "model" else None
                 rows += [MetricRow(name, role, title, m, v, len(at), weight) for m, v in found.items()]
         return MetricsTable("concordance", tuple(rows), tuple(notes))
 

@@ -18,6 +18,7 @@ from pql.engine.features import FeatureSpec, fit_features
 from pql.engine.graph import ALWAYS, NEVER, TemporalGraph
 from pql.engine.metrics import LOWER_IS_BETTER, MetricsTable, measure
 from pql.engine.models.base import Fitted, Inputs, Model, Problem
+from pql.engine.models.baselines import TASKS as BASELINES
 from pql.engine.models.blend import combine, fit_weights
 from pql.engine.models.boosted import BoostedFitted, spread_over
 from pql.engine.plan import US_PER_DAY, Plan
@@ -180,7 +181,7 @@ def _choose(job: _Job) -> tuple[TrainedModel, list[Model]]:
     simple = list(zip(rivals.names(), rivals.scores, strict=True))
     measured = [
         (trained.name, "model", trained.finish(blended)),
-        *((name, "member", scores) for name, scores in parts),
+        *((name, "baseline" if name in BASELINES else "member", scores) for name, scores in parts),
         *((name, "baseline", scores) for name, scores in simple),
     ]
     thresholds = {trained.name: threshold}
