@@ -6,6 +6,7 @@ is what there is to review.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,12 +20,13 @@ from pql.language import ast
 from pql.language.binder import bind
 from pql.language.codes import CODES
 from pql.language.errors import PqlError
-from pql.language.parser import parse, parse_script
+from pql.language.parser import parse, parse_predict, parse_script
 
 ROOT = Path(__file__).resolve().parents[1]
 MISTAKES = ROOT / "grammars" / "mistakes.toml"
 SAID = ROOT / "grammars" / "said.toml"
 PAGE = ROOT / "docs" / "errors.md"
+_INSIDE = re.compile(r"\((PREDICT[\s\S]*)\)(?: ORDER| LIMIT|$)")
 RENEW = "python tests/error_examples.py"
 
 
@@ -63,6 +65,9 @@ def is_whole(text: str) -> bool:
 
 def _bind_all(statements: Any, text: str) -> None:
     for statement in statements:
+        inside = _INSIDE.search(statement.text) if isinstance(statement, ast.Sql) else None
+        if inside is not None:
+            bind(parse_predict(inside[1]), SHOP, text=inside[1])
         query = statement if isinstance(statement, ast.Predict) else getattr(statement, "query", None)
         if isinstance(query, ast.Predict):
             bind(query, SHOP, text=text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from binding import bound, fault
+from error_examples import is_whole
 
 from pql.language.binder import unsupported
 
@@ -168,9 +169,13 @@ FAULTS: list[tuple[str, str, str | None]] = [
     (
         "rank_on_scalar",
         f"PREDICT COUNT(orders.*, 0, 9) > 0 RANK TOP 3 {EACH}",
-        f"PREDICT COUNT(orders.*, 0, 9) > 0 {EACH}",
+        f"SELECT * FROM (PREDICT COUNT(orders.*, 0, 9) > 0 {EACH}) ORDER BY probability DESC LIMIT 3",
     ),
-    ("rank_on_scalar", f"PREDICT SUM(orders.qty, 0, 9) {EACH} RANK TOP 3", f"PREDICT SUM(orders.qty, 0, 9) {EACH}"),
+    (
+        "rank_on_scalar",
+        f"PREDICT SUM(orders.qty, 0, 9) AS spent {EACH} RANK TOP 3",
+        f"SELECT * FROM (PREDICT SUM(orders.qty, 0, 9) AS spent {EACH}) ORDER BY spent DESC LIMIT 3",
+    ),
     (
         "forecast_needs_number",
         f"PREDICT EXISTS(orders.*, 0, 9) FORECAST 2 TIMEFRAMES {EACH}",
@@ -209,7 +214,7 @@ def test_a_fault_has_its_code_place_and_repair(code: str, text: str, fix: str | 
     if fix is not None:
         assert error.fix == fix
     if error.fix is not None:
-        bound(error.fix)
+        assert is_whole(error.fix)
 
 
 def test_parameters_of_a_wrong_kind_are_faults() -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import re
+
 import pytest
 
+from pql.faces.paint import shown as shown_on
 from pql.language.ast import Span
 from pql.language.error_text import WIDTH, advice, line_and_column, render_fault, sentence
 from pql.language.errors import Fault, PqlError
@@ -142,3 +146,20 @@ def test_messages_are_sentences(given: str, kept: str) -> None:
 def test_hints_are_sentences_unless_they_end_in_a_piece_of_a_query(given: str, kept: str) -> None:
     assert advice(given) == kept
     assert advice(kept) == kept
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    error = PqlError("code", "found it", span=Span(0, 3), hint="do it", fix="one", nearest=["two"], text="one two")
+    painted = shown_on(error, _Terminal())
+    assert "\x1b[" in painted
+    assert re.sub(r"\x1b\[[\d;]*m", "", painted) == str(error)
+    assert shown_on(error, io.StringIO()) == str(error)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert shown_on(error, _Terminal()) == str(error)

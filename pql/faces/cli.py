@@ -219,7 +219,9 @@ def main(args: list[str] | None = None) -> None:
         code = app(args=args, standalone_mode=False) or 0
         sys.stdout.flush()
     except PqlError as error:
-        sys.stderr.write(f"{error}\n")
+        from pql.faces.paint import shown
+
+        sys.stderr.write(f"{shown(error, sys.stderr)}\n")
         code = 130 if error.code == "stopped" else 1
     except (typer.Abort, KeyboardInterrupt):
         sys.stderr.write("stopped\n")

@@ -22,11 +22,14 @@ def as_error(findings: Sequence[Finding], text: str, check: Check) -> PqlError:
         key = (finding.fault.code, finding.fault.message)
         known = unique.get(key)
         edits = finding.edits if known is None else tuple(dict.fromkeys((*known.edits, *finding.edits)))
-        unique[key] = Finding(finding.fault if known is None else known.fault, edits)
+        unique[key] = Finding(finding.fault if known is None else known.fault, edits, finding.around)
     faults = [finding.fault for finding in unique.values()]
     fix = None
     if all(finding.edits for finding in unique.values()):
         fix = _checked(_edited(text, [edit for finding in unique.values() for edit in finding.edits]), check)
+    around = next((finding.around for finding in unique.values() if finding.around), "")
+    if fix is not None and around and fix.lstrip()[:7].upper() == "PREDICT":
+        fix = around.replace("{}", fix.strip().rstrip(";").rstrip(), 1)
     faults[0] = replace(faults[0], fix=fix)
     return PqlError.of(_ordered(faults), text)
 

@@ -23,10 +23,14 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A fault with the edits that would cure it (none where no repair is known)."""
+    """A fault with the edits that would cure it (none where no repair is known).
+
+    `around`: SQL in which the cured query stands as {}, where that is a part of the cure.
+    """
 
     fault: Fault
     edits: tuple[Edit, ...] = ()
+    around: str = ""
 
 
 @dataclass(slots=True)
@@ -55,10 +59,11 @@ class Scope:
         hint: str = "",
         edits: Iterable[Edit] = (),
         near: tuple[str, ...] = (),
+        around: str = "",
     ) -> None:
         """Note a fault; binding goes on, so that all independent ones are found."""
         place = None if span == ast.NOWHERE else span
-        self.findings.append(Finding(Fault(code, message, place, hint, None, near), tuple(edits)))
+        self.findings.append(Finding(Fault(code, message, place, hint, None, near), tuple(edits), around))
 
     def source(self, span: ast.Span) -> str:
         """The text of the query at a place."""

@@ -8,7 +8,7 @@ from pql.language import ast
 from pql.language.bound import BoundAggregate, Call, ColumnRef, Constant, Expression, Item, TaskKind
 from pql.language.catalog import LogicalType, Stype
 from pql.language.functions import FUNCTIONS
-from pql.language.scope import Edit, Scope, foreign_key, is_own_key
+from pql.language.scope import Edit, Scope, foreign_key, is_own_key, quoted
 from pql.language.types_of import in_words
 
 
@@ -212,7 +212,11 @@ def _refuse_rank(scope: Scope, clause: ast.RankTop, target: Expression, k: int) 
         return
     message = f"RANK TOP orders a list of items; this target is {what} per entity"
     hint = f"take the first rows with SQL: SELECT * FROM (PREDICT …) ORDER BY {order} DESC LIMIT {k}"
-    scope.fault("rank_on_scalar", message, clause.span, hint=hint, edits=edits)
+    if order == "prediction" and scope.query.alias is not None:
+        name = scope.query.alias.text
+        order = name if quoted(name) == name else '"' + name.replace('"', '""') + '"'
+    around = f"SELECT * FROM ({{}}) ORDER BY {order} DESC LIMIT {k}"
+    scope.fault("rank_on_scalar", message, clause.span, hint=hint, edits=edits, around=around)
 
 
 def _is_class(target: Expression) -> bool:

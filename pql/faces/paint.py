@@ -1,0 +1,39 @@
+"""An error in colours, for a terminal that shows them."""
+
+from __future__ import annotations
+
+import os
+from typing import TextIO
+
+from pql.language.error_text import Part, lines_of, more_about
+from pql.language.errors import PqlError
+
+_OFF = "\x1b[0m"
+_COLOURS = {
+    Part.HEAD: "\x1b[1;31m", Part.PLACE: "\x1b[2m", Part.CARET: "\x1b[1;31m", Part.NEAREST: "\x1b[36m",
+    Part.HINT: "\x1b[36m", Part.FIX: "\x1b[32m", Part.MORE: "\x1b[2m",
+}  # fmt: skip
+
+
+def shown(error: PqlError, stream: TextIO) -> str:
+    """The text of an error as `stream` shows it best: in colours on a terminal, unless NO_COLOR asks for none."""
+    plain = not stream.isatty() or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
+    return str(error) if plain else painted(error)
+
+
+def painted(error: PqlError) -> str:
+    """The text of an error in colours; without them it is `str(error)`."""
+    faults = ["\n".join(_line(part, line) for part, line in lines_of(fault, error.text)) for fault in error.faults]
+    return "\n\n".join(faults) + "\n" + _line(Part.MORE, more_about([fault.code for fault in error.faults]))
+
+
+def _line(part: Part, line: str) -> str:
+    """A line with its colour; of the head only the code, of the rest all but the indent."""
+    colour = _COLOURS.get(part)
+    if colour is None:
+        return line
+    if part is Part.HEAD:
+        code, rest = line.split(": ", 1)
+        return f"{colour}{code}{_OFF}: {rest}"
+    words = line.lstrip(" ")
+    return line[: len(line) - len(words)] + colour + words + _OFF
