@@ -8,7 +8,7 @@ import random
 from typing import Any
 
 from databases import Database, Row, day
-from oracle import World
+from oracle_world import World
 
 CHANNELS = ["web", "shop", "we%b", "a_b", "", None]
 DEPARTMENTS = ["food", "toys", "Food", None]

@@ -8,7 +8,8 @@ import random
 
 import pytest
 from databases import Database, day, plan_by_hand, us
-from oracle import training_table, walk
+from oracle import training_table
+from oracle_reach import walk
 from random_worlds import random_database, random_query, world_of
 
 from pql.engine.anchors import to_datetime
