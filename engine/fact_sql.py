@@ -1,7 +1,8 @@
 """The rows of a fact table as an entity at an anchor sees them.
 
-A fact counts in a window once every row it is read through (its parents along routes and columns) is known: by the
-anchor for windows of the past, by the window's end for those of the future.
+A fact is read as it was known by the anchor for windows of the past, by the window's end for those of the future: it
+belongs to an entity once all rows on its way there are known, and columns of a row not known by then are NULL. Where
+that can change, a fact has one row per state, known from `known` until `gone` (NULL: ever after).
 """
 
 from __future__ import annotations
@@ -23,17 +24,20 @@ def facts_sql(
     where: Expression | None,
     ties: Sequence[str],
 ) -> tuple[str, bool]:
-    """The rows of a fact table that belong to an entity, with its key: time, known, value, tie_0 …
+    """The rows of a fact table that belong to an entity, with its key: time, known, gone, value, tie_0 …
 
-    Second: whether a row may be known later than its own time.
+    Second: whether a row may be known, or change by what it is read through, later than its own time.
     """
     reach = RowScope(scope.sources, fact, "f")
     several = any(not step.up for step in route)
     keys = _keys_reached(scope, reach, route)
+    way = tuple(reach.known)
 
     def resolve(node: ColumnRef | BoundAggregate) -> str:
         assert isinstance(node, ColumnRef)
-        return reach.column(node)
+        text = reach.column(node)
+        clocks = [clock for clock in reach.clocks(node.route) if clock not in way]
+        return f"(CASE WHEN {latest_sql(clocks)} <= w.state THEN {text} END)" if clocks else text
 
     value = expression_sql(argument, resolve, scope.parameters) if argument is not None else "TRUE"
     condition = expression_sql(where, resolve, scope.parameters) if where is not None else ""
@@ -41,31 +45,40 @@ def facts_sql(
     name = scope.sources.rows(fact, ties)
     if several:
         name = f"(SELECT *, row_number() OVER () AS __number FROM {name})"
-    known = latest_sql([f"f.{identifier(TIME)}", *reach.known])
+    own, later = f"f.{identifier(TIME)}", [clock for clock in reach.known if clock not in way]
+    joins, gone = joined_sql(reach), "CAST(NULL AS BIGINT)"
+    if later:
+        states = ", ".join([own, *(f"greatest({own}, {clock})" for clock in later)])
+        joins += f" CROSS JOIN LATERAL (SELECT unnest(list_distinct([{states}])) AS state) AS w"
+        gone = f"least({', '.join(f'CASE WHEN {clock} > w.state THEN {clock} END' for clock in later)})"
+    known = latest_sql(["w.state" if later else own, *way])
     selected = [
         *(f"{text} AS {identifier(key)}" for text, key in zip(keys, scope.keys, strict=True)),
-        f"f.{identifier(TIME)} AS time",
+        f"{own} AS time",
         f"{known} AS known",
+        f"{gone} AS gone",
         f"{value} AS value",
         *ties_text,
     ]
     conditions = [f"{text} IS NOT NULL" for text in keys] + ([condition] if condition else [])
     rows = (
-        f"SELECT {', '.join([*selected, 'f.__number'] if several else selected)} FROM {name} AS f{joined_sql(reach)} "
+        f"SELECT {', '.join([*selected, 'f.__number'] if several else selected)} FROM {name} AS f{joins} "
         f"WHERE {' AND '.join(conditions)}"
     )
     if several:
         named = ", ".join(identifier(key) for key in scope.keys)
         same = ["time", "value", *(f"tie_{i}" for i in range(len(ties)))]
         others = ", ".join(f"any_value({column}) AS {column}" for column in same)
-        rows = f"SELECT {named}, {others}, min(known) AS known FROM ({rows}) AS r GROUP BY {named}, __number"
+        rows = (
+            f"SELECT {named}, {others}, min(known) AS known, gone FROM ({rows}) AS r GROUP BY {named}, __number, gone"
+        )
     return rows, bool(reach.known)
 
 
 def inside_sql(scope: LabelScope, aggregate: BoundAggregate, *, moves: bool = False, guarded: bool) -> str:
     """The condition that a fact row `f` lies in the window of an aggregate at an anchor `a`."""
     if aggregate == scope.awaited:
-        return "f.time > a.anchor AND f.time <= a.seen" + (" AND f.known <= a.seen" if guarded else "")
+        return "f.time > a.anchor AND f.time <= a.seen" + (f" AND {known_by_sql('a.seen')}" if guarded else "")
     window = scope.windows.index((aggregate.window, moves))
     conditions = []
     if aggregate.window.start is not None:
@@ -74,8 +87,13 @@ def inside_sql(scope: LabelScope, aggregate: BoundAggregate, *, moves: bool = Fa
     if scope.by_row:
         conditions.append("f.time <= a.anchor")
     if guarded:
-        conditions.append(f"f.known <= greatest(a.until_{window}, a.anchor)")
+        conditions.append(known_by_sql(f"greatest(a.until_{window}, a.anchor)"))
     return " AND ".join(conditions)
+
+
+def known_by_sql(bound: str) -> str:
+    """The condition that the state of a fact row `f` is the one known by a moment."""
+    return f"f.known <= {bound} AND (f.gone IS NULL OR f.gone > {bound})"
 
 
 def joined_sql(reach: RowScope) -> str:

@@ -5,6 +5,7 @@ Ties are broken by the order of the entities' rows, so that the same data gives 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,15 +56,19 @@ class Ranked:
 
 def result_names(keys: tuple[str, ...], wanted: tuple[str, ...]) -> dict[str, str]:
     """Our column names by what they mean; one that a key has taken already gets a trailing underscore."""
-    taken = {key.lower() for key in keys}
-    names = {}
+    return dict(zip(wanted, _apart(keys, wanted), strict=True))
+
+
+def _apart(taken: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """The wanted names in order, each with underscores until it is no other's."""
+    lower = {name.lower() for name in taken}
+    found = []
     for name in wanted:
-        free = name
-        while free.lower() in taken:
-            free += "_"
-        taken.add(free.lower())
-        names[name] = free
-    return names
+        while name.lower() in lower:
+            name += "_"
+        lower.add(name.lower())
+        found.append(name)
+    return found
 
 
 def result_table(
@@ -250,16 +255,14 @@ def _spread(
 def _assemble(plan: Plan, asked: Asked, rows: NDArray[np.int64], columns: dict[str, pa.Array]) -> pa.Table:
     keys = asked.keys.take(pa.array(rows))
     wanted = ("anchor", *columns, *(("status",) if asked.status is not None else ()))
-    names = result_names(tuple(keys.column_names), wanted)
-    named = "prediction" if "prediction" in names else "probability"
-    if plan.output.alias and named in names:
-        names[named] = result_names((*keys.column_names, "anchor"), (plan.output.alias,))[plan.output.alias]
+    named = "probability" if probability_alone(plan.query) else "prediction"
+    names = _apart(keys.column_names, [plan.output.alias or name if name == named else name for name in wanted])
     arrays = [column.combine_chunks() for column in keys.columns]
     arrays.append(pa.array(asked.anchors[rows]).cast(pa.timestamp("us")))
     arrays += [_whole(data) for data in columns.values()]
     if asked.status is not None:
         arrays.append(pa.array([asked.status[row] for row in rows], pa.string()))
-    return pa.table(arrays, names=[*keys.column_names, *(names[name] for name in wanted)])
+    return pa.table(arrays, names=[*keys.column_names, *names])
 
 
 def _whole(values: pa.Array | pa.ChunkedArray) -> pa.Array:

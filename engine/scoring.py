@@ -122,6 +122,8 @@ def _own_time(plan: Plan) -> int:
 
 def _typed(values: list[object], kind: pa.DataType, plan: Plan) -> pa.Array:
     try:
+        if pa.types.is_integer(kind) and any(isinstance(value, float) and not value.is_integer() for value in values):
+            raise pa.ArrowInvalid("a whole number is wanted")
         return pa.array(values, kind)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         try:

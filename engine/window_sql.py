@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pql.backends.sql import identifier
 from pql.engine.aggregate_sql import aggregate_sql
-from pql.engine.fact_sql import facts_sql, inside_sql
+from pql.engine.fact_sql import facts_sql, inside_sql, known_by_sql
 from pql.engine.label_scope import LabelScope, Windowed
 from pql.engine.rule_sql import RuleSql, has_label_rules, rule_sql
 from pql.language.bound import BoundAggregate
@@ -37,7 +37,7 @@ def awaited_sql(scope: LabelScope, target: BoundAggregate) -> str:
     facts, guarded = facts_sql(scope, target.fact, target.route, target.argument, target.where, ())
 
     def within(bound: str, lower: str = "") -> str:
-        known = f" AND f.known <= a.{bound}" if guarded else ""
+        known = f" AND {known_by_sql(f'a.{bound}')}" if guarded else ""
         return f"FILTER (WHERE {lower}f.time <= a.{bound}{known})"
 
     grouped = [*(f"f.{identifier(key)}" for key in scope.keys), "a.anchor"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from oracle_reach import Reach, belongings, fact_of, facts_of, walk
@@ -162,6 +163,12 @@ class Question:
         high = shift(self.anchor, window.end + self.later, unit)  # type: ignore[operator]
         return aggregate(node.function, self.facts(node, low, high))
 
+    def _known(self, fact: str, row: Row, by: dt.datetime, name: ast.ColumnName) -> Any:
+        """A column that a fact is read by: NULL where a row on the way is known only later."""
+        reach = Reach(self.world, fact, row)
+        value = reach.column(name)
+        return value if all(time <= by for time in reach.times) else None
+
     def facts(
         self, node: ast.Aggregate, low: dt.datetime | None, high: dt.datetime
     ) -> list[tuple[dt.datetime, list[Any], Any]]:
@@ -176,14 +183,13 @@ class Question:
             ways = [times for key, times in belongings(world, fact, row, self.table) if key == self.key]
             if not ways:
                 continue
-            reach = Reach(world, fact, row)
-            passes = node.where is None or evaluate(node.where, reach.column, None) is True
+            if min(max([time, *times]) for times in ways) > max(high, self.anchor):
+                continue
+            column = partial(self._known, fact, row, max(high, self.anchor))
+            passes = node.where is None or evaluate(node.where, column, None) is True
             star = isinstance(node.argument, ast.Star)
-            value = True if star else evaluate(node.argument, reach.column, None)
-            for name in walk(node.where, ast.ColumnName):
-                reach.column(name)
-            known = min(max([time, *reach.times, *times]) for times in ways)
-            if passes and known <= max(high, self.anchor):
+            value = True if star else evaluate(node.argument, column, None)
+            if passes:
                 tie = [(row[c] is None, row[c]) for c in world.keys.get(fact, ())]
                 rows.append((time, tie, value))
         return rows

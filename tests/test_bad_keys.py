@@ -105,6 +105,11 @@ def test_an_id_of_the_wrong_type_is_an_error() -> None:
     )
 
 
+def test_an_id_with_a_fraction_is_not_cut_to_a_whole_one() -> None:
+    query = "PREDICT COUNT(visits.*, 0, 20, days) FOR users.user_id IN (1.5, 2)"
+    assert fault(clinic(), query).code == "unknown_entity"
+
+
 def test_composite_keys() -> None:
     rng = np.random.default_rng(0)
     seats = [(venue, seat) for venue in range(5) for seat in range(6)]

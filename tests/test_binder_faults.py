@@ -152,6 +152,16 @@ FAULTS: list[tuple[str, str, str | None]] = [
         f"PREDICT LIST_DISTINCT(orders.product_id, 0, 9) RANK TOP 10 {EACH}",
     ),
     (
+        "clause_conflict",
+        f"PREDICT LIST_DISTINCT(orders.product_id, 0, 9) AS CLASS {EACH}",
+        f"PREDICT LIST_DISTINCT(orders.product_id, 0, 9) RANK TOP 10 {EACH}",
+    ),
+    (
+        "clause_conflict",
+        f"PREDICT LIST_DISTINCT(orders.product_id, 0, 9) {EACH} AS NUMBER",
+        f"PREDICT LIST_DISTINCT(orders.product_id, 0, 9) {EACH} RANK TOP 10",
+    ),
+    (
         "rank_without_top",
         f"PREDICT LIST_DISTINCT(orders.product_id, 0, 9) RANK {EACH}",
         f"PREDICT LIST_DISTINCT(orders.product_id, 0, 9) RANK TOP 10 {EACH}",

@@ -68,6 +68,15 @@ def test_the_alias_renames_the_prediction() -> None:
     assert table.column_names == ["user_id", "anchor", "spend"]
 
 
+def test_an_alias_called_like_another_column_leaves_no_name_twice() -> None:
+    table = result_table(plan(TaskKind.BINARY, alias="probability"), asked(1), np.array([0.4]))
+    assert table.column_names == ["user_id", "anchor", "probability", "probability_"]
+    table = result_table(plan(TaskKind.REGRESSION, alias="Anchor"), asked(1), np.array([4.0]))
+    assert table.column_names == ["user_id", "anchor", "Anchor_"]
+    table = result_table(plan(TaskKind.BINARY, alias="status"), asked(1, status=("ok",)), np.array([0.4]))
+    assert table.column_names == ["user_id", "anchor", "probability", "status", "status_"]
+
+
 def test_a_key_called_like_one_of_ours_keeps_its_name() -> None:
     table = result_table(plan(TaskKind.REGRESSION), asked(1, key="prediction"), np.array([4.0]))
     assert table.column_names == ["prediction", "anchor", "prediction_"]

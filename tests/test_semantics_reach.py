@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from databases import Database, day
+from databases import Database, day, plan_by_hand, us
 from meaning import Meaning
 
+from pql.engine.history import load
+from pql.engine.labels import compute_eligible
+from pql.language.binder import bind
 from pql.language.errors import PqlError
+from pql.language.parser import parse_predict
 
 NAMES = {"city": "cities", "store": "stores", "customer": "customers", "maker": "makers", "product": "products"}
 
@@ -100,7 +104,7 @@ CASES = [
     # columns of rows that are pointed to, in the argument and in the filter
     ("SUM(items.n * products.price, 0, 10)", "customers.customer_id", "", {1: 20.0, 4: 32.0}),
     ("COUNT(items.* WHERE makers.land = 'north', 0, 10)", "customers.customer_id", "", {1: 1, 4: 1}),
-    ("COUNT(items.* WHERE makers.land IS NULL, 0, 10)", "customers.customer_id", "", {1: 3}),  # c: known too late
+    ("COUNT(items.* WHERE makers.land IS NULL, 0, 10)", "customers.customer_id", "", {1: 3, 3: 1}),  # c: known later
     ("COUNT(items.* WHERE NOT makers.land = 'north', 0, 10)", "customers.customer_id", "", {}),
     ("COUNT(items.* WHERE products.price > 1 AND orders.store_id = 1, 0, 10)", "customers.customer_id", "", {1: 1}),
     ("COUNT(items.* WHERE customers.city_id = 1, 0, 10)", "stores.store_id", "", {1: 2, 2: 2}),
@@ -123,8 +127,36 @@ def test_two_equally_short_routes_must_be_told_apart() -> None:
     assert error.value.code == "ambiguous_join"
 
 
-def test_what_is_read_through_a_row_counts_once_that_row_is_known() -> None:
-    """Product b is known from day 5, c from day 50: a window that ends before does not see their items."""
+PAST = [
+    "COUNT(items.* WHERE makers.land IS NULL, -20, 0) > 0",
+    "COUNT(items.* WHERE products.price IS NULL, -20, 0) = 1",
+    "COUNT(items.* WHERE products.price > 1 OR items.n > 3, -20, 0) > 2",
+    "COUNT(items.* WHERE products.price IS NULL OR makers.land = 'north', -20, -4) > 0",
+    "LAST(items.n WHERE NOT products.price IS NULL, -20, 0) > 1",
+]
+
+
+@pytest.mark.parametrize("past", PAST)
+def test_what_is_not_known_yet_is_null_alike_at_an_anchor_of_training_and_at_the_last(past: str) -> None:
+    """What a condition says at an anchor is the same with and without the rows that become known later."""
+    database = market()
+    text = f"PREDICT COUNT(orders.*, 0, 10) FOR EACH customers.customer_id WHERE {past} WITH (first_seen = off)"
+    query = bind(parse_predict(text), database.catalog(), text=text)
+    every = {table.name: [column.name for column in table.columns] for table in query.catalog.tables}
+
+    def holds(anchor: int, until: int) -> dict[int, bool]:
+        plan = plan_by_hand(query, [anchor], until=until)
+        with database.snapshot() as snapshot:
+            found = compute_eligible(load(snapshot, query.catalog, every, until), plan, [anchor])
+        return dict(zip(found.keys.column(0).to_pylist(), found.eligible.tolist(), strict=True))
+
+    told = {n: holds(us(n), us(100)) for n in (3, 5, 7, 10)}
+    assert told == {n: holds(us(n), us(n)) for n in told}
+    assert len({held for one in told.values() for held in one.values()}) == 2
+
+
+def test_what_is_read_of_a_row_is_null_until_that_row_is_known() -> None:
+    """Product b is known from day 5, c from day 50: a window that ends before does not see their prices."""
     meaning = Meaning(market(), entity="customers.customer_id")
     for end, count in ((3, 1), (4, 1), (5, 3), (10, 3)):
         target = f"COUNT(items.* WHERE products.price > 0, 0, {end})"

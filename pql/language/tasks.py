@@ -49,6 +49,13 @@ def decide(scope: Scope, target: Expression, *, is_static: bool) -> Task | None:
         case ast.Forecast():
             return _forecast(scope, clause, natural, is_static=is_static)
         case ast.AsKind():
+            if _is_list(target):
+                shown = _clause_name(clause)
+                message = f"{shown} does not fit a list: it needs to be ranked or classified"
+                edits = scope.replaced(clause.span, "RANK TOP 10")
+                hint = "RANK TOP k gives the k most likely items, CLASSIFY a yes or no per value"
+                scope.fault("clause_conflict", message, clause.span, hint=hint, edits=edits)
+                return None
             return None if natural is None else _as_kind(scope, clause, target, natural)
 
 
