@@ -137,7 +137,7 @@ def target_aggregate(target: Expression) -> BoundAggregate:
     )
 
 
-def horizon_of(plan: Plan) -> int:
+def mean_horizon(plan: Plan) -> int:
     """The width of the target's window in µs; months and years at their mean length."""
     window = target_aggregate(plan.query.target).window
     units = window.end - (window.start or 0)

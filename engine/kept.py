@@ -75,7 +75,8 @@ def model_for(
     """Load the model of this very query and data, or train and keep it.
 
     `keep` keeps it even with `cache = off`. With USING MODEL the named model answers, whatever data it was trained
-    on, if it was made for the same target, entity and columns (else `model_mismatch`).
+    on, if this version of the engine made it (else `model_outdated`), for the same target, entity and columns (else
+    `model_mismatch`).
     """
     folded = needs_folds(labels, plan)
     if plan.query.using_model is not None:
@@ -129,15 +130,16 @@ def signature(plan: Plan) -> str:
         "rules": repr(_shape((query.candidates, query.excluding))),
         "width": plan.split.width_text,
         "graph": repr((plan.graph.tables, [str(link) for link in plan.graph.links], plan.graph.hops)),
-        "code": code_version(),
     }
     return content_key(parts)
 
 
 def _about(plan: Plan, history: History) -> dict[str, Any]:
-    """What a kept model is described by without being loaded. `until`: µs, nothing later was seen in training."""
+    """What a kept model is described by without being loaded. `until`: µs, nothing later was seen in training. `code`:
+    the version of the engine that made it."""
     return {
         "signature": signature(plan),
+        "code": code_version(),
         "query": plan.query.text,
         "task": plan.task.kind.value,
         "until": plan.split.prediction,
@@ -185,6 +187,12 @@ def _named(plan: Plan, registry: Registry, *, folded: bool) -> KeptModel:
             hint=f"CREATE OR REPLACE MODEL {version.name} AS PREDICT … trains it again.",
         )
     state, about = found
+    if about.get("code") != code_version():
+        raise PqlError(
+            "model_outdated",
+            f"The model {version.name!r} was made by another version of pql: {version.query}",
+            hint=f"CREATE OR REPLACE MODEL {version.name} AS PREDICT … trains it again.",
+        )
     if about.get("signature") != signature(plan):
         raise PqlError(
             "model_mismatch",

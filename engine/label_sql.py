@@ -55,7 +55,11 @@ def rule_statements(plan: Plan, anchors: Sequence[int]) -> dict[str, Statement]:
 def _statement(scope: LabelScope) -> Statement:
     rules = rules_of(scope)
     if scope.target is not None and not scope.by_row and not scope.times:
-        raise PqlError("no_anchors", "there is no anchor to make examples at")
+        raise PqlError(
+            "no_anchors",
+            "there is no anchor to make examples at",
+            hint="A shorter window, or an earlier start of the history, leaves room for anchors.",
+        )
     parts = []
     entities = entities_sql(scope)
     guard = guard_sql(scope)

@@ -12,7 +12,7 @@ from pql.engine.evaluate import each_anchor
 from pql.engine.events import Events
 from pql.engine.examples import TEST, TRAIN, VALID, Examples, Ragged
 from pql.engine.graph import TemporalGraph
-from pql.engine.interactions import Interactions, horizon_of, interactions_of
+from pql.engine.interactions import Interactions, interactions_of, mean_horizon
 from pql.engine.models.ranker import OBJECTIVES, Ranker, RankerCheck, RankerRows, columns_of, fit_ranker
 from pql.engine.plan import ModelPlan, Plan
 from pql.engine.rank_blocks import Block, block_of, check_of, collect, judge
@@ -57,7 +57,7 @@ def train_ranking(
     """
     with events.stage("interactions"):
         interactions = interactions_of(plan, graph)
-    horizon, model = horizon_of(plan), plan.model
+    horizon, model = mean_horizon(plan), plan.model
     towers: NetworkTowers | None = None
     if NETWORK & {model.name, *model.members} and len(examples.where(TRAIN)):
         with events.stage("gnn"):

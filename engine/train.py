@@ -293,7 +293,7 @@ def _spec(plan: Plan, graph: TemporalGraph, examples: Examples, cut: int) -> Fea
     return fit_features(
         graph,
         cut=cut,
-        horizon=horizon_of(plan, graph, cut),
+        horizon=history_width(plan, graph, cut),
         masked=masked_columns(plan.query) - own,
         masked_own=own,
         hops=plan.graph.hops,
@@ -319,7 +319,7 @@ def _problem(job: _Job, cut: int, spec: FeatureSpec) -> Problem:
     )
 
 
-def horizon_of(plan: Plan, graph: TemporalGraph, cut: int) -> int:
+def history_width(plan: Plan, graph: TemporalGraph, cut: int) -> int:
     """The width in µs that history windows are scaled to: the target's, or a fortieth of the history."""
     windows = future_windows(plan.query)
     if windows:

@@ -51,6 +51,12 @@ def model_mismatch(place: Path) -> None:
     _run(MAKE, f"{COUNT.replace('20', '30')} USING MODEL visits_20d")
 
 
+def model_outdated(place: Path) -> None:
+    _run(MAKE)
+    with mock.patch("pql.engine.kept.code_version", return_value="another"), pql.connect("clinic.duckdb") as db:
+        db.predict(f"{COUNT} USING MODEL visits_20d")
+
+
 def model_from_the_future(place: Path) -> None:
     _run(MAKE, f"{COUNT} AS OF 2023-04-01 USING MODEL visits_20d")
 
@@ -148,8 +154,9 @@ def binary_output(place: Path) -> None:
 SCENES = {
     scene.__name__: scene
     for scene in (
-        unknown_model, unknown_version, model_exists, no_rules, model_mismatch, model_from_the_future,
-        model_not_for_task, model_corrupt, model_format, model_not_writable, registry_busy, registry_corrupt, stopped,
-        missing_package, missing_extra, file_unreadable, file_not_writable, binary_output, unknown_code,
+        unknown_model, unknown_version, model_exists, no_rules, model_mismatch, model_outdated,
+        model_from_the_future, model_not_for_task, model_corrupt, model_format, model_not_writable,
+        registry_busy, registry_corrupt, stopped, missing_package, missing_extra, file_unreadable, file_not_writable,
+        binary_output, unknown_code,
     )
 }  # fmt: skip

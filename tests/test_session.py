@@ -117,6 +117,17 @@ def test_models_are_kept_by_name(db: pql.Session) -> None:
     assert error.value.code == "model_mismatch"
 
 
+def test_a_model_of_another_version_is_said_to_be_outdated(db: pql.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    list(db.run(f"CREATE MODEL churn AS {CHURN}"))
+    monkeypatch.setattr("pql.engine.kept.code_version", lambda: "another")
+    asked = "PREDICT COUNT(orders.*, 0, 30, days) = 0 FOR EACH customers.customer_id USING MODEL churn"
+    with pytest.raises(PqlError, match="another version") as error:
+        db.predict(asked)
+    assert error.value.code == "model_outdated"
+    list(db.run(f"CREATE OR REPLACE MODEL churn AS {CHURN}"))
+    assert db.predict(asked).model.cached
+
+
 def test_a_corrupt_kept_model_is_refused(db: pql.Session, tmp_path: Path) -> None:
     db.predict(CHURN)
     path = next((tmp_path / "home").rglob("state.json"))

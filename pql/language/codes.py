@@ -182,6 +182,7 @@ MODELS = {
     "unknown_version": "A version that a kept model does not have.",
     "no_rules": "SHOW RULES of a model that does not consist of rules.",
     "model_mismatch": "A kept model that was made for another question, or for other data.",
+    "model_outdated": "A kept model that another version of pql has trained.",
     "model_not_for_task": "A model that cannot answer this kind of target.",
     "model_corrupt": "The files of a kept model are damaged or gone.",
     "model_format": "A kept model of another version of pql.",

@@ -44,7 +44,7 @@ from pql.engine.step_grid import grid_of
 from pql.engine.steps import forecast_rows, node_rows, repeat_seeds
 from pql.engine.targets import lag_values, make_examples
 from pql.engine.together import together_at
-from pql.engine.train import horizon_of, masked_in_own_row
+from pql.engine.train import history_width, masked_in_own_row
 from pql.language.binder import bind
 from pql.language.parser import parse_predict
 
@@ -217,7 +217,7 @@ def test_seeds_features_and_samples_of_an_anchor_read_its_past_alone(name: str, 
             fit_features(
                 s.graph,
                 cut=anchor,
-                horizon=horizon_of(s.plan, s.graph, anchor),
+                horizon=history_width(s.plan, s.graph, anchor),
                 masked=masked - own,
                 masked_own=own,
                 hops=3,
