@@ -52,6 +52,8 @@ def prepare(
     Without AS OF the anchor is known after planning: then the catalog is inferred again as of it, and the query is
     planned again, so that it makes no difference whether any row is later.
     """
+    from pql.engine.unseen import unseen_values
+
     moment = _moment(query, params, as_of)
     try:
         plan = _plan(snapshot, query, text, params, moment, evaluate_at, infer(moment), moment, targets)
@@ -62,7 +64,8 @@ def prepare(
     if moment is None:
         anchor = plan.split.prediction
         plan = _plan(snapshot, query, text, params, None, evaluate_at, infer(anchor), anchor, targets)
-    return plan
+    unseen = unseen_values(snapshot, plan.query, plan.split.prediction)
+    return replace(plan, warnings=(*plan.warnings, *unseen)) if unseen else plan
 
 
 def _plan(
