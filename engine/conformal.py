@@ -76,9 +76,14 @@ class Correction:
         reached, covered = (np.asarray(state[name], dtype=np.float64) for name in ("reached", "covered"))
         return cls(int(state["n"]), reached, covered)
 
-    def share_below(self, distribution: Distribution, values: Floats, level: float) -> float:
-        """The share of values at or below their corrected quantile; of one that stands on an atom, the part below."""
-        return _share_below(*distribution.cdf(values), float(self.asked_for(level)))
+    def share_below(self, distribution: Distribution, values: Floats, level: float, shown: Floats) -> float:
+        """The share of values at or below what is shown as their quantile.
+
+        Where that is the corrected quantile, a value that stands on an atom counts by the part below; where it was
+        moved to hold the prediction, a value counts whole.
+        """
+        parts = _parts_below(*distribution.cdf(values), float(self.asked_for(level)))
+        return float(np.where(shown == self.quantile(distribution, level), parts, values <= shown).mean())
 
     def asked_for(self, level: float | Floats) -> Floats:
         """The level to ask of the uncorrected distribution."""
@@ -128,4 +133,8 @@ def fit_correction(distribution: Distribution, truth: Floats) -> Correction:
 
 def _share_below(below: Floats, up_to: Floats, level: float) -> float:
     """The mean of what lies at or below a level, of values whose levels are spread evenly from `below` to `up_to`."""
-    return float(np.clip((level - below) / np.maximum(up_to - below, 1e-12), 0.0, 1.0).mean())
+    return float(_parts_below(below, up_to, level).mean())
+
+
+def _parts_below(below: Floats, up_to: Floats, level: float) -> Floats:
+    return np.clip((level - below) / np.maximum(up_to - below, 1e-12), 0.0, 1.0)

@@ -144,7 +144,10 @@ def measured(problem: Problem, spread: Spread, asked: Bounds, look: Ints, scored
         if role == "model":
             values = spread.bounds(found, scores, asked)
             deciles = np.stack([spread.correction.quantile(found, level) for level in DECILES.tolist()], axis=1)
-            shares = [spread.correction.share_below(found, truth, level) for level in asked.quantiles]
+            shares = [
+                spread.correction.share_below(found, truth, level, values[:, i])
+                for i, level in enumerate(asked.quantiles)
+            ]
         elif role == "baseline":
             errors = np.sort(labels[correcting] - predictions[in_correcting])
             low, high = spread.trees.low, spread.trees.high

@@ -77,7 +77,21 @@ def test_a_wrong_distribution_is_put_right(p: float):
     assert after >= p - 0.03
     assert abs(after - p) < abs(before - p) or p == 0.5
     for level in (0.1, 0.5, 0.9):
-        assert correction.share_below(told, values, level) == pytest.approx(level, abs=0.03)
+        shown = correction.quantile(told, level)
+        assert correction.share_below(told, values, level, shown) == pytest.approx(level, abs=0.03)
+
+
+def test_a_quantile_moved_to_hold_the_prediction_is_measured_where_it_is_shown():
+    x, none, values = spending(2000, 3)
+    told = normal(60 + 40 * x, 2 + 8 * x, none, low=0.0, high=200.0)
+    correction = no_correction()
+    plain = correction.quantile(told, 0.6)
+    moved = np.full(len(values), 500.0)
+    assert correction.share_below(told, values, 0.6, moved) == 1.0
+    half = np.where(np.arange(len(values)) < 1000, moved, plain)
+    expected = (1.0 + correction.share_below(told, values, 0.6, plain)) / 2
+    assert expected < 0.95
+    assert correction.share_below(told, values, 0.6, half) == pytest.approx(expected, abs=0.03)
 
 
 @pytest.mark.parametrize("p", [0.8, 0.9])
