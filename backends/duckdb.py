@@ -121,7 +121,9 @@ def _commit(con: duckdb.DuckDBPyConnection) -> None:
     try:
         con.commit()
     except duckdb.Error as error:
-        raise PqlError("sql_error", f"what was made can't be kept: {first_line(error)}") from error
+        raise PqlError(
+            "sql_error", f"what was made can't be kept: {first_line(error)}", hint="Run it again."
+        ) from error
 
 
 def _stand_where(cursor: duckdb.DuckDBPyConnection, con: duckdb.DuckDBPyConnection) -> None:

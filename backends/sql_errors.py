@@ -26,7 +26,9 @@ def unreadable(statement: str) -> PqlError:
             con.extract_statements(statement)
         except duckdb.Error as error:
             return said(error, statement)
-    return PqlError("sql_error", "DuckDB can't read the statement")
+    return PqlError(
+        "sql_error", "DuckDB can't read the statement", hint="Run the SQL around the query with DuckDB alone."
+    )
 
 
 def said(error: duckdb.Error, statement: str) -> PqlError:

@@ -57,9 +57,15 @@ def run(
     except RuntimeError as error:
         if "interrupted" in str(error):  # by Ctrl-C
             raise KeyboardInterrupt from error
-        raise PqlError("sql_error", f"DuckDB gave up: {error}") from error
+        raise PqlError(
+            "sql_error", f"DuckDB gave up: {error}", hint="Read less at once, or give DuckDB more memory."
+        ) from error
     except (pa.ArrowException, OverflowError, TypeError, ValueError, UnicodeError) as error:
-        raise PqlError("sql_error", f"the rows can't be read: {str(error).splitlines()[0]}") from error
+        raise PqlError(
+            "sql_error",
+            f"the rows can't be read: {str(error).splitlines()[0]}",
+            hint="Cast the column to another type.",
+        ) from error
 
 
 def check(con: duckdb.DuckDBPyConnection, statement: str, parameters: Mapping[str, Any]) -> None:

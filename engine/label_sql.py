@@ -161,7 +161,12 @@ def _label(scope: LabelScope, resolve: Resolve) -> str:
         return f"CAST({text} AS BOOLEAN)"
     if kind in (TaskKind.REGRESSION, TaskKind.FORECAST):
         if target.type is LogicalType.TIMESTAMP:
-            raise PqlError("not_supported", "a date or time can't be predicted as a number yet", span=target.span)
+            raise PqlError(
+                "not_supported",
+                "a date or time can't be predicted as a number yet",
+                span=target.span,
+                hint="Compare it with a date, or ask TIME_TO(table.*, 0, 30, days)",
+            )
         return f"CAST({text} AS DOUBLE)"
     if kind is TaskKind.MULTILABEL and not scope.query.is_static:
         return f"coalesce({text}, [])"

@@ -13,6 +13,7 @@ ROOMS = ("pql", "engine", "backends")
 _CODE = re.compile(r"[a-z]+(_[a-z]+)*")
 # The callables that take a code, with its place among the arguments; functions with a parameter `code` are found.
 _MAKERS = {"PqlError": 0, "Fault": 0, "Finding": 0}
+_SAYERS = ("PqlError", "Fault", "fault")
 
 
 def raised() -> dict[str, str]:
@@ -70,3 +71,19 @@ def _constants(value: ast.expr) -> Iterator[str]:
     elif isinstance(value, ast.IfExp):
         yield from _constants(value.body)
         yield from _constants(value.orelse)
+
+
+def hintless() -> list[str]:
+    """The places (file:line) that raise a code without a hint; what only says that a repair failed is not shown."""
+    found: list[str] = []
+    for path in _sources():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if (
+                not isinstance(node, ast.Call)
+                or getattr(node.func, "id", getattr(node.func, "attr", "")) not in _SAYERS
+            ):
+                continue
+            has_hint = any(k.arg == "hint" for k in node.keywords) or len(node.args) > 3
+            if not has_hint and "no repair was found" not in ast.unparse(node):
+                found.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    return found

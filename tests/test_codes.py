@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from raised_codes import raised
+from raised_codes import hintless, raised
 
 from pql.language import codes
 
@@ -35,3 +35,8 @@ def test_codes_have_one_form_and_a_meaning() -> None:
 
 def test_there_are_many() -> None:
     assert len(codes.CODES) >= 70
+
+
+def test_every_place_that_raises_says_what_would_do() -> None:
+    without = hintless()
+    assert not without, f"give these a hint=…, a phrase of what would do: {without}"

@@ -115,7 +115,8 @@ def _excluding(scope: Scope, item: Item, target: BoundAggregate) -> Excluding | 
         scope.fault("missing_window", message, what.span, hint=f"write ({shown}, -90, 0, days)", edits=edits)
         return None
     if not isinstance(what, ast.Aggregate):
-        scope.fault("missing_window", "EXCLUDING needs a column with a past window", what.span)
+        hint = "write EXCLUDING (table.column, -90, 0, days)"
+        scope.fault("missing_window", "EXCLUDING needs a column with a past window", what.span, hint=hint)
         return None
     named = replace(what, function="LIST_DISTINCT")
     past = bind_aggregate(scope, named, Place(scope.entity.name, "filter", bind_aggregate))
