@@ -201,8 +201,10 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def answer(tables: dict[str, pa.Table], query: str) -> list[tuple[Any, ...]]:
+    """The rows of an answer; of its numbers twelve digits, since sums over items follow the order of the rows."""
     with pql.connect(tables) as session:
-        return sorted(map(tuple, session.predict(query)))
+        rows = session.predict(query).fetchall()
+    return sorted(tuple(float(f"{cell:.12g}") if isinstance(cell, float) else cell for cell in row) for row in rows)
 
 
 @pytest.mark.parametrize("query", QUERIES)
