@@ -20,7 +20,7 @@ def read_only() -> PqlError:
     return PqlError(
         "read_only",
         "the session only reads, so that no table is made",
-        hint="open it for writing: pql.connect(path, read_only=False), or --write on the command line; "
+        hint="open it for writing: pql.connect(path, read_only=False), or pql DB --write -c … on the command line; "
         "COPY (PREDICT …) TO 'file.parquet' writes a file",
     )
 

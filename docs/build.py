@@ -79,7 +79,7 @@ def printed(db: pql.Session, example: Example) -> str:
     """What an example prints: its answers, or the error it is there to show."""
     parts: list[str] = []
     try:
-        for answer in db.run(example.query):
+        for answer in db.each(example.query):
             parts.append(_shown(answer, example.rows))
     except pql.PqlError as error:
         parts.append(str(error))

@@ -34,6 +34,8 @@ __all__ = ["TrainedModel", "train"]
 FEWEST_TRAIN = 40  # examples below which only a baseline is fitted
 FEWEST_OF_CLASS = 5  # examples of the rarer class, likewise
 FEWEST_VALID = 10
+FEWEST_SUMMED = 30  # test examples, for a word on their total
+FAIR_SHARE = 0.8  # of the true total, that the predictions should add up to
 CLASS_SHARES = 24  # categories whose shares are features, where categories are predicted
 MOST_GROWTH = 1.25  # of the rounds, in the refit on more rows
 
@@ -161,6 +163,7 @@ def _choose(job: _Job) -> tuple[TrainedModel, list[Model]]:
         calibration = fit_calibration(blended[checked], positive)
         threshold = best_threshold(calibration.apply(blended[checked]), positive)
     kept = [i for i, weight in enumerate(weights) if weight > 0]
+    job.notes += _of_totals(kind, blended, seen)
     trained = TrainedModel(
         name=names[0] if len(names) == 1 else "blend",
         kind=kind,
@@ -204,6 +207,23 @@ def _choose(job: _Job) -> tuple[TrainedModel, list[Model]]:
     trained = replace(trained, metrics=table)
     trained = with_spread(trained, job.plan, problem, look, measured, constant=bool(_too_little(kind, examples)))
     return trained, [members.models[i] for i in kept]
+
+
+def _of_totals(kind: str, scores: Floats, seen: Examples) -> list[str]:
+    """Whether predicted numbers fall short of the truth when they are added up, which people do."""
+    at = seen.where(TEST)
+    if kind not in ("regression", "forecast") or len(at) < FEWEST_SUMMED:
+        return []
+    truth = np.asarray(seen.labels)[at]
+    if truth.min() < 0 or truth.sum() <= 0:
+        return []
+    share = float(scores[at].sum() / truth.sum())
+    if FAIR_SHARE <= share <= 1 / FAIR_SHARE:
+        return []
+    return [
+        f"On test the predictions add up to {share:.0%} of the truth: each is made for the smallest absolute error, "
+        "near the middle of what may come, so don't add them up."
+    ]
 
 
 def _fit_baselines(job: _Job, problem: Problem, inputs: Inputs) -> _Contestants:

@@ -107,7 +107,7 @@ def explain(
         sections.append(("Warnings", _warnings(plan)))
     blocks = [title + "\n" + "\n".join(f"  {line}".rstrip() for line in lines) for title, lines in sections]
     if statement_text:
-        blocks.append("Label SQL (runs as pasted into DuckDB)\n" + statement_text)
+        blocks.append("Label SQL (runs as pasted into DuckDB, where the tables have these names)\n" + statement_text)
     return "\n\n".join(blocks)
 
 

@@ -136,8 +136,12 @@ class Session:
         """Raises PqlError `not_supported`: own label tables are not read yet."""
         raise PqlError("not_supported", "Own label tables are not supported yet.", hint="Ask with a PREDICT query.")
 
-    def run(self, text: str, params: Params = None) -> Iterator[Answer]:
-        """Run the statements of a script, separated by `;`, and give the answer of each as soon as it is there.
+    def run(self, text: str, params: Params = None) -> list[Answer]:
+        """Run the statements of a script, separated by `;`, and give all their answers; see `each`."""
+        return list(self.each(text, params))
+
+    def each(self, text: str, params: Params = None) -> Iterator[Answer]:
+        """The answers of a script's statements, each run when its turn comes: a loop shows one before the next begins.
 
         params: values of `:name`, or of the `?` of all statements together, in order. A script that can't be read
         runs not at all; a fault of a later kind names its statement, and those before have run.

@@ -289,3 +289,16 @@ def test_tables_are_made_with_write_only(shop: str, capsys: pytest.CaptureFixtur
     with duckdb.connect(shop) as con:
         assert con.sql("SELECT count(*) FROM spend").fetchall() == [(37,)]
         con.execute("DROP TABLE spend")
+
+
+def test_the_ending_of_the_file_says_how_it_is_written(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tables = "SHOW TABLES"
+    assert Ran(capsys, shop, "-c", tables, "-o", str(tmp_path / "t.csv")).code == 0
+    assert (tmp_path / "t.csv").read_text().startswith('"table"')
+    assert Ran(capsys, shop, "-c", tables, "-o", str(tmp_path / "t.parquet")).code == 0
+    assert (tmp_path / "t.parquet").read_bytes().startswith(b"PAR1")
+    refused = Ran(capsys, shop, "-c", tables, "-o", str(tmp_path / "t.xlsx"))
+    assert refused.code == 2
+    assert "--format" in refused.err

@@ -17,7 +17,7 @@ from pql.engine.metrics import MetricRow, MetricsTable
 from pql.engine.models.blend import combine, fit_weights
 from pql.engine.plan import Anchor, GraphPlan, ModelPlan, Output, Plan, Split, Task
 from pql.engine.predict import predict
-from pql.engine.train import TrainedModel, train
+from pql.engine.train import TrainedModel, _of_totals, train
 from pql.language.bound import BoundAggregate, BoundEntity, BoundQuery, BoundWindow, TaskKind
 from pql.language.catalog import Catalog, LogicalType
 from pql.language.errors import PqlError
@@ -261,3 +261,12 @@ def test_a_baseline_in_the_blend_is_still_a_rival() -> None:
         MetricRow("global_mean", "baseline", "test", "mae", 5.0, 9),
     ]
     assert "entity_mean ties with blend" in MetricsTable("mae", tuple(rows)).verdict()
+
+
+@pytest.mark.parametrize(("factor", "said"), [(0.5, 1), (0.95, 0), (1.5, 1)])
+def test_predictions_that_do_not_add_up_are_told(factor: float, said: int) -> None:
+    n = 40
+    truth = np.linspace(1.0, 9.0, n)
+    seeds = Seeds(np.arange(n), np.zeros(n, np.int64))
+    seen = Examples(seeds, truth, np.full(n, TEST, np.int8), np.zeros((n, 0), np.float32))
+    assert len(_of_totals("regression", truth * factor, seen)) == said

@@ -56,10 +56,25 @@ class Format(StrEnum):
 Database = Annotated[str, typer.Argument(metavar="DB", help="A DuckDB file or a folder of Parquet/CSV files.")]
 Query = Annotated[str | None, typer.Argument(metavar="[QUERY]", help="The text of a query, or - for stdin.")]
 CommandOption = Annotated[str | None, typer.Option("-c", "--command", help="The same as QUERY.")]
-FormatOption = Annotated[Format, typer.Option("--format", help="How tables are written.")]
+FormatOption = Annotated[
+    Format | None, typer.Option("--format", help="How tables are written; without it the ending of -o says, else box.")
+]
 OutputOption = Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file instead of stdout.")]
 QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="No progress on stderr.")]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, help="Rows shown by the box format.")]
+
+
+def _form(chosen: Format | None, output: Path | None) -> str:
+    """The format asked for, else that of the file's ending, else box."""
+    if chosen is not None:
+        return chosen.value
+    ending = output.suffix.lower().removeprefix(".") if output is not None else ""
+    if ending in ("", "txt"):
+        return Format.BOX.value
+    if ending not in list(Format):
+        known = ", ".join(f".{form}" for form in Format if form is not Format.BOX)
+        raise typer.BadParameter(f"{output} ends in none of {known}; --format says how to write it")
+    return Format(ending).value
 
 
 @app.command()
@@ -69,7 +84,7 @@ def query(
     command: Annotated[str | None, typer.Option("-c", "--command", help="The statement to run.")] = None,
     file: Annotated[Path | None, typer.Option("-f", "--file", help="A file of statements to run.")] = None,
     output: OutputOption = None,
-    format_: FormatOption = Format.BOX,
+    format_: FormatOption = None,
     limit: LimitOption = 20,
     quiet: QuietOption = False,
     write: Annotated[bool, typer.Option("--write", help="Let CREATE TABLE write to the database.")] = False,
@@ -86,9 +101,10 @@ def query(
     text = _read(file) if file is not None else _text("-" if command is None else command)
     from pql.faces.render import check, write_all
 
-    check(format_.value, output)
+    form = _form(format_, output)
+    check(form, output)
     with _open(database, quiet, write=write) as db:
-        write_all(db.run(text), format_.value, output, limit)
+        write_all(db.each(text), form, output, limit)
 
 
 @app.command()
@@ -110,7 +126,7 @@ def explain(
     text: Query = None,
     command: CommandOption = None,
     output: OutputOption = None,
-    format_: FormatOption = Format.BOX,
+    format_: FormatOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Show all that is decided about a query, before anything is trained (`--format json` as data)."""
@@ -118,7 +134,7 @@ def explain(
 
     asked = _one(text, command)
     with _open(database, quiet) as db:
-        write(db.explain(asked), format_.value, output, 1000)
+        write(db.explain(asked), _form(format_, output), output, 1000)
 
 
 @app.command()
@@ -127,7 +143,7 @@ def evaluate(
     text: Query = None,
     command: CommandOption = None,
     output: OutputOption = None,
-    format_: FormatOption = Format.BOX,
+    format_: FormatOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Show how good the predictions of a query are, beside every baseline."""
@@ -135,7 +151,7 @@ def evaluate(
 
     asked = _one(text, command)
     with _open(database, quiet) as db:
-        write(db.evaluate(asked), format_.value, output, 1000)
+        write(db.evaluate(asked), _form(format_, output), output, 1000)
 
 
 @app.command()
@@ -144,7 +160,7 @@ def labels(
     text: Query = None,
     command: CommandOption = None,
     output: OutputOption = None,
-    format_: FormatOption = Format.BOX,
+    format_: FormatOption = None,
     limit: LimitOption = 20,
     quiet: QuietOption = False,
 ) -> None:
@@ -153,7 +169,7 @@ def labels(
 
     asked = _one(text, command)
     with _open(database, quiet) as db:
-        write(db.labels(asked), format_.value, output, limit)
+        write(db.labels(asked), _form(format_, output), output, limit)
 
 
 @app.command()
@@ -162,7 +178,7 @@ def check(
     text: Query = None,
     command: CommandOption = None,
     output: OutputOption = None,
-    format_: FormatOption = Format.BOX,
+    format_: FormatOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Prove on your own data that nothing after the anchor reaches a query's predictions (CHECK LEAKAGE)."""
@@ -170,7 +186,7 @@ def check(
 
     asked = _one(text, command)
     with _open(database, quiet) as db:
-        write(db.check_leakage(asked), format_.value, output, 1000)
+        write(db.check_leakage(asked), _form(format_, output), output, 1000)
 
 
 @app.command()
