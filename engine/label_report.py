@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
+from pql.engine.asked import asked_keys
 from pql.engine.event_sql import event_statement
 from pql.engine.key_index import parent_rows
 from pql.engine.output import result_names, step_columns
@@ -22,7 +24,8 @@ MOST_EVENTS = 10  # shown of each label
 
 
 def label_rows(labels: LabelTable, plan: Plan, history: History | None = None) -> pa.Table:
-    """Key columns, `anchor` (a row's own time in static queries), `label`, `split` of every example, by anchor, key.
+    """Key columns, `anchor` (a row's own time in static queries), `label`, `split` of every example, by anchor, key;
+    where ids are asked for, of theirs.
 
     Of TIME_TO the label is the time to the event in the target's unit where `event` is true, else how long it was
     watched for. Of a forecast a row for each step, with `step`, `window_start` and `window_end` before the label. With
@@ -31,7 +34,10 @@ def label_rows(labels: LabelTable, plan: Plan, history: History | None = None) -
     """
     split = split_names(labels, plan)
     known = labels.label.is_valid().to_numpy(zero_copy_only=False)
-    index = np.flatnonzero(labels.usable & known & (split != ""))
+    shown = labels.usable & known & (split != "")
+    if plan.query.ids is not None:
+        shown &= _asked_for(labels, plan)
+    index = np.flatnonzero(shown)
     at = pa.array(index)
     times = labels.anchors[index] + (1 if plan.split.kind == "row_time" else 0)
     stepped = ("step", "window_start", "window_end") if labels.steps is not None else ()
@@ -50,6 +56,12 @@ def label_rows(labels: LabelTable, plan: Plan, history: History | None = None) -
     if history is not None and behind:
         columns += _events(labels, plan, history, at)
     return pa.table(columns, names=[*labels.keys.column_names, *names.values()])
+
+
+def _asked_for(labels: LabelTable, plan: Plan) -> NDArray[np.bool_]:
+    """Which rows are of an entity that the query names."""
+    wanted, names = asked_keys(plan, labels.keys), labels.keys.column_names
+    return parent_rows([labels.keys.column(n) for n in names], [wanted.column(n) for n in names]) >= 0
 
 
 def _events(labels: LabelTable, plan: Plan, history: History, at: pa.Array) -> list[pa.Array]:

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pql.engine.asked import asked_keys
 from pql.engine.bounds import bounds_of
 from pql.engine.examples import Seeds
 from pql.engine.folds import time_borders
@@ -91,9 +92,7 @@ def _asked_for(
 ) -> tuple[Asked, Seeds]:
     assert plan.query.ids is not None
     names = keys.column_names
-    tuples = [one if isinstance(one, tuple) else (one,) for one in plan.query.ids]
-    columns = [_typed([one[i] for one in tuples], keys.column(name).type, plan) for i, name in enumerate(names)]
-    wanted = pa.table(columns, names=names)
+    wanted = asked_keys(plan, keys)
     from pql.engine.key_index import parent_rows
 
     place = parent_rows([wanted.column(n) for n in names], [keys.column(n) for n in names]).astype(np.int64)
@@ -118,23 +117,6 @@ def _asked_for(
 def _own_time(plan: Plan) -> int:
     """What the shown anchor lies after the one read up to (µs): a row with its own time shows that time."""
     return 1 if plan.split.kind == "row_time" else 0
-
-
-def _typed(values: list[object], kind: pa.DataType, plan: Plan) -> pa.Array:
-    try:
-        if pa.types.is_integer(kind) and any(isinstance(value, float) and not value.is_integer() for value in values):
-            raise pa.ArrowInvalid("a whole number is wanted")
-        return pa.array(values, kind)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        try:
-            return pa.array([str(value) for value in values]).cast(kind)
-        except pa.ArrowInvalid as error:
-            raise PqlError(
-                "unknown_entity",
-                f"The ids asked for are not of the key's type, {kind}.",
-                span=plan.query.syntax.ids.span if plan.query.syntax.ids is not None else None,
-                hint="Write them as the key has them: numbers without quotes, texts within.",
-            ) from error
 
 
 def score(

@@ -181,6 +181,9 @@ def test_statements_give_what_the_methods_give(db: pql.Session) -> None:
     query = CHURN.removesuffix(FAST)
     (labels,) = db.run(f"LABELS {query}")
     assert labels.fetchall() == db.labels(query).fetchall()
+    key = labels.fetchall()[0][0]
+    (own,) = db.run(f"LABELS {query.replace('EACH customers.customer_id', f'customers.customer_id = {key}')}")
+    assert own.fetchall() == [row for row in labels.fetchall() if row[0] == key]
     (text,) = db.run(f"EXPLAIN {query}")
     assert str(text) == str(db.explain(query))
     with pytest.raises(PqlError) as error:

@@ -246,7 +246,7 @@ def test_a_virtual_table_is_described_too() -> None:
 
 def test_a_script_answers_one_after_another_up_to_the_fault(db: pql.Session) -> None:
     script = "-- first\nSHOW TABLES;;\n/* second */ SHOW TARGETS;\n# third\n  DESCRIBE nowhere;\nSHOW MODELS;"
-    running = db.run(script)
+    running = db.each(script)
     answers = [next(running), next(running)]
     with pytest.raises(PqlError) as error:
         next(running)
