@@ -13,6 +13,8 @@ from pql.engine.metrics import MetricRow, MetricsTable, measure
 Floats = NDArray[np.float64]
 
 MOST_STEPS = 4  # of a forecast that are measured one by one
+FEWEST_SUMMED = 30  # test examples, for a word on their total
+FAIR_SHARE = 0.8  # of the true total, that the predictions should add up to
 NAMES = {VALID: "valid", TEST: "test"}
 
 
@@ -82,3 +84,20 @@ def choosing_metric(kind: str, planned: str) -> str:
         "multilabel": ("map", "auroc_macro", "logloss"),
     }.get(kind, ("mae", "rmse", "r2", "spearman"))
     return planned if planned in known else known[0]
+
+
+def of_totals(kind: str, scores: Floats, seen: Examples) -> list[str]:
+    """Whether predicted numbers fall short of the truth when they are added up, which people do."""
+    at = seen.where(TEST)
+    if kind not in ("regression", "forecast") or len(at) < FEWEST_SUMMED:
+        return []
+    truth = np.asarray(seen.labels)[at]
+    if truth.min() < 0 or truth.sum() <= 0:
+        return []
+    share = float(scores[at].sum() / truth.sum())
+    if FAIR_SHARE <= share <= 1 / FAIR_SHARE:
+        return []
+    return [
+        f"On test the predictions add up to {share:.0%} of the truth: each is made for the smallest absolute error, "
+        "near the middle of what may come, so don't add them up."
+    ]

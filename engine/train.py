@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from pql.engine.anchors import completes_at
 from pql.engine.calibrate import Calibration, best_threshold, fit_calibration
-from pql.engine.evaluate import choosing_metric, metrics_table
+from pql.engine.enough import too_little, with_validation, within_budget
+from pql.engine.evaluate import choosing_metric, metrics_table, of_totals
 from pql.engine.events import Events
 from pql.engine.examples import BEYOND, TEST, TRAIN, VALID, Examples, Labels
 from pql.engine.feature_paths import TOP_SHARES
@@ -20,7 +21,7 @@ from pql.engine.metrics import LOWER_IS_BETTER, MetricsTable, measure
 from pql.engine.models.base import Fitted, Inputs, Model, Problem
 from pql.engine.models.baselines import TASKS as BASELINES
 from pql.engine.models.blend import combine, fit_weights
-from pql.engine.models.boosted import BoostedFitted, spread_over
+from pql.engine.models.boosted import BoostedFitted
 from pql.engine.plan import US_PER_DAY, Plan
 from pql.engine.planned_graph import columns_read, masked_columns
 from pql.engine.planner import future_windows
@@ -31,13 +32,10 @@ from pql.language.errors import PqlError
 
 __all__ = ["TrainedModel", "train"]
 
-FEWEST_TRAIN = 40  # examples below which only a baseline is fitted
-FEWEST_OF_CLASS = 5  # examples of the rarer class, likewise
-FEWEST_VALID = 10
-FEWEST_SUMMED = 30  # test examples, for a word on their total
-FAIR_SHARE = 0.8  # of the true total, that the predictions should add up to
 CLASS_SHARES = 24  # categories whose shares are features, where categories are predicted
 MOST_GROWTH = 1.25  # of the rounds, in the refit on more rows
+
+STOPPED = "Stopped during the refit; the model before it answers."
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -108,8 +106,8 @@ def train(
         )
     kind = plan.task.kind.value
     notes: list[str] = []
-    examples = _within_budget(examples, plan.model.max_examples, notes)
-    examples = _with_validation(kind, examples, plan.model.seed, notes)
+    examples = within_budget(examples, plan.model.max_examples, notes)
+    examples = with_validation(kind, examples, plan.model.seed, notes)
     metric = choosing_metric(kind, plan.task.metric)
     names = () if examples.steps is None else useful_names(examples.steps, plan)
     job = _Job(plan, graph, examples, class_count(classes), kind, metric, events, notes, names, judge)
@@ -117,14 +115,14 @@ def train(
     if not plan.model.refit:
         return first
     if events.stopped:
-        return replace(first, notes=(*first.notes, "Stopped before the refit on all labelled anchors."))
+        return _told(first, "Stopped before the refit on all labelled anchors.")
     try:
         return _refit(job if again is None else replace(job, examples=again), first, models)
     except KeyboardInterrupt:
         if events.insisted:
             raise
         events.stop()
-        return replace(first, notes=(*first.notes, "Stopped during the refit; the model before it answers."))
+        return _told(first, STOPPED)
 
 
 def _choose(job: _Job) -> tuple[TrainedModel, list[Model]]:
@@ -163,7 +161,7 @@ def _choose(job: _Job) -> tuple[TrainedModel, list[Model]]:
         calibration = fit_calibration(blended[checked], positive)
         threshold = best_threshold(calibration.apply(blended[checked]), positive)
     kept = [i for i, weight in enumerate(weights) if weight > 0]
-    job.notes += _of_totals(kind, blended, seen)
+    job.notes += of_totals(kind, blended, seen)
     trained = TrainedModel(
         name=names[0] if len(names) == 1 else "blend",
         kind=kind,
@@ -205,25 +203,8 @@ def _choose(job: _Job) -> tuple[TrainedModel, list[Model]]:
             by_anchor=job.plan.split.kind == "anchors",
         )
     trained = replace(trained, metrics=table)
-    trained = with_spread(trained, job.plan, problem, look, measured, constant=bool(_too_little(kind, examples)))
+    trained = with_spread(trained, job.plan, problem, look, measured, constant=bool(too_little(kind, examples)))
     return trained, [members.models[i] for i in kept]
-
-
-def _of_totals(kind: str, scores: Floats, seen: Examples) -> list[str]:
-    """Whether predicted numbers fall short of the truth when they are added up, which people do."""
-    at = seen.where(TEST)
-    if kind not in ("regression", "forecast") or len(at) < FEWEST_SUMMED:
-        return []
-    truth = np.asarray(seen.labels)[at]
-    if truth.min() < 0 or truth.sum() <= 0:
-        return []
-    share = float(scores[at].sum() / truth.sum())
-    if FAIR_SHARE <= share <= 1 / FAIR_SHARE:
-        return []
-    return [
-        f"On test the predictions add up to {share:.0%} of the truth: each is made for the smallest absolute error, "
-        "near the middle of what may come, so don't add them up."
-    ]
 
 
 def _fit_baselines(job: _Job, problem: Problem, inputs: Inputs) -> _Contestants:
@@ -248,7 +229,7 @@ def _fit_simplest(job: _Job, problem: Problem, inputs: Inputs, rivals: _Contesta
 def _fit_members(job: _Job, problem: Problem, inputs: Inputs) -> _Contestants:
     """The plan's members; none where there is too little data for any."""
     found = _Contestants([], [], [])
-    reason = _too_little(job.kind, job.examples)
+    reason = too_little(job.kind, job.examples)
     if reason:
         job.notes.append(f"{reason}: a baseline answers.")
         return found
@@ -295,12 +276,16 @@ def _refit(job: _Job, first: TrainedModel, models: Sequence[Model]) -> TrainedMo
             model = getattr(fitted, "again", model)
             members.append(model.fit(problem, everything, everything[:0], rounds))
             if job.events.stopped:
-                return replace(first, notes=(*first.notes, "Stopped during the refit; the model before it answers."))
+                return _told(first, STOPPED)
         limits = _limits(first.kind, examples, everything)
         spread = None if first.spread is None else refit_spread(problem, first.spread, limits, growth)
         if job.events.stopped:
-            return replace(first, notes=(*first.notes, "Stopped during the refit; the model before it answers."))
+            return _told(first, STOPPED)
     return replace(first, members=tuple(members), limits=limits, spread=spread)
+
+
+def _told(first: TrainedModel, note: str) -> TrainedModel:
+    return replace(first, notes=(*first.notes, note))
 
 
 def spec_of(plan: Plan, graph: TemporalGraph, examples: Examples) -> FeatureSpec:
@@ -365,52 +350,6 @@ def _cut(plan: Plan, examples: Examples) -> int:
     if plan.split.kind == "anchors":
         return int(examples.seeds.anchors[examples.where(TRAIN)].max())
     return plan.split.encoder_cut
-
-
-def _within_budget(examples: Examples, most: int, notes: list[str]) -> Examples:
-    at = examples.where(TRAIN)
-    if len(at) <= most:
-        return examples
-    kept = spread_over(at, most)
-    notes.append(f"{most:,} of {len(at):,} training examples are used, evenly spread (option budget).")
-    return examples.take(np.sort(np.concatenate([kept, examples.where(VALID, TEST)])))
-
-
-def _with_validation(kind: str, examples: Examples, seed: int, notes: list[str]) -> Examples:
-    """The examples with a usable validation part: a fifth of the training rows stands in where there is none."""
-    at, valid = examples.where(TRAIN), examples.where(VALID)
-    if len(valid) >= FEWEST_VALID and (kind != "binary" or _rarer(examples, valid) > 0):
-        return examples
-    if len(at) < FEWEST_TRAIN or (kind == "binary" and _rarer(examples, at) < FEWEST_OF_CLASS):
-        return examples
-    split = examples.split.copy()
-    split[valid] = TRAIN
-    at = np.flatnonzero(split == TRAIN)
-    split[np.random.default_rng(seed).permutation(at)[: max(FEWEST_VALID, len(at) // 5)]] = VALID
-    notes.append(
-        "Validation had too few examples or one class only; a fifth of the training examples stands in for it."
-    )
-    return replace(examples, split=split)
-
-
-def _rarer(examples: Examples, at: Ints) -> int:
-    positive = int((np.asarray(examples.labels)[at] > 0.5).sum())
-    return min(positive, len(at) - positive)
-
-
-def _too_little(kind: str, examples: Examples) -> str:
-    """Why no model can be fitted, or nothing."""
-    at = examples.where(TRAIN)
-    if len(at) < FEWEST_TRAIN:
-        return f"Only {len(at)} training examples"
-    if kind == "binary" and _rarer(examples, at) < FEWEST_OF_CLASS:
-        count = _rarer(examples, at)
-        return "All training examples have the same label" if not count else f"Only {count} examples of the rarer class"
-    if kind == "multiclass" and len(np.unique(np.asarray(examples.labels)[at])) < 2:
-        return "All training examples have the same class"
-    if kind in ("regression", "forecast") and len(np.unique(np.asarray(examples.labels)[at])) < 2:
-        return "All training examples have the same value"
-    return ""
 
 
 def _labels(examples: Examples, at: Ints) -> Labels:

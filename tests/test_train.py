@@ -11,13 +11,15 @@ import pytest
 from fake_graphs import DAY, problem, shop, without_later
 from test_features import linked
 
+from pql.engine.enough import within_budget
+from pql.engine.evaluate import of_totals
 from pql.engine.events import Events
-from pql.engine.examples import TEST, TRAIN, VALID, Examples, Seeds
+from pql.engine.examples import BEYOND, TEST, TRAIN, VALID, Examples, Seeds
 from pql.engine.metrics import MetricRow, MetricsTable
 from pql.engine.models.blend import combine, fit_weights
 from pql.engine.plan import Anchor, GraphPlan, ModelPlan, Output, Plan, Split, Task
 from pql.engine.predict import predict
-from pql.engine.train import TrainedModel, _of_totals, train
+from pql.engine.train import TrainedModel, train
 from pql.language.bound import BoundAggregate, BoundEntity, BoundQuery, BoundWindow, TaskKind
 from pql.language.catalog import Catalog, LogicalType
 from pql.language.errors import PqlError
@@ -269,4 +271,13 @@ def test_predictions_that_do_not_add_up_are_told(factor: float, said: int) -> No
     truth = np.linspace(1.0, 9.0, n)
     seeds = Seeds(np.arange(n), np.zeros(n, np.int64))
     seen = Examples(seeds, truth, np.full(n, TEST, np.int8), np.zeros((n, 0), np.float32))
-    assert len(_of_totals("regression", truth * factor, seen)) == said
+    assert len(of_totals("regression", truth * factor, seen)) == said
+
+
+def test_the_budget_thins_the_training_examples_alone() -> None:
+    split = np.array([TRAIN] * 9 + [VALID, TEST, BEYOND], np.int8)
+    seeds = Seeds(np.arange(12), np.zeros(12, np.int64))
+    notes: list[str] = []
+    kept = within_budget(Examples(seeds, np.zeros(12), split, np.zeros((12, 0), np.float32)), 3, notes)
+    assert [int((kept.split == code).sum()) for code in (TRAIN, VALID, TEST, BEYOND)] == [3, 1, 1, 1]
+    assert len(notes) == 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -120,6 +121,24 @@ def graph(
         _say(str(db.graph()))
 
 
+def _answer(
+    database: str,
+    asked: str,
+    ask: Callable[[Session, str], Any],
+    format_: Format | None,
+    output: Path | None,
+    limit: int,
+    *,
+    quiet: bool,
+) -> None:
+    """Ask one thing of a database and write what it answers."""
+    from pql.faces.render import write
+
+    form = _form(format_, output)
+    with _open(database, quiet) as db:
+        write(ask(db, asked), form, output, limit)
+
+
 @app.command()
 def explain(
     database: Database,
@@ -130,11 +149,7 @@ def explain(
     quiet: QuietOption = False,
 ) -> None:
     """Show all that is decided about a query, before anything is trained (`--format json` as data)."""
-    from pql.faces.render import write
-
-    asked = _one(text, command)
-    with _open(database, quiet) as db:
-        write(db.explain(asked), _form(format_, output), output, 1000)
+    _answer(database, _one(text, command), lambda db, asked: db.explain(asked), format_, output, 1000, quiet=quiet)
 
 
 @app.command()
@@ -147,11 +162,7 @@ def evaluate(
     quiet: QuietOption = False,
 ) -> None:
     """Show how good the predictions of a query are, beside every baseline."""
-    from pql.faces.render import write
-
-    asked = _one(text, command)
-    with _open(database, quiet) as db:
-        write(db.evaluate(asked), _form(format_, output), output, 1000)
+    _answer(database, _one(text, command), lambda db, asked: db.evaluate(asked), format_, output, 1000, quiet=quiet)
 
 
 @app.command()
@@ -165,11 +176,7 @@ def labels(
     quiet: QuietOption = False,
 ) -> None:
     """Show the training table of a query."""
-    from pql.faces.render import write
-
-    asked = _one(text, command)
-    with _open(database, quiet) as db:
-        write(db.labels(asked), _form(format_, output), output, limit)
+    _answer(database, _one(text, command), lambda db, asked: db.labels(asked), format_, output, limit, quiet=quiet)
 
 
 @app.command()
@@ -182,11 +189,9 @@ def check(
     quiet: QuietOption = False,
 ) -> None:
     """Prove on your own data that nothing after the anchor reaches a query's predictions (CHECK LEAKAGE)."""
-    from pql.faces.render import write
-
-    asked = _one(text, command)
-    with _open(database, quiet) as db:
-        write(db.check_leakage(asked), _form(format_, output), output, 1000)
+    _answer(
+        database, _one(text, command), lambda db, asked: db.check_leakage(asked), format_, output, 1000, quiet=quiet
+    )
 
 
 @app.command()
