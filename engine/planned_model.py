@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 
 from pql.engine.bounds import bounds_of, rows_for
+from pql.engine.model_tasks import member_called
 from pql.engine.plan import GraphPlan, ModelPlan, Split
 from pql.engine.planned_graph import AMPLE_BUDGET
-from pql.language import ast
 from pql.language.bound import BoundQuery, TaskKind
-from pql.language.errors import PqlError
-from pql.language.options import MODELS
 
 MAX_EXAMPLES = 200_000
 # Rates of one core, measured (examples per second); they turn a budget into counts and are never read off a clock.
@@ -89,31 +87,11 @@ def _members(query: BoundQuery) -> tuple[str, ...]:
     """What is fitted: the one model asked for, or what `auto` and `blend` put together."""
     model = query.options.model
     if model not in ("auto", "blend"):
-        _require_answering(query, model)
-        return (model,)
+        return (member_called(query, model),)
     smallest = SMALLEST_RANKED_GNN_BUDGET if query.task is TaskKind.RANKING else SMALLEST_GNN_BUDGET
     if model == "auto" and query.options.budget_seconds < smallest:
         return ("boosted",)
     return ("boosted", "gnn")
-
-
-def _require_answering(query: BoundQuery, model: str) -> None:
-    """Raise `not_supported` if the model asked for can't answer this kind of target."""
-    fitted = ("gnn", "boosted", "two_tower") if query.task is TaskKind.RANKING else ("gnn", "boosted")
-    answering = (*fitted, *(name for name in baselines(query) if name in MODELS))
-    if model in answering:
-        return
-    where = next((o for o in query.syntax.options if o.name.text.lower() == "model"), None)
-    fix = None
-    if where is not None and where.value.span != ast.NOWHERE and query.text:
-        fix = query.text[: where.value.span.start] + "auto" + query.text[where.value.span.end :]
-    raise PqlError(
-        "not_supported",
-        f"the model {model} can't answer a {query.task.value.replace('_', ' ')} target",
-        span=where.span if where is not None else None,
-        hint=f"for this target: auto, blend, {', '.join(answering)}",
-        fix=fix,
-    )
 
 
 def _epochs(query: BoundQuery, examples: int) -> int:

@@ -21,6 +21,7 @@ from pql.engine.trained_ranker import TrainedRanker
 from pql.language.bound import BoundAggregate, TaskKind
 
 MOST_SHOWN = 20  # classes of RETURN DISTRIBUTION
+_AS_RANKED = {"rate": "popularity", "last_window": "repeat"}  # what the simple models are where classes are ranked
 _NAMES = {"map@1": "accuracy", "mrr": "mrr"}
 
 
@@ -37,7 +38,8 @@ def has_too_many_classes(labels: LabelTable, plan: Plan) -> bool:
 def as_ranking(plan: Plan, k: int = 1) -> Plan:
     """The same question as a ranking of the `k` likeliest classes."""
     task = replace(plan.task, kind=TaskKind.RANKING, head="ranking", loss="pairwise", metric="map", top_k=k)
-    return replace(plan, task=task, query=replace(plan.query, task=TaskKind.RANKING, top_k=k))
+    model = replace(plan.model, name=_AS_RANKED.get(plan.model.name, plan.model.name))
+    return replace(plan, task=task, model=model, query=replace(plan.query, task=TaskKind.RANKING, top_k=k))
 
 
 def as_sets(labels: LabelTable) -> LabelTable:

@@ -238,8 +238,8 @@ def _fit_members(job: _Job, problem: Problem, inputs: Inputs) -> _Contestants:
         model = model_called(name)
         if job.kind not in model.tasks:
             raise PqlError(
-                "not_supported",
-                f"The model {name!r} can't answer a {job.kind} target.",
+                "model_not_for_task",
+                f"The model {name} can't answer a {job.kind} target.",
                 hint="Leave the option model out: a model that fits is then chosen.",
             )
         if job.events.stopped:

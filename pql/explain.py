@@ -355,6 +355,8 @@ def _graph(plan: Plan) -> list[str]:
 
 
 def _model(plan: Plan) -> list[str]:
+    from pql.engine.model_tasks import answering
+
     model = plan.model
     work = f"up to {model.max_examples:,} examples, {model.epochs} epochs, {model.threads} threads"
     sizes = f"hidden {model.hidden}, layers {model.layers}, seed {model.seed}"
@@ -363,6 +365,7 @@ def _model(plan: Plan) -> list[str]:
         [
             ("model", model.name if (model.name,) == model.members else f"{model.name}: {', '.join(model.members)}"),
             ("baselines", ", ".join(model.baselines) or "none"),
+            ("by name", f"WITH (model = …) takes {', '.join(answering(plan.query))}"),
             ("bounds", _bounds(plan)),
             ("budget", f"{model.budget_seconds:g} s, which is {work}"),
             ("sizes", sizes),

@@ -112,11 +112,11 @@ def test_names_and_types_that_do_not_fit(query: str, code: str) -> None:
 
 
 MODELS = [
-    ("SUM(visits.amount, 0, 20, days)", ("rate", "instant", "rfm", "two_tower", "popularity")),
-    ("COUNT(visits.*, 0, 20, days) = 0", ("repeat", "als", "interval")),
-    ("LAST(visits.kind, 0, 20, days)", ("entity_mean", "last_window", "rate")),
+    ("SUM(visits.amount, 0, 20, days)", ("rate", "two_tower", "popularity")),
+    ("COUNT(visits.*, 0, 20, days) = 0", ("repeat", "als", "two_tower")),
+    ("LAST(visits.kind, 0, 20, days)", ("entity_mean", "als", "popularity")),
     ("LIST_DISTINCT(visits.kind, 0, 20, days) CLASSIFY", ("rules", "entity_mean")),
-    ("LIST_DISTINCT(visits.kind, 0, 20, days) RANK TOP 2", ("entity_mean", "instant", "als")),
+    ("LIST_DISTINCT(visits.kind, 0, 20, days) RANK TOP 2", ("entity_mean", "rate")),
     ("users.age", ("entity_mean", "last_window")),
 ]
 
@@ -128,7 +128,7 @@ def test_a_model_that_cannot_answer_is_refused_before_anything_is_read(target: s
             query = f"PREDICT {target} FOR EACH users.user_id"
             with pytest.raises(PqlError) as error:
                 db.explain(f"{query} WITH (model = {model})")
-            assert error.value.code == "not_supported"
+            assert error.value.code == "model_not_for_task"
             assert f"The model {model}" in str(error.value)
             assert error.value.fix == f"{query} WITH (model = auto)"
             assert str(db.explain(error.value.fix))

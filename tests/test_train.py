@@ -189,10 +189,10 @@ def test_a_baseline_asked_for_by_name_answers():
 
 
 def test_an_unknown_model_and_a_wrong_task_are_refused():
-    for members in (("instant",), ("global_median",)):
+    for name, code in (("oracle", "not_supported"), ("global_median", "model_not_for_task")):
         with pytest.raises(PqlError) as caught:
-            train(*case(name=members[0], members=members), Events())
-        assert caught.value.code == "not_supported"
+            train(*case(name=name, members=(name,)), Events())
+        assert caught.value.code == code
 
 
 def test_the_budget_caps_the_training_examples():
