@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pql.engine.bootstrap import draws_of, interval, resampled
+from pql.engine.cold_start import parts_of
 from pql.engine.examples import TEST, VALID, Examples
-from pql.engine.metrics import MetricRow, MetricsTable, measure
+from pql.engine.metrics import Difference, MetricRow, MetricsTable, measure
 
 Floats = NDArray[np.float64]
 
@@ -28,17 +31,23 @@ def metrics_table(
     thresholds: Mapping[str, float] | None = None,
     notes: Sequence[str] = (),
     by_anchor: bool = False,
+    past: NDArray[np.int64] | None = None,
 ) -> MetricsTable:
     """Measure each (name, role, scores of all `examples`) on the validation and test rows.
 
     `weights`: the blend's, by member, shown beside them. `thresholds`: of yes/no predictions, by name (0.5 if absent).
     Splits without examples are left out. Of a forecast, single steps are measured too (`mae_step_1`, …). With
-    `by_anchor`, several test anchors are measured one by one as well, as the splits `test 2024-09-01`, …
+    `by_anchor`, several test anchors are measured one by one as well, as the splits `test 2024-09-01`, …; with `past`
+    int64[n], the examples' past rows, the test rows by how many there are, as `test, no past rows`, …
+    The choosing metric has a 95 % interval on test, and so have the differences between the model and every baseline.
     """
     rows: list[MetricRow] = []
     parts = [(NAMES[split], examples.where(split)) for split in (VALID, TEST)]
     if by_anchor:
         parts += each_anchor(examples)
+    if past is not None:
+        at = examples.where(TEST)
+        parts += [(f"test, {name}", at[place]) for name, place in parts_of(past[at])]
     for split, at in parts:
         if not len(at):
             continue
@@ -49,7 +58,40 @@ def metrics_table(
             rows += [MetricRow(name, role, split, m, v, len(at), weight) for m, v in found.items()]
             for step, error, n in _by_step(examples, at, values):
                 rows.append(MetricRow(name, role, split, f"mae_step_{step}", error, n, weight))
-    return MetricsTable(metric, tuple(rows), tuple(notes))
+    return with_intervals(MetricsTable(metric, tuple(rows), tuple(notes)), examples, scores)
+
+
+def with_intervals(table: MetricsTable, examples: Examples, scores: Sequence[tuple[str, str, Floats]]) -> MetricsTable:
+    """The table with intervals of the choosing metric on test (validation where there is no test), and of how far the
+    model lies from every baseline."""
+    code = TEST if len(examples.where(TEST)) else VALID
+    at = examples.where(code)
+    draws = draws_of(examples.seeds.rows[at])
+    if draws is None or not isinstance(examples.labels, np.ndarray):
+        return table
+    truth = np.asarray(examples.labels[at], dtype=np.float64)
+    drawn = {name: resampled(draws, table.metric, truth, values[at]) for name, _, values in scores}
+    return drawn_intervals(table, NAMES[code], {name: values for name, values in drawn.items() if values is not None})
+
+
+def drawn_intervals(table: MetricsTable, split: str, drawn: Mapping[str, Floats]) -> MetricsTable:
+    """The table with the intervals that the draws (float64[b] of the choosing metric, by model) of a split give."""
+    rows = []
+    for row in table.rows:
+        if row.split == split and row.metric == table.metric and row.model in drawn:
+            low, high = interval(drawn[row.model])
+            row = row if np.isnan(low) else replace(row, low=low, high=high)
+        rows.append(row)
+    answer = next((row.model for row in table.rows if row.role == "model"), "")
+    rivals = dict.fromkeys(row.model for row in table.rows if row.role == "baseline")
+    differences = []
+    for rival in rivals:
+        if answer in drawn and rival in drawn and rival != answer:
+            low, high = interval(drawn[answer] - drawn[rival])
+            value = table.value(answer, split) - table.value(rival, split)
+            if not np.isnan(low):
+                differences.append(Difference(rival, split, value, low, high))
+    return replace(table, rows=tuple(rows), differences=tuple(differences))
 
 
 def each_anchor(examples: Examples) -> list[tuple[str, NDArray[np.int64]]]:

@@ -19,7 +19,10 @@ LOWER_IS_BETTER = frozenset({"mae", "rmse", "logloss", "brier", "ece", "ibs", "w
 
 @dataclass(frozen=True, slots=True)
 class MetricRow:
-    """One number. role: model (what answers), member (a part of it) or baseline. `n`: examples it was measured on."""
+    """One number. role: model (what answers), member (a part of it) or baseline. `n`: examples it was measured on.
+
+    `low` and `high`: its 95 % interval (`engine.bootstrap`), where it has one.
+    """
 
     model: str
     role: str
@@ -28,6 +31,23 @@ class MetricRow:
     value: float
     n: int
     weight: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """By how much the model's metric lies above a baseline's on the same rows, with its 95 % interval."""
+
+    rival: str
+    split: str
+    value: float
+    low: float
+    high: float
+
+    def is_noise(self) -> bool:
+        """Whether the interval has room for no difference at all."""
+        return self.low <= 0 <= self.high
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +57,7 @@ class MetricsTable:
     metric: str
     rows: tuple[MetricRow, ...]
     notes: tuple[str, ...] = ()
+    differences: tuple[Difference, ...] = ()
 
     def value(self, model: str, split: str, metric: str | None = None) -> float:
         """One number; NaN where it isn't defined (one class only) or wasn't measured."""
@@ -62,40 +83,56 @@ class MetricsTable:
         """One honest sentence: does the model beat the best baseline on test?"""
         roles = {row.model: row.role for row in self.rows}
         answer = next((m for m, role in roles.items() if role == "model"), None)
-        rivals = [m for m, role in roles.items() if role == "baseline"]
         split = "test" if "test" in self.splits() else "valid"
         if answer is None:
             return ""
         own = self.value(answer, split)
-        known = [(self.value(m, split), m) for m in rivals]
-        known = [(v, m) for v, m in known if not math.isnan(v)]
         if math.isnan(own):
             return f"{self.metric} can't be measured on {split}: too few examples or one class only."
-        if not known:
+        name = self.best_baseline(split)
+        if name is None:
             return f"{answer}: {self.metric} {own:.4g} on {split}."
+        best, doubt = self.value(name, split), self._doubt(name, split)
+        if self.better(own, best):
+            figures = f"{self.metric} {own:.4g} against {best:.4g}"
+            return f"{answer} beats the best baseline, {name}, on {split}: {figures}{doubt}."
+        word = "ties with" if own == best else "beats"
+        return f"The baseline {name} {word} {answer} on {split}: {self.metric} {best:.4g} against {own:.4g}{doubt}."
+
+    def best_baseline(self, split: str) -> str | None:
+        """The baseline whose metric is best on a split; None where none was measured."""
+        rivals = dict.fromkeys(r.model for r in self.rows if r.role == "baseline")
+        known = [(self.value(m, split), m) for m in rivals if not math.isnan(self.value(m, split))]
+        if not known:
+            return None
         best, name = known[0]
         for value, rival in known[1:]:
             if self.better(value, best):
                 best, name = value, rival
-        if self.better(own, best):
-            return f"{answer} beats the best baseline, {name}, on {split}: {self.metric} {own:.4g} against {best:.4g}."
-        word = "ties with" if own == best else "beats"
-        return f"The baseline {name} {word} {answer} on {split}: {self.metric} {best:.4g} against {own:.4g}."
+        return name
+
+    def _doubt(self, rival: str, split: str) -> str:
+        for d in self.differences:
+            if (d.rival, d.split) == (rival, split) and d.is_noise():
+                return f" (within the noise: the 95 % interval of the difference is {d.low:+.2g} to {d.high:+.2g})"
+        return ""
 
     def to_text(self) -> str:
-        """An aligned table, one line per model and split, and the verdict and notes below it."""
-        names = self.metrics()
-        lines = [("model", "role", "split", "n", *names)]
+        """An aligned table, one line per model and split, and the verdict and notes below it.
+
+        Of parts of the test rows (anchors, entities by their past) the model and the best baseline alone.
+        """
+        names, sure = self.metrics(), any(row.low is not None for row in self.rows)
+        lines = [("model", "role", "split", "n", *_headed(names, self.metric, sure))]
         for split in self.splits():
-            for model in self.models():
+            shown = self.models() if split in ("valid", "test") else self._foremost()
+            for model in shown:
                 found = [r for r in self.rows if r.model == model and r.split == split]
                 if not found:
                     continue
                 head = found[0]
                 label = model if head.weight is None else f"{model} ({head.weight:.2f})"
-                values = {r.metric: r.value for r in found}
-                cells = (_show(values.get(name, math.nan)) for name in names)
-                lines.append((label, head.role, split, str(head.n), *cells))
+                lines.append((label, head.role, split, str(head.n), *self._cells(names, found, sure)))
         widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
         text = [
             "  ".join(c.ljust(w) if i < 3 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True)))
@@ -103,21 +140,46 @@ class MetricsTable:
         ]
         return "\n".join([line.rstrip() for line in text] + [v for v in (self.verdict(), *self.notes) if v])
 
+    def _foremost(self) -> tuple[str, ...]:
+        best = self.best_baseline("test" if "test" in self.splits() else "valid")
+        return tuple(dict.fromkeys(r.model for r in self.rows if r.role == "model" or r.model == best))
+
+    def _cells(self, names: tuple[str, ...], found: list[MetricRow], sure: bool) -> list[str]:
+        values = {r.metric: r for r in found}
+        cells = []
+        for name in names:
+            row = values.get(name)
+            cells.append(_show(math.nan if row is None else row.value))
+            if sure and name == self.metric:
+                cells.append("" if row is None or row.low is None else _between(row.low, row.high))
+        return cells
+
     __str__ = to_text
 
     def to_json(self) -> dict[str, Any]:
         rows = [
-            [r.model, r.role, r.split, r.metric, None if math.isnan(r.value) else r.value, r.n, r.weight]
+            [r.model, r.role, r.split, r.metric, None if math.isnan(r.value) else r.value, r.n, r.weight, r.low, r.high]
             for r in self.rows
         ]
-        return {"metric": self.metric, "rows": rows, "notes": list(self.notes)}
+        lead = [[d.rival, d.split, d.value, d.low, d.high] for d in self.differences]
+        return {"metric": self.metric, "rows": rows, "notes": list(self.notes), "differences": lead}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> MetricsTable:
         rows = tuple(
-            MetricRow(r[0], r[1], r[2], r[3], math.nan if r[4] is None else r[4], r[5], r[6]) for r in value["rows"]
+            MetricRow(r[0], r[1], r[2], r[3], math.nan if r[4] is None else r[4], *r[5:9]) for r in value["rows"]
         )
-        return cls(value["metric"], rows, tuple(value["notes"]))
+        differences = tuple(Difference(*d) for d in value.get("differences", ()))
+        return cls(value["metric"], rows, tuple(value["notes"]), differences)
+
+
+def _headed(names: tuple[str, ...], metric: str, sure: bool) -> list[str]:
+    """The metrics' headings, with one for the interval beside the choosing one."""
+    return [h for name in names for h in ((name, "95 %") if sure and name == metric else (name,))]
+
+
+def _between(low: float, high: float | None) -> str:
+    return f"{_show(low)} to {_show(math.nan if high is None else high)}"
 
 
 def _show(value: float) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pql.engine.anchors import completes_at
 from pql.engine.calibrate import Calibration, best_threshold, fit_calibration
+from pql.engine.cold_start import past_rows
 from pql.engine.enough import too_little, with_validation, within_budget
 from pql.engine.evaluate import choosing_metric, metrics_table, of_totals
 from pql.engine.events import Events
@@ -201,6 +202,7 @@ def _choose(job: _Job) -> tuple[TrainedModel, list[Model]]:
             thresholds=thresholds,
             notes=job.notes,
             by_anchor=job.plan.split.kind == "anchors",
+            past=past_rows(job.plan, job.graph, seen.seeds),
         )
     trained = replace(trained, metrics=table)
     trained = with_spread(trained, job.plan, problem, look, measured, constant=bool(too_little(kind, examples)))

@@ -194,7 +194,7 @@ class Report(_Table):
 
 
 def metrics_table(metrics: MetricsTable) -> pa.Table:
-    """Metrics as a table: one row per model, split and metric."""
+    """Metrics as a table: one row per model, split and metric; `low` and `high` are the 95 % interval, where known."""
     import pyarrow as pa
 
     rows = metrics.rows
@@ -205,6 +205,8 @@ def metrics_table(metrics: MetricsTable) -> pa.Table:
             "split": pa.array([row.split for row in rows], pa.string()),
             "metric": pa.array([row.metric for row in rows], pa.string()),
             "value": pa.array([row.value for row in rows], pa.float64()),
+            "low": pa.array([row.low for row in rows], pa.float64()),
+            "high": pa.array([row.high for row in rows], pa.float64()),
             "n": pa.array([row.n for row in rows], pa.int64()),
         }
     )
