@@ -46,7 +46,8 @@ class Anchor:
 class Split:
     """The anchors of a temporal task, or the hashed split of a static one.
 
-    kind: anchors (temporal), row_time (static, entity has its own clock), hashed (static, no clock).
+    kind: anchors (temporal), row_time (static, entity has its own clock), hashed (static, no clock), own (a label table
+    of the user's says it all, `width` (µs) being the length of its labels' window, None where that is unknown).
     `lags`: how many earlier windows' targets become features; every train, valid, test and predict anchor `a`
     has its lag anchors `a - i*width` among `anchors` (any role), save those whose windows the target's
     data doesn't fill. `width_text` is the window's width as written.
@@ -66,6 +67,7 @@ class Split:
     notes: tuple[str, ...] = ()
     stale_days: float = 0.0
     complete_until: int | None = None
+    width: int | None = None
 
     def times(self, *roles: str) -> tuple[int, ...]:
         """The anchors of the given roles, ascending."""

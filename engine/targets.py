@@ -69,12 +69,12 @@ def make_examples(labels: LabelTable, plan: Plan, graph: TemporalGraph) -> tuple
     require(split[index], labels, plan)
     seeds = Seeds(rows[index], labels.anchors[index])
     lags = lag_values(labels, plan, graph, seeds)
-    values, classes, kept = _encode(labels.label.take(pa.array(index)), split[index], plan, graph)
+    values, classes, kept = coded_labels(labels.label.take(pa.array(index)), split[index], plan, graph)
     examples = Examples(seeds, values, split[index].astype(np.int8), lags)
     if not kept.all():
         examples = examples.take(np.flatnonzero(kept))
         require(examples.split, labels, plan)
-    _require_variety(examples, classes, plan)
+    require_variety(examples, classes, plan)
     if labels.steps is not None:
         examples = replace(examples, steps=forecast_rows(labels, plan, graph, examples.seeds, labels.steps[index]))
     return examples, classes
@@ -193,7 +193,7 @@ def require(split: NDArray[np.int8], labels: LabelTable, plan: Plan) -> None:
         )
 
 
-def _require_variety(examples: Examples, classes: Classes, plan: Plan) -> None:
+def require_variety(examples: Examples, classes: Classes, plan: Plan) -> None:
     train = examples.where(TRAIN)
     kind, span = plan.task.kind, plan.query.syntax.target.span
     if kind is TaskKind.BINARY:
@@ -226,7 +226,7 @@ def _require_variety(examples: Examples, classes: Classes, plan: Plan) -> None:
 # ---------------------------------------------------------------- labels as numbers and codes
 
 
-def _encode(
+def coded_labels(
     label: pa.Array, split: NDArray[np.int8], plan: Plan, graph: TemporalGraph
 ) -> tuple[Labels, Classes, NDArray[np.bool_]]:
     """Labels as numbers or codes, what the codes mean, and which examples keep a label."""

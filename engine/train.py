@@ -328,6 +328,8 @@ def _problem(job: _Job, cut: int, spec: FeatureSpec) -> Problem:
 
 def history_width(plan: Plan, graph: TemporalGraph, cut: int) -> int:
     """The width in µs that history windows are scaled to: the target's, or a fortieth of the history."""
+    if plan.split.width is not None:
+        return max(1, plan.split.width)
     windows = future_windows(plan.query)
     if windows:
         return max(1, completes_at(plan.split.prediction, windows) - plan.split.prediction)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pql.engine.events import Listener
     from pql.explain import Explanation
     from pql.graphview import GraphView
+    from pql.own_labels import FittedLabels
     from pql.result import Evaluation, Predictions, Report
     from pql.sql_result import SqlResult
 
@@ -132,9 +133,23 @@ class Session:
         """
         return execute(self._work, _with_verb(text, ast.CheckLeakage), Request(text, params, as_of))
 
-    def fit(self, *args: Any, **kwargs: Any) -> Any:
-        """Raises PqlError `not_supported`: own label tables are not read yet."""
-        raise PqlError("not_supported", "Own label tables are not supported yet.", hint="Ask with a PREDICT query.")
+    def fit(self, train: Any, val: Any = None, **arguments: Any) -> FittedLabels:
+        """Learn from a label table of one's own: who, when, and what came true, one row each.
+
+        train, val: a pandas, polars or Arrow table, a dict of columns, or the path of a Parquet or CSV file; without
+        val the latest rows of train validate. The arguments:
+        entity: the table and key that the rows are about (`drivers.driverId`). target: the label's column.
+        time: the column of anchors; without it each row of the entity's table is its own moment.
+        entity_column: the column that holds the keys, if it isn't called like the key.
+        horizon: how long the label's window is, from the anchor (a timedelta, '30 days').
+        task: binary, regression, multiclass or ranking; without it the values say. items: the table and key that
+        lists are made of (`circuits.circuitId`); k: how many are ranked. ignoring: columns not to be read.
+        until: no row later than this is read, and no label that wasn't known by then is learnt from.
+        The options of WITH (model, budget, seed, …) are keywords too. Raises PqlError.
+        """
+        from pql.own_labels import fit
+
+        return fit(self._work, train, val, **arguments)
 
     def run(self, text: str, params: Params = None) -> list[Answer]:
         """Run the statements of a script, separated by `;`, and give all their answers; see `each`."""

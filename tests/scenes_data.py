@@ -118,11 +118,24 @@ def incomplete_window(place: Path) -> None:
         list(db.run(f"EVALUATE {COUNT} AT 2023-07-19"))
 
 
+def bad_label_table(place: Path) -> None:
+    with pql.connect(clinic()) as db:
+        labels = {"user_id": [1, 2], "at": ["2023-03-01", None], "came": [1, 0]}
+        db.fit(labels, entity="users.user_id", time="at", target="came")
+
+
+def bad_fit_argument(place: Path) -> None:
+    with pql.connect(clinic()) as db:
+        labels = {"user_id": [1, 2], "at": ["2023-03-01", "2023-03-01"], "came": [1, 0]}
+        db.fit(labels, entity="users.user_id", time="at", target="came", horizon="a while")
+
+
 SCENES = {
     scene.__name__: scene
     for scene in (
         no_data, insufficient_history, no_labels, too_few_labels, no_positive_labels, no_negative_labels, one_class,
         too_many_classes, no_examples, no_entities, unknown_entity, no_anchors, incomplete_window,
         no_candidates, too_many_pairs, nothing_to_check,
+        bad_label_table, bad_fit_argument,
     )
 }  # fmt: skip

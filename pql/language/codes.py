@@ -173,6 +173,8 @@ DATA = {
     "too_many_pairs": "More than a million pairs of two entities; RANK TOP k gives the likeliest of each.",
     "no_candidates": "The rules of a ranking leave nobody anything to be given.",
     "unknown_entity": "No entity has any of the ids asked for.",
+    "bad_label_table": "A table of labels that misses a moment, a key or a label, or contradicts itself.",
+    "bad_fit_argument": "An argument of fit() that is unknown, or does not go with the tables.",
 }
 
 MODELS = {

@@ -1,0 +1,239 @@
+"""Learn from a label table of one's own: `db.fit(train, val, …).predict(test)`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from pql.language.errors import PqlError
+from pql.workspace import Workspace
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pql.backends.base import Snapshot
+    from pql.engine.events import Events
+    from pql.engine.metrics import MetricsTable
+    from pql.engine.own_fit import OwnModel, Scored
+    from pql.engine.own_labels import Columns, OwnLabels
+    from pql.engine.own_plan import Question
+    from pql.engine.plan import Plan
+    from pql.language.catalog import Catalog
+    from pql.result import ModelInfo, Predictions
+
+ARGUMENTS = ("entity", "target", "time", "val", "entity_column", "items", "horizon", "task", "k", "ignoring", "until")
+
+
+class FittedLabels:
+    """A model fitted on a label table. `predict` answers for the rows of another.
+
+    metrics: the model's and every baseline's on validation. plan: all that was decided. notes: what to mind.
+    """
+
+    def __init__(
+        self, work: Workspace, model: OwnModel, parts: Sequence[OwnLabels], columns: Columns, until: int | None
+    ) -> None:
+        self._work = work
+        self._model = model
+        self._parts = tuple(parts)
+        self._columns = columns
+        self._until = until
+
+    @property
+    def metrics(self) -> MetricsTable:
+        return self._model.trained.metrics
+
+    @property
+    def plan(self) -> Plan:
+        return self._model.plan
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self._model.notes, *self._model.trained.notes)))
+
+    @property
+    def model(self) -> ModelInfo:
+        """Which model answers, with the blend's weights."""
+        return _info(self._model)
+
+    def predict(self, test: Any, *, until: str | dt.date | None = None) -> Predictions:
+        """Predict for every row of a table with the columns of the training table (the target is not needed).
+
+        The rows of the result are those of the table, in its order; of a ranking k of each. until: nothing later is
+        read, also where anchors are later. Labels that aren't known by the first anchor are not learnt from. Where the
+        table has the target, the metrics on it are those of the split `test`. Raises PqlError.
+        """
+        from pql.backends.table_source import read_table
+        from pql.engine.own_answer import answer_table
+        from pql.engine.own_labels import own_labels
+        from pql.result import Predictions
+
+        rows = own_labels(read_table(test, "test"), self._columns, "test", labelled=False)
+        cut = _moment(until) if until is not None else self._until
+        with self._work.listening() as events, self._work.backend.snapshot() as snapshot:
+            rows = _with_own_times(snapshot, self.plan.query.catalog, self._model.question, rows)
+            model, notes = self._as_of(snapshot, rows, events, cut)
+            scored = self._scored(snapshot, model, rows, events, cut)
+            table = answer_table(
+                model.plan,
+                rows,
+                scored.anchors,
+                scored.known,
+                scored.scores,
+                classes=model.classes.values,
+                threshold=getattr(model.trained, "threshold", 0.5),
+            )
+        return Predictions(
+            table,
+            metrics=model.trained.metrics,
+            plan=model.plan,
+            model=_info(model, events),
+            notes=tuple(dict.fromkeys((*notes, *model.notes, *model.trained.notes))),
+        )
+
+    def _as_of(
+        self, snapshot: Snapshot, rows: OwnLabels, events: Events, cut: int | None
+    ) -> tuple[OwnModel, tuple[str, ...]]:
+        """The model, trained anew without the labels that nobody knew at the first moment asked about."""
+        from pql.engine.anchors import show_time
+        from pql.engine.own_fit import complete, train_own
+
+        if rows.anchors is None or not len(rows):
+            return self._model, ()
+        first = int(rows.anchors.min())
+        first = first if cut is None else min(first, cut)
+        parts, late = complete(self._parts, self._model.question, first)
+        if not late:
+            return self._model, ()
+        model = train_own(snapshot, self.plan.query.catalog, self._model.question, parts, events)
+        return model, (f"{late:,} labels were not known at {show_time(first)}, so they are not learnt from.",)
+
+    def _scored(self, snapshot: Snapshot, model: OwnModel, rows: OwnLabels, events: Events, cut: int | None) -> Scored:
+        from pql.engine.own_fit import score_own
+
+        return score_own(snapshot, model, rows, events, cut)
+
+    def __repr__(self) -> str:
+        return f"<pql.FittedLabels: {self._model.question.text}; {self.model}>"
+
+
+def fit(
+    work: Workspace,
+    train: Any,
+    val: Any = None,
+    *,
+    entity: str,
+    target: str,
+    time: str | None = None,
+    entity_column: str | None = None,
+    items: str | None = None,
+    horizon: dt.timedelta | str | int | None = None,
+    task: str | None = None,
+    k: int | None = None,
+    ignoring: Sequence[str] = (),
+    until: str | dt.date | None = None,
+    **options: Any,
+) -> FittedLabels:
+    """See `Session.fit`."""
+    from pql.backends.table_source import read_table
+    from pql.engine.own_fit import complete, train_own
+    from pql.engine.own_labels import Columns, duration, own_labels, task_of
+    from pql.engine.own_plan import Question, entity_of, known_options
+
+    given = known_options(options, ARGUMENTS)
+    _check(entity, target, k)
+    cut = _moment(until) if until is not None else None
+    with work.listening() as events, work.backend.snapshot() as snapshot:
+        catalog = work.catalog(snapshot, cut)
+        key = entity_of(entity, catalog)[1]
+        columns = Columns(entity_column or key, time, target)
+        parts = [own_labels(read_table(train, "train"), columns, "train")]
+        if val is not None:
+            parts.append(own_labels(read_table(val, "val"), columns, "val"))
+        assert parts[0].label is not None
+        kind = task_of(parts[0].label, task)
+        question = Question(
+            entity, target, kind, None if horizon is None else duration(horizon), items, k, tuple(ignoring), given
+        )
+        question = _placed(snapshot, catalog, question, parts)
+        parts = [_with_own_times(snapshot, catalog, question, part) for part in parts]
+        if cut is not None:
+            parts = list(complete(parts, question, cut)[0])
+        last = _last(parts)
+        if last is not None:
+            catalog = work.catalog(snapshot, last)
+        model = train_own(snapshot, catalog, question, parts, events)
+    return FittedLabels(work, model, parts, columns, cut)
+
+
+def _placed(snapshot: Snapshot, catalog: Catalog, question: Question, parts: Sequence[OwnLabels]) -> Question:
+    """The question with its kind of split: rows of an entity that has a clock may be their own moments."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from pql.engine.own_fit import row_times
+
+    own = row_times(snapshot, catalog, question.entity, parts[0].keys)
+    given = parts[0].anchors
+    if given is None:
+        return replace(question, split="hashed" if own is None else "row_time")
+    if own is not None and question.horizon is None and np.array_equal(own, given):
+        return replace(question, split="row_time")
+    return question
+
+
+def _with_own_times(snapshot: Snapshot, catalog: Catalog, question: Question, rows: OwnLabels) -> OwnLabels:
+    """The rows of a static question with the time of the entity's own row as their anchor."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from pql.engine.graph import ALWAYS
+    from pql.engine.own_fit import row_times
+
+    if question.split != "row_time":
+        return rows
+    own = row_times(snapshot, catalog, question.entity, rows.keys)
+    assert own is not None
+    given: NDArray[np.int64] = own if rows.anchors is None else rows.anchors
+    return replace(rows, anchors=np.where(own == ALWAYS, given, own))
+
+
+def _last(parts: Sequence[OwnLabels]) -> int | None:
+    known = [int(part.anchors.max()) for part in parts if part.anchors is not None and len(part)]
+    return max(known, default=None)
+
+
+def _moment(when: str | dt.date) -> int:
+    """A date or datetime, or its text, as µs (UTC)."""
+    from pql.engine.anchors import to_us
+
+    try:
+        moment = dt.datetime.fromisoformat(when) if isinstance(when, str) else when
+    except ValueError as error:
+        raise PqlError("bad_fit_argument", f"{when!r} is no moment", hint="Write 2024-12-31.") from error
+    if not isinstance(moment, dt.datetime):
+        moment = dt.datetime(moment.year, moment.month, moment.day)
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(dt.UTC).replace(tzinfo=None)
+    return to_us(moment)
+
+
+def _check(entity: object, target: object, k: object) -> None:
+    for name, value in (("entity", entity), ("target", target)):
+        if not isinstance(value, str) or not value.strip():
+            raise PqlError("bad_fit_argument", f"{name} is {value!r}, not a name", hint=f"{name}='…' names it.")
+    if k is not None and (not isinstance(k, int) or isinstance(k, bool) or not 1 <= k <= 10_000):
+        raise PqlError("bad_fit_argument", f"k is {k!r}, not a number of items", hint="Give a number from 1 to 10,000.")
+
+
+def _info(model: OwnModel, events: Events | None = None) -> ModelInfo:
+    from pql.engine.trained_ranker import TrainedRanker
+    from pql.result import ModelInfo
+
+    trained = model.trained
+    weights = dict(trained.weights if isinstance(trained, TrainedRanker) else trained.blend)
+    return ModelInfo(trained.name, weights, "", False, {} if events is None else events.seconds)
