@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from pql.engine.graph import ALWAYS, NEVER, NodeColumn, NodeTable, TemporalGraph
@@ -124,6 +125,17 @@ def interactions_of(plan: Plan, graph: TemporalGraph) -> Interactions:
             for reference in columns_read(aggregate.where):  # what the filter reads must be known as well
                 time = np.maximum(time, follow(graph, fact, reference.route)[1])
     return make_interactions(entity, codes, time, len(graph.nodes[graph.entity]), items)
+
+
+def item_values(item: Item | None, graph: TemporalGraph) -> pa.Array:
+    """The item of each code: keys of the item's node table, or the values of its column."""
+    assert item is not None
+    if item.table is not None and item.key is not None:
+        column = graph.nodes[graph.index(item.table)].keys.column(item.key)
+        return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    values = graph.nodes[graph.index(item.column.table)].column(item.column.column).values
+    assert values is not None
+    return values
 
 
 def target_aggregate(target: Expression) -> BoundAggregate:

@@ -33,6 +33,7 @@ ANSWERS: dict[str, Answers] = {
     "interval": Answers(frozenset({TaskKind.TIME_TO_EVENT})),
     "popularity": Answers(_SETS),
     "repeat": Answers(_SETS),
+    "rules": Answers(_RANKING),
     "two_tower": Answers(_RANKING),
 }
 

@@ -45,15 +45,16 @@ def name_lookups(snapshot: Snapshot, plan: Plan, table: pa.Table) -> dict[str, t
     found = {}
     for column, name, key in wanted:
         if column in table.column_names:
-            lookup = _lookup(snapshot, catalog, name, key, table.column(column), plan.split.prediction)
+            lookup = lookup_names(snapshot, catalog, name, key, table.column(column).type, plan.split.prediction)
             if lookup is not None:
                 found[column] = lookup
     return found
 
 
-def _lookup(
-    snapshot: Snapshot, catalog: Catalog, name: str, key: str, ids: pa.ChunkedArray, until: int
+def lookup_names(
+    snapshot: Snapshot, catalog: Catalog, name: str, key: str, kind: pa.DataType, until: int
 ) -> tuple[pa.Array, pa.Array, str] | None:
+    """(ids as `kind`, names, the name column's own name) of a table as known at `until`; None where it has no names."""
     table = catalog.table(name)
     title = name_column(table)
     if title is None or table.virtual is not None:
@@ -63,6 +64,6 @@ def _lookup(
         f"SELECT {quote(key)} AS id, {quote(title)} AS title FROM ({rows}) AS r WHERE {quote(key)} IS NOT NULL"
     )
     known = found.column("id").combine_chunks()
-    if known.type != ids.type:
-        known = known.cast(ids.type)
+    if known.type != kind:
+        known = known.cast(kind)
     return known, found.column("title").combine_chunks().cast(pa.string()), title

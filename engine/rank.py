@@ -12,8 +12,10 @@ from pql.engine.evaluate import each_anchor
 from pql.engine.events import Events
 from pql.engine.examples import TEST, TRAIN, VALID, Examples, Ragged
 from pql.engine.graph import TemporalGraph
-from pql.engine.interactions import Interactions, interactions_of, mean_horizon
+from pql.engine.interactions import Interactions, interactions_of, item_values, mean_horizon
 from pql.engine.models.ranker import OBJECTIVES, Ranker, RankerCheck, RankerRows, columns_of, fit_ranker
+from pql.engine.pair_history import history_at
+from pql.engine.pair_models import PAIR_MODELS, PairModel, made_at
 from pql.engine.plan import ModelPlan, Plan
 from pql.engine.rank_blocks import Block, block_of, check_of, collect, judge
 from pql.engine.rank_choice import BOOSTED, JOINT, SIMPLE, Judged, choose_weights, ranking_table
@@ -69,6 +71,15 @@ def train_ranking(
     trained = fit_ranking(
         interactions, horizon, examples, model, events, k=k, towers=bound, rules=rules, quiet=quiet, pairs=pairs
     )
+    made = tuple(name for name, weight in trained.weights if weight > 0 and name in PAIR_MODELS)
+    if made:
+        with events.stage("refit"):
+            past = history_at(interactions, plan.split.prediction if model.refit else _newest(examples), horizon)
+            values = item_values(plan.task.item, graph)
+            item = plan.task.item
+            source = (item.table, item.key) if item and item.table and item.key else None
+            models = tuple(one.called(values, source) for one in made_at(past, made, model.seed))
+        trained = replace(trained, pair_models=models)
     return replace(trained, towers=towers) if trained.uses_towers else trained
 
 
@@ -106,12 +117,15 @@ def fit_ranking(
     work = rank_work(model)
     notes: list[str] = []
     moments: dict[int, Moment] = {}
+    made: tuple[str | PairModel, ...] = tuple(name for name in PAIR_MODELS if name == model.name)
+    if made and not model.refit:
+        made = made_at(history_at(interactions, _newest(examples), horizon), [model.name], model.seed)
 
     def blocks(index: NDArray[np.int64], of: Examples = examples, *, every: bool = False) -> Iterator[Block]:
         for anchor in np.unique(of.seeds.anchors[index]).tolist():
             if anchor not in moments:
                 moments[anchor] = moment_at(
-                    interactions, anchor, horizon, towers, rules, k, limits=work.limits, every=every
+                    interactions, anchor, horizon, towers, rules, k, limits=work.limits, every=every, models=made
                 )
             at, batch = index[of.seeds.anchors[index] == anchor], batch_of(moments[anchor])
             for start in range(0, len(at), batch):
@@ -270,12 +284,17 @@ def _fit_rankers(
 
 def _wanted(model: ModelPlan, towers: Towers | None) -> tuple[str, ...]:
     """The members to weigh against each other, as the plan's model asks."""
-    if model.name in SIMPLE:
+    if model.name in (*SIMPLE, *PAIR_MODELS):
         return (model.name,)
     if model.name in ("gnn", "two_tower"):
         return ("gnn",) if towers is not None else SIMPLE
     network = ("gnn",) if towers is not None and model.name != "boosted" else ()
     return ("boosted",) if model.name == "boosted" else ("boosted", *network, *SIMPLE)
+
+
+def _newest(examples: Examples) -> int:
+    """The newest training anchor."""
+    return int(examples.seeds.anchors[examples.where(TRAIN)].max())
 
 
 def _spread(index: NDArray[np.int64], most: int) -> NDArray[np.int64]:

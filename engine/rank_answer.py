@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from pql.engine.examples import Seeds
 from pql.engine.graph import TemporalGraph
-from pql.engine.interactions import Interactions, interactions_of
+from pql.engine.interactions import Interactions, interactions_of, item_values
 from pql.engine.plan import Plan
 from pql.engine.rank_choice import RANKERS
 from pql.engine.rank_rules import Rules
@@ -39,6 +41,9 @@ def predict_ranking(
     """
     interactions = interactions_of(plan, graph)
     towers = trained.towers.bind(plan, graph, interactions.items) if trained.towers is not None else None
+    if trained.pair_models:
+        values = item_values(plan.task.item, graph)
+        trained = replace(trained, pair_models=tuple(model.among(values) for model in trained.pair_models))
     if plan.query.asks_pairs:
         return pair_odds(trained, interactions, seeds, towers, rules)
     return rank_items(trained, interactions, seeds, k or trained.k, towers, rules)
@@ -57,7 +62,16 @@ def rank_items(
     lists, values = np.full((n, k), -1, dtype=np.int64), np.zeros((n, k))
     counts = np.zeros(n, dtype=np.int64)
     for anchor in np.unique(seeds.anchors).tolist():
-        moment = moment_at(interactions, anchor, trained.horizon, towers, rules, k, limits=trained.limits)
+        moment = moment_at(
+            interactions,
+            anchor,
+            trained.horizon,
+            towers,
+            rules,
+            k,
+            limits=trained.limits,
+            models=trained.pair_models,
+        )
         at = np.flatnonzero(seeds.anchors == anchor)
         rows, place = np.unique(seeds.rows[at], return_inverse=True)
         for start in range(0, len(rows), batch_of(moment)):
@@ -91,7 +105,15 @@ def pair_odds(
     owners, items, odds, counts = [], [], [], np.zeros(len(seeds), dtype=np.int64)
     for anchor in np.unique(seeds.anchors).tolist():
         moment = moment_at(
-            interactions, anchor, trained.horizon, towers, rules, trained.k, limits=trained.limits, every=True
+            interactions,
+            anchor,
+            trained.horizon,
+            towers,
+            rules,
+            trained.k,
+            limits=trained.limits,
+            every=True,
+            models=trained.pair_models,
         )
         at = np.flatnonzero(seeds.anchors == anchor)
         at = at[np.argsort(seeds.rows[at], kind="stable")]

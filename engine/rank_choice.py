@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pql.engine.examples import Ragged
 from pql.engine.metrics import MetricRow, MetricsTable
 from pql.engine.models.ranker import top_lists
+from pql.engine.pair_models import PAIR_MODELS
 from pql.engine.rank_metrics import average_precision, rank_metrics, without_known
 from pql.engine.rank_rules import Cap
 from pql.engine.rank_scoring import blended, graded
@@ -114,7 +115,7 @@ def _rows(split: str, judged: Judged, weights: Mapping[str, float], k: int) -> I
     single = next(iter(used)) if len(used) == 1 else None
     listed: list[tuple[str, str, NDArray[np.float64], float | None]]
     listed = [] if single else [("blend", "model", blended(judged.owner, judged.scores, used), None)]
-    for name in (*RANKERS, "gnn", *SIMPLE):
+    for name in (*RANKERS, "gnn", *PAIR_MODELS, *SIMPLE):
         if name in judged.scores and (name in weights or name in SIMPLE):
             role = "model" if name == single else "baseline" if name in SIMPLE else "member"
             weight = weights.get(name) if role != "model" and (role == "member" or used.get(name)) else None

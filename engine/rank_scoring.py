@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from pql.engine.models.ranker import Ranker, RankerRows, top_lists
 from pql.engine.models.repeat import repeat_scores
 from pql.engine.pair_features import PairFeatures, pair_features
 from pql.engine.pair_history import History, history_at, locate, popular_order
+from pql.engine.pair_models import PairModel, made_at
 from pql.engine.rank_rules import Allowed, Rules
 from pql.engine.together import Together, together_at
 
@@ -42,6 +43,7 @@ class Moment:
     """One anchor: its past, its item–item model, the rules and, with towers, the items' embeddings (float32[I, d]).
 
     `least`: popular items fill up to as many candidates of each entity. `limits`: how many each source may give.
+    `models`: those of pairs that take part.
     """
 
     history: History
@@ -51,6 +53,7 @@ class Moment:
     limits: Limits = field(default_factory=Limits)
     towers: Towers | None = None
     items: NDArray[np.float32] | None = None
+    models: tuple[PairModel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +97,19 @@ def moment_at(
     *,
     limits: Limits | None = None,
     every: bool = False,
+    models: Sequence[str | PairModel] = (),
 ) -> Moment:
     """All that is known at `anchor` and is the same for every entity. `k`: the length of the lists to be made.
 
-    With `every`, all that the rules allow are candidates.
+    With `every`, all that the rules allow are candidates. `models`: those of pairs, made at the anchor where only
+    their name is given.
     """
     history = history_at(interactions, anchor, horizon)
     allowed = (rules or Rules()).at(anchor, history.known)
     items = None if towers is None else towers.embed_items(anchor)
     least = history.n_items if every else 0 if rules is None else min(k, MOST_FILLED)
-    return Moment(history, together_at(history), allowed, least, limits or Limits(), towers, items)
+    made = tuple(one for model in models for one in (made_at(history, [model]) if isinstance(model, str) else [model]))
+    return Moment(history, together_at(history), allowed, least, limits or Limits(), towers, items, made)
 
 
 def batch_of(moment: Moment) -> int:
@@ -119,6 +125,9 @@ def describe(moment: Moment, entities: NDArray[np.int64]) -> Described:
         seeds = Seeds(entities, np.full(len(entities), history.anchor, dtype=np.int64))
         vectors = moment.towers.embed_entities(seeds)
         nearest = _nearest(moment, entities, vectors, moment.items)
+    reached = {model.name: model.reach(history, entities) for model in moment.models}
+    near_by = [part for part in (nearest, *(reach.nearest for reach in reached.values())) if part is not None]
+    nearest = np.concatenate(near_by, axis=1) if near_by else None
     candidates = candidates_at(history, entities, moment.together, moment.limits, nearest, moment.allowed, moment.least)
     entity = entities[candidates.owner]
     extra: tuple[tuple[str, NDArray[np.float32]], ...] = ()
@@ -131,6 +140,8 @@ def describe(moment: Moment, entities: NDArray[np.int64]) -> Described:
         place = rank_within(candidates.owner, near).astype(np.float32)
         extra = tuple(zip(NETWORK_FEATURES, (near, place), strict=True))
         scores["gnn"] = near.astype(np.float64)
+    for name, reach in reached.items():
+        scores[name] = reach.score(candidates.owner, candidates.items)
     _, met = history.find(entity, candidates.items)
     newcomer = history.entity_count[entity] == 0
     features = pair_features(history, entities, candidates, extra)

@@ -10,12 +10,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pql.engine.graph import ALWAYS, NEVER, TemporalGraph
+from pql.engine.interactions import item_values
 from pql.engine.key_index import one_chunk, parent_rows
 from pql.engine.label_sql import rule_statements
 from pql.engine.plan import Plan
 from pql.engine.rank_rules import Barred, Rules
 from pql.engine.rule_sql import lists_ever, pasts
-from pql.engine.scoring import item_values
 from pql.engine.steps import node_rows
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def rules_of(history: History, plan: Plan, graph: TemporalGraph, anchors: Sequen
     query = plan.query
     if plan.task.item is None or not query.has_rules:
         return None
-    values = item_values(plan, graph)
+    values = item_values(plan.task.item, graph)
     tables = {
         name: history.query(one.sql, one.parameters)
         for name, one in rule_statements(plan, sorted(set(anchors))).items()

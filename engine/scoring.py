@@ -12,6 +12,7 @@ from pql.engine.asked import asked_keys
 from pql.engine.bounds import bounds_of
 from pql.engine.examples import Seeds
 from pql.engine.folds import time_borders
+from pql.engine.interactions import item_values
 from pql.engine.labels import LabelTable, compute_eligible
 from pql.engine.output import NOT_ELIGIBLE, OK, UNKNOWN, Asked, Ranked
 from pql.engine.plan import Plan
@@ -137,7 +138,7 @@ def score(
         if plan.task.kind is not TaskKind.RANKING:
             plan = as_ranking(plan, MOST_SHOWN if plan.query.distribution else 1)
         ranked = predict_ranking(model.ranker, plan, graph, seeds, plan.task.top_k, rules)
-        items = item_values(plan, graph).take(pa.array(ranked.item))
+        items = item_values(plan.task.item, graph).take(pa.array(ranked.item))
         if rules is not None and len(seeds) and not len(ranked.item):
             raise PqlError(
                 "no_candidates",
@@ -210,15 +211,3 @@ def rule_span(query: ast.Predict) -> ast.Span | None:
     """Where the first rule of a ranking stands."""
     written = [node for node in (query.candidates, query.excluding, query.at_most) if node is not None]
     return min((node.span for node in written), key=lambda span: span.start, default=None)
-
-
-def item_values(plan: Plan, graph: TemporalGraph) -> pa.Array:
-    """The item of each code: keys of the item's node table, or the values of its column."""
-    item = plan.task.item
-    assert item is not None
-    if item.table is not None and item.key is not None:
-        column = graph.nodes[graph.index(item.table)].keys.column(item.key)
-        return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    values = graph.nodes[graph.index(item.column.table)].column(item.column.column).values
-    assert values is not None
-    return values

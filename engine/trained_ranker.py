@@ -10,6 +10,8 @@ from pql.engine.candidates import Limits
 from pql.engine.metrics import MetricsTable
 from pql.engine.models.base import State
 from pql.engine.models.ranker import Ranker
+from pql.engine.models.rules import Rules
+from pql.engine.pair_models import PairModel, restored
 from pql.engine.rank_odds import Odds
 from pql.engine.rank_towers import NetworkTowers
 
@@ -18,7 +20,8 @@ from pql.engine.rank_towers import NetworkTowers
 class TrainedRanker:
     """What answers a ranking. `weights`: (member, weight), sum 1, noughts included.
 
-    Members: boosted, boosted + gnn (the ranker with the network's scores as features), gnn, repeat, popularity.
+    Members: boosted, boosted + gnn (the ranker with the network's scores as features), gnn, repeat, popularity, and
+    those of `pair_models`, which are kept as they were made at the newest anchor.
 
     `k`: the list's length it was chosen by. `horizon`: µs, the unit of its windows. `recall`: share of the validation
     truth among the candidates. `uses_towers`: whether the answer needs the network. `odds`: turns scores into
@@ -37,6 +40,12 @@ class TrainedRanker:
     uses_towers: bool = False
     odds: Odds | None = None
     limits: Limits = field(default_factory=Limits)
+    pair_models: tuple[PairModel, ...] = ()
+
+    @property
+    def rules(self) -> Rules | None:
+        """The association rules that the ranking has learnt, if any."""
+        return next((model for model in self.pair_models if isinstance(model, Rules)), None)
 
     @property
     def importance(self) -> tuple[tuple[str, float], ...]:
@@ -57,6 +66,7 @@ class TrainedRanker:
             "limits": asdict(self.limits),
             "odds": self.odds.state() if self.odds else None,
             "towers": self.towers.state() if self.towers else None,
+            "pair_models": [model.state() for model in self.pair_models],
         }
 
     @classmethod
@@ -75,4 +85,5 @@ class TrainedRanker:
             bool(state["towers"]),
             Odds.restore(state["odds"]) if state["odds"] else None,
             Limits(**{name: int(most) for name, most in state["limits"].items()}),
+            restored(state["pair_models"]),
         )

@@ -182,7 +182,7 @@ MODELS = {
     "model_exists": "A model of this name is kept already.",
     "model_from_the_future": "USING MODEL names a model that has seen rows later than the query's anchor.",
     "unknown_version": "A version that a kept model does not have.",
-    "no_rules": "SHOW RULES of a model that does not consist of rules.",
+    "no_rules": "SHOW RULES of a model that has learnt no rules.",
     "model_mismatch": "A kept model that was made for another question, or for other data.",
     "model_outdated": "A kept model that another version of pql has trained.",
     "model_not_for_task": "A model that cannot answer this kind of target.",

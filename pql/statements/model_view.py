@@ -12,7 +12,10 @@ from pql.statements.models import about_version
 from pql.workspace import Workspace
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from pql.engine.kept import KeptModel
+    from pql.engine.models.rules import Rules
     from pql.engine.registry import Version
     from pql.result import Report
 
@@ -57,15 +60,41 @@ def show_metrics(work: Workspace, name: ast.Identifier) -> Report:
 
 
 def show_rules(work: Workspace, name: ast.Identifier) -> Report:
-    """The rules a model has learnt. Raises PqlError `no_rules` where it consists of none, `unknown_model`."""
+    """The rules a model has learnt, the surest first: who had the antecedent had the consequent as well.
+
+    Names stand beside the items where their table has them. Raises PqlError `no_rules` where the model has none,
+    `unknown_model`.
+    """
+    from pql.engine.rule_table import rule_table
+    from pql.engine.trained_ranker import TrainedRanker
+    from pql.result import Report
+
     version = work.registry.find(name.text)
-    model, _ = _loaded(work, version)
+    model, about = _loaded(work, version)
+    if isinstance(model.trained, TrainedRanker) and model.trained.rules is not None:
+        rules = model.trained.rules
+        return Report(rule_table(rules, _names_of(work, rules, about)))
     raise PqlError(
         "no_rules",
         f"The model {version.name!r} has no rules to show: it is {model.trained.name}.",
         span=name.span,
-        hint=f"DESCRIBE MODEL {version.name} shows its members and what it goes by.",
+        hint=f"DESCRIBE MODEL {version.name} shows its members and what it goes by; WITH (model = rules) learns rules.",
     )
+
+
+def _names_of(work: Workspace, rules: Rules, about: dict[str, Any]) -> tuple[pa.Array, pa.Array] | None:
+    """The ids and names of the items of rules, as known when the model was made; None where they have no names."""
+    from pql.engine.names import lookup_names
+
+    if rules.source is None or rules.values is None:
+        return None
+    until = int(about["until"])
+    try:
+        with work.backend.snapshot() as snapshot:
+            found = lookup_names(snapshot, work.catalog(snapshot, until), *rules.source, rules.values.type, until)
+    except KeyError:  # the table is gone
+        return None
+    return None if found is None else found[:2]
 
 
 def _loaded(work: Workspace, version: Version) -> tuple[KeptModel, dict[str, Any]]:
