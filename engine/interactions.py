@@ -127,8 +127,9 @@ def interactions_of(plan: Plan, graph: TemporalGraph) -> Interactions:
     return make_interactions(entity, codes, time, len(graph.nodes[graph.entity]), items)
 
 
-def item_values(item: Item | None, graph: TemporalGraph) -> pa.Array:
+def item_values(plan: Plan, graph: TemporalGraph) -> pa.Array:
     """The item of each code: keys of the item's node table, or the values of its column."""
+    item = plan.task.item
     assert item is not None
     if item.table is not None and item.key is not None:
         column = graph.nodes[graph.index(item.table)].keys.column(item.key)

@@ -75,7 +75,7 @@ def train_ranking(
     if made:
         with events.stage("refit"):
             past = history_at(interactions, plan.split.prediction if model.refit else _newest(examples), horizon)
-            values = item_values(plan.task.item, graph)
+            values = item_values(plan, graph)
             item = plan.task.item
             source = (item.table, item.key) if item and item.table and item.key else None
             models = tuple(one.called(values, source) for one in made_at(past, made, model.seed))

@@ -42,7 +42,7 @@ def predict_ranking(
     interactions = interactions_of(plan, graph)
     towers = trained.towers.bind(plan, graph, interactions.items) if trained.towers is not None else None
     if trained.pair_models:
-        values = item_values(plan.task.item, graph)
+        values = item_values(plan, graph)
         trained = replace(trained, pair_models=tuple(model.among(values) for model in trained.pair_models))
     if plan.query.asks_pairs:
         return pair_odds(trained, interactions, seeds, towers, rules)

@@ -27,7 +27,7 @@ def rules_of(history: History, plan: Plan, graph: TemporalGraph, anchors: Sequen
     query = plan.query
     if plan.task.item is None or not query.has_rules:
         return None
-    values = item_values(plan.task.item, graph)
+    values = item_values(plan, graph)
     tables = {
         name: history.query(one.sql, one.parameters)
         for name, one in rule_statements(plan, sorted(set(anchors))).items()

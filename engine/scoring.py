@@ -138,7 +138,7 @@ def score(
         if plan.task.kind is not TaskKind.RANKING:
             plan = as_ranking(plan, MOST_SHOWN if plan.query.distribution else 1)
         ranked = predict_ranking(model.ranker, plan, graph, seeds, plan.task.top_k, rules)
-        items = item_values(plan.task.item, graph).take(pa.array(ranked.item))
+        items = item_values(plan, graph).take(pa.array(ranked.item))
         if rules is not None and len(seeds) and not len(ranked.item):
             raise PqlError(
                 "no_candidates",

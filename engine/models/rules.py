@@ -131,15 +131,20 @@ class Rules:
 
     @classmethod
     def restore(cls, state: State) -> Rules:
-        whole = {name: np.asarray(state[name], dtype=np.int64) for name in ("items", "consequent", "count", "of")}
+        def whole(name: str) -> Ints:
+            return np.asarray(state[name], dtype=np.int64)
+
         return cls(
-            antecedent=np.asarray(state["antecedent"], dtype=np.int64).reshape(-1, 2),
+            items=whole("items"),
+            antecedent=whole("antecedent").reshape(-1, 2),
+            consequent=whole("consequent"),
+            count=whole("count"),
+            of=whole("of"),
             usual=np.asarray(state["usual"], dtype=np.float64),
             occasions=int(state["occasions"]),
             what=str(state["what"]),
             values=state["values"],
             source=None if state["source"] is None else (str(state["source"][0]), str(state["source"][1])),
-            **whole,
         )
 
 
