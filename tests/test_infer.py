@@ -11,43 +11,13 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+from catalogs import clock, days, infer, keys, links, us
 
-from pql.backends.connect import open_backend
-from pql.backends.infer import infer_catalog
 from pql.backends.overrides import Overrides
-from pql.language.catalog import Catalog, LogicalType, Role, Stype
+from pql.language.catalog import LogicalType, Role, Stype
 from pql.language.errors import PqlError
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
-DAY = 86_400_000_000
-START = pd.Timestamp("2024-01-01")
-
-
-def days(*numbers: float | None) -> pd.Series:
-    """Moments, in days after the start."""
-    return pd.to_datetime(pd.Series([None if n is None else START + pd.Timedelta(days=n) for n in numbers]))
-
-
-def us(day: float) -> int:
-    return int(START.value // 1000 + day * DAY)
-
-
-def infer(source: Any, **said: Any) -> Catalog:
-    with open_backend(source).snapshot() as snapshot:
-        return infer_catalog(snapshot, **said)
-
-
-def keys(catalog: Catalog) -> dict[str, tuple[str, ...] | None]:
-    return {table.name: table.key.columns if table.key else None for table in catalog.tables}
-
-
-def links(catalog: Catalog) -> set[str]:
-    return {str(link) for link in catalog.links}
-
-
-def clock(catalog: Catalog, table: str) -> tuple[str, str | None]:
-    found = catalog.table(table).clock
-    return found.kind, found.column or (str(found.via) if found.via else None)
 
 
 def shop() -> dict[str, pd.DataFrame]:
@@ -425,106 +395,6 @@ class TestOverrides:
         assert caught.value.code == code
         if "cust" in caught.value.message:
             assert caught.value.faults[0].nearest or code in ("time_type", "link_type")
-
-
-def random_database(seed: int) -> dict[str, pd.DataFrame]:
-    """A small shop of random size, gaps and oddities."""
-    rng = np.random.default_rng(seed)
-    n = int(rng.integers(1, 40))
-    users = pd.DataFrame({"user_id": np.arange(8), "signup_at": days(*rng.integers(0, 30, 8).tolist()), "plan": "x"})
-    items = pd.DataFrame({"item_id": np.arange(6), "supplier_id": rng.integers(0, 3, 6), "price": rng.random(6)})
-    orders = pd.DataFrame(
-        {
-            "order_id": np.arange(n),
-            "user_id": rng.integers(0, int(rng.integers(1, 12)), n),
-            "store_id": rng.integers(0, 4, n),
-            "at": days(*[None if rng.random() < 0.1 else float(rng.integers(0, 40)) for _ in range(n)]),
-            "paid_at": days(*rng.integers(0, 60, n).tolist()),
-            "status": rng.choice(["a", "b"], n),
-        }
-    )
-    m = int(rng.integers(1, 60))
-    lines = pd.DataFrame(
-        {"order_id": rng.integers(0, n + 2, m), "item_id": rng.integers(0, 7, m), "quantity": rng.integers(0, 5, m)}
-    )
-    tables = {"items": items, "orders": orders, "order_lines": lines}
-    if rng.random() < 0.5:
-        tables["users"] = users
-    if rng.random() < 0.5:
-        tables["visits"] = pd.DataFrame(
-            {"user_id": rng.integers(0, 9, 10), "seen_on": days(*rng.integers(0, 40, 10).tolist())}
-        )
-    if rng.random() < 0.5:
-        tables["campaigns"] = pd.DataFrame(
-            {"campaign_id": range(5), "start": days(*range(0, 50, 10)), "end": days(*range(20, 70, 10))}
-        )
-        tables["memberships"] = pd.DataFrame({"campaign_id": rng.integers(0, 5, 9), "user_id": rng.integers(0, 9, 9)})
-    return tables
-
-
-def row_times(tables: dict[str, pd.DataFrame], catalog: Catalog, name: str) -> pd.Series | None:
-    """Every row's clock; None for tables without one."""
-    found = catalog.table(name).clock
-    if found.kind == "own":
-        return tables[name][found.column]
-    if found.kind != "inherited" or found.via is None:
-        return None
-    parent = row_times(tables, catalog, found.via.parent)
-    assert parent is not None
-    known = dict(zip(tables[found.via.parent][found.via.parent_columns[0]], parent, strict=True))
-    return tables[name][found.via.child_columns[0]].map(known)
-
-
-def without_later(tables: dict[str, pd.DataFrame], catalog: Catalog, as_of: int) -> dict[str, pd.DataFrame]:
-    moment = pd.Timestamp(as_of, unit="us")
-    kept = {}
-    for name, frame in tables.items():
-        times = row_times(tables, catalog, name)
-        kept[name] = frame if times is None else frame[~(times > moment).to_numpy()]
-    return kept
-
-
-def scrambled(tables: dict[str, pd.DataFrame], catalog: Catalog, as_of: int, seed: int) -> dict[str, pd.DataFrame]:
-    """Every later row with other values in all its columns, its clock aside."""
-    rng = np.random.default_rng(seed)
-    moment = pd.Timestamp(as_of, unit="us")
-    made = {}
-    for name, frame in tables.items():
-        times = row_times(tables, catalog, name)
-        frame = frame.copy()
-        if times is not None and catalog.table(name).clock.kind == "own":
-            later = np.flatnonzero((times > moment).to_numpy())
-            for column in frame.columns:
-                if column == catalog.table(name).clock.column or not len(later):
-                    continue
-                position = frame.columns.get_loc(column)
-                if frame[column].dtype.kind == "i":
-                    frame.iloc[later, position] = rng.integers(10_000, 20_000, len(later))
-                elif frame[column].dtype.kind == "M":
-                    frame.iloc[later, position] = days(*rng.integers(0, 90, len(later)).tolist()).to_numpy()
-                else:
-                    frame.iloc[later, position] = rng.choice(["q", "r", "s"], len(later))
-        made[name] = frame
-    return made
-
-
-def check_later_rows_have_no_say(seed: int) -> None:
-    tables = random_database(seed)
-    moment = us((2.0, 8.0, 20.0, 33.5)[seed % 4])
-    catalog = infer(tables, as_of=moment)
-    assert str(infer(without_later(tables, catalog, moment), as_of=moment)) == str(catalog)
-    assert str(infer(scrambled(tables, catalog, moment, seed), as_of=moment)) == str(catalog)
-
-
-@pytest.mark.parametrize("seed", range(12))
-def test_later_rows_have_no_say(seed: int) -> None:
-    check_later_rows_have_no_say(seed)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(12, 60))
-def test_later_rows_have_no_say_in_many_databases(seed: int) -> None:
-    check_later_rows_have_no_say(seed)
 
 
 def test_rows_are_counted_as_of_the_moment() -> None:
