@@ -8,7 +8,7 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pql.engine.plan import US_PER_DAY, Anchor, Split
 from pql.language.bound import BoundWindow
@@ -288,6 +288,16 @@ def _known_lags(anchors: Iterable[int], lagging: Lagging, lags: int, oldest: int
     first = oldest // US_PER_DAY * US_PER_DAY
     needed = {time for anchor in anchors for time in lagging.times(anchor, lags)} if lags else set()
     return {lag for lag in needed if lag >= first and completes_at(lag, lagging.windows) <= complete_until}
+
+
+def with_lags(split: Split, ends: Iterable[int], lagging: Lagging, oldest: int) -> Split:
+    """The split with the lag anchors of histories that end at `ends` (µs), in place of those it has."""
+    assert split.complete_until is not None
+    lags = _known_lags(ends, lagging, split.lags, oldest, split.complete_until)
+    kept = [anchor for anchor in split.anchors if anchor.role != "lag"]
+    labelled = {anchor.time for anchor in kept if anchor.role != "predict"}
+    kept += [Anchor(time, "lag") for time in lags if time not in labelled]
+    return replace(split, anchors=tuple(sorted(kept, key=lambda anchor: (anchor.time, anchor.role))))
 
 
 def _insufficient(

@@ -13,16 +13,26 @@ BEYOND = 3  # rows of validation and test that only a whole curve needs: the eve
 
 @dataclass(frozen=True, slots=True)
 class Seeds:
-    """n pairs of an entity and an anchor. `rows` int64[n] index the entity's node table; `anchors` int64[n], µs."""
+    """n pairs of an entity and an anchor. `rows` int64[n] index the entity's node table; `anchors` int64[n], µs.
+
+    `known` int64[n], µs: where the history that may be seen ends, if that is earlier than the anchor (see
+    `engine.regime`); without it, histories end at the anchors.
+    """
 
     rows: NDArray[np.int64]
     anchors: NDArray[np.int64]
+    known: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def seen(self) -> NDArray[np.int64]:
+        """int64[n], µs: nothing later than this may be looked at; never later than the anchor."""
+        return self.anchors if self.known is None else np.minimum(self.anchors, self.known)
+
     def take(self, index: NDArray[np.int64] | NDArray[np.bool_]) -> Seeds:
-        return Seeds(self.rows[index], self.anchors[index])
+        return Seeds(self.rows[index], self.anchors[index], None if self.known is None else self.known[index])
 
 
 @dataclass(frozen=True, slots=True)

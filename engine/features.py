@@ -36,11 +36,13 @@ from pql.language.errors import PqlError
 MAX_FEATURES = 250
 LIMIT = 1e30  # magnitudes beyond it are clipped, so that no float32 overflows
 _FORMAT = 1
+STALENESS = ("days that the history ends before the anchor",)
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureSpec:
     """A fitted choice of features. `widths`: windows in µs, widest first. `lags`: how many lagged targets there are.
+    `stale_days`: how stale the histories of examples are at most; with any, how stale a seed's is, is a feature.
 
     `tables` and `edges` name what the groups' integers mean, so that another graph can be checked against them.
     """
@@ -50,11 +52,14 @@ class FeatureSpec:
     lags: int
     tables: tuple[str, ...]
     edges: tuple[str, ...]
+    stale_days: float = 0.0
 
     @property
     def names(self) -> tuple[str, ...]:
         """The features' names, unique, in the order of the matrix's columns."""
-        return _unique(tuple(n for g in self.groups for n in g.names) + lag_names(self.lags))
+        stale = STALENESS if self.stale_days else ()
+        stale = STALENESS if self.stale_days else ()
+        return _unique((*(n for g in self.groups for n in g.names), *lag_names(self.lags), *stale))
 
     def compute(self, graph: TemporalGraph, seeds: Seeds, lags: NDArray[np.float32] | None = None) -> FeatureMatrix:
         """The features of n seeds: float32[n, len(self.names)], NaN where undefined.
@@ -76,7 +81,9 @@ class FeatureSpec:
             width = sum(len(g.names) for g in groups)
             _compute_path(graph, seeds, base, via, down, groups, self.widths, values[:, column : column + width])
             column += width
-        _compute_lags(lags, self.lags, values[:, column:])
+        _compute_lags(lags, self.lags, values[:, column : column + len(lag_names(self.lags))])
+        if self.stale_days:
+            values[:, -1] = np.minimum((seeds.anchors - seeds.seen) / US_PER_DAY, self.stale_days)
         categorical = [n for g in self.groups for n in g.categorical]
         return FeatureMatrix(names, values, tuple(n for n in names if n in set(categorical)))
 
@@ -88,6 +95,7 @@ class FeatureSpec:
             "lags": self.lags,
             "tables": list(self.tables),
             "edges": list(self.edges),
+            "stale_days": self.stale_days,
         }
 
     @classmethod
@@ -98,6 +106,7 @@ class FeatureSpec:
             value["lags"],
             tuple(value["tables"]),
             tuple(value["edges"]),
+            float(value["stale_days"]),
         )
 
 
@@ -112,13 +121,14 @@ def fit_features(
     lags: int = 0,
     limit: int = MAX_FEATURES,
     shares: int = TOP_SHARES,
+    stale_days: float = 0.0,
 ) -> FeatureSpec:
     """Choose features on the rows at or before `cut` (µs).
 
     `horizon` (µs) is the width of the target's window: history is summed over 8, 4, 2, 1 and 1/2 of it, and whole.
     `masked` columns are not read; `masked_own` ones are read of earlier rows only, not of the seed's own.
     At most `limit` features are kept, cheap and near ones first. `shares`: for how
-    many categories of a column their share of the history is a feature.
+    many categories of a column their share of the history is a feature. `stale_days`: see FeatureSpec.
     """
     horizon = max(int(horizon), 2)
     widths = (8 * horizon, 4 * horizon, 2 * horizon, horizon, horizon // 2)
@@ -131,7 +141,7 @@ def fit_features(
             room -= len(group.names)
     chosen.sort(key=lambda g: (g.base, -1 if g.via is None else g.via, g.down))
     return FeatureSpec(
-        tuple(chosen), widths, lags, tuple(n.name for n in graph.nodes), tuple(e.name for e in graph.edges)
+        tuple(chosen), widths, lags, tuple(n.name for n in graph.nodes), tuple(e.name for e in graph.edges), stale_days
     )
 
 
@@ -209,20 +219,21 @@ def _compute_path(
     owners = _owners(graph, seeds, base, via)
     if not down:
         for column, group in enumerate(groups):
-            out[:, column] = _finite(_own(graph, group, owners, seeds.anchors))
+            out[:, column] = _finite(_own(graph, group, owners, seeds))
         return
     if not base:
-        _compute_histories(graph, down, owners, seeds.anchors, groups, widths, out)
+        _compute_histories(graph, down, owners, seeds.seen, groups, widths, out)
         return
-    order = np.lexsort((seeds.anchors, owners))
+    seen = seeds.seen
+    order = np.lexsort((seen, owners))
     fresh = np.ones(len(order), dtype=bool)
     fresh[1:] = np.diff(owners[order]) != 0
-    fresh[1:] |= np.diff(seeds.anchors[order]) != 0
+    fresh[1:] |= np.diff(seen[order]) != 0
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.cumsum(fresh) - 1
     once = order[fresh]
     small = np.empty((len(once), out.shape[1]), dtype=np.float32)
-    _compute_histories(graph, down, owners[once], seeds.anchors[once], groups, widths, small)
+    _compute_histories(graph, down, owners[once], seen[once], groups, widths, small)
     out[:] = small[place]
 
 
@@ -281,13 +292,13 @@ def _joined(graph: TemporalGraph, history: History, join: tuple[int, ...]) -> ND
 def _owners(graph: TemporalGraph, seeds: Seeds, base: tuple[int, ...], via: int | None) -> NDArray[np.int64]:
     """The row that owns the history of each seed, -1 where there is none as of the anchor."""
     rows = seeds.rows
-    until = seeds.anchors
+    until = seeds.seen
     if via is None:  # a row that is known at its own time knows what it points to
         own = graph.nodes[graph.entity].time[rows]
         until = np.maximum(until, np.where(own == NEVER, ALWAYS, own))
     else:
         latest = np.full(len(seeds), -1, dtype=np.int64)
-        for history in histories(graph, (graph.edges[via],), seeds.rows, seeds.anchors, ()):
+        for history in histories(graph, (graph.edges[via],), seeds.rows, seeds.seen, ()):
             has = history.end > history.start
             latest[history.order[has]] = history.rows[history.end[has] - 1]
         rows = latest
@@ -300,26 +311,29 @@ def _owners(graph: TemporalGraph, seeds: Seeds, base: tuple[int, ...], via: int 
     return rows
 
 
-def _own(
-    graph: TemporalGraph, group: Group, rows: NDArray[np.int64], anchors: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """A column of the base row itself. Timestamps later than the anchor count as unknown."""
+def _own(graph: TemporalGraph, group: Group, rows: NDArray[np.int64], seeds: Seeds) -> NDArray[np.float64]:
+    """A column of the base row itself. Timestamps later than what may be seen count as unknown."""
     node = graph.nodes[group.table]
     result = np.full(len(rows), np.nan)
     known = np.flatnonzero(rows >= 0)
     at = rows[known]
     if group.stype == "age":
-        result[known] = since(node.time[at], anchors[known])
+        result[known] = _age(node.time[at], seeds.take(known))
         return result
     column = node.column(group.column or "")
     if column.stype is Stype.TIMESTAMP:
-        result[known] = since(column.data[at], anchors[known])
+        result[known] = _age(column.data[at], seeds.take(known))
     elif column.stype is Stype.CATEGORY:
         result[:] = -1
         result[known] = _ranks(column, group.vocabulary)[column.data[at]]
     else:
         result[known] = column.data[at]
     return result
+
+
+def _age(times: NDArray[np.int64], seeds: Seeds) -> NDArray[np.float64]:
+    """Days from each time to the seed's anchor, NaN where it is later than what may be seen."""
+    return np.where(times <= seeds.seen, since(times, seeds.anchors), np.nan)
 
 
 def _ranks(column: NodeColumn, vocabulary: tuple[str, ...]) -> NDArray[np.int64]:

@@ -169,7 +169,7 @@ def _parts(plan: Plan, history: History, *, folded: bool) -> dict[str, str]:
         "bounds": repr(bounds_of(query)),
         "options": repr(options),
         "schema": repr((query.catalog.tables, [str(link) for link in query.catalog.links])),
-        "plan": repr((plan.split, plan.graph, plan.model)),
+        "plan": repr((plan.split, plan.regime, plan.graph, plan.model)),
         "data": history.fingerprint(),
         "folds": str(folded),
         "code": code_version(),

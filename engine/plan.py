@@ -75,6 +75,32 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
+class Staleness:
+    """How far a table's newest row (`newest`, µs) lies before the latest anchor predicted for, and what is usual."""
+
+    table: str
+    newest: int
+    days: float
+    usual_days: float
+
+
+@dataclass(frozen=True, slots=True)
+class Regime:
+    """Whether the data reaches the anchors that are predicted for (see `engine.regime`).
+
+    kind: as-of or frozen. Of the frozen one, `known` is where the data ends (µs), `low` and `high` how long before the
+    earliest and the latest anchor asked for that is (µs).
+    """
+
+    kind: str = "as-of"
+    known: int | None = None
+    low: int = 0
+    high: int = 0
+    tables: tuple[Staleness, ...] = ()
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedColumn:
     """A column an encoder will read."""
 
@@ -145,4 +171,5 @@ class Plan:
     model: ModelPlan
     output: Output
     eligibility: str = ""
+    regime: Regime = Regime()
     warnings: tuple[str, ...] = field(default=())

@@ -10,18 +10,22 @@ from typing import TYPE_CHECKING
 from pql.engine.anchors import (
     Lagging,
     hashed_split,
+    lag_anchors,
     longest_fit,
     prediction_anchor,
     round_up,
     row_time_split,
     temporal_split,
     to_us,
+    width_of,
+    with_lags,
 )
 from pql.engine.assuming import assumed_future, check_assignments
 from pql.engine.bounds import bounds_of, probability_alone
-from pql.engine.plan import GraphPlan, Output, Plan, Split, Task
+from pql.engine.plan import GraphPlan, Output, Plan, Regime, Split, Task
 from pql.engine.planned_graph import aggregates, plan_graph
 from pql.engine.planned_model import plan_model
+from pql.engine.regime import imitable, known_times, regime_of
 from pql.engine.step_grid import StepGrid, grid_of, step_windows
 from pql.language.ast import NOWHERE, Aggregate, Forecast
 from pql.language.bound import BoundQuery, BoundWindow, TaskKind
@@ -41,6 +45,7 @@ HEADS = {
     TaskKind.TIME_TO_EVENT: ("hazard", "hazard_nll", "concordance"),
 }
 NUMERIC = frozenset({TaskKind.BINARY, TaskKind.REGRESSION, TaskKind.FORECAST})
+IMITATED = frozenset({TaskKind.BINARY, TaskKind.REGRESSION, TaskKind.MULTICLASS, TaskKind.MULTILABEL})
 ORDER = {
     TaskKind.BINARY: "highest probability first",
     TaskKind.REGRESSION: "largest prediction first",
@@ -66,6 +71,8 @@ def plan(query: BoundQuery, statistics: Statistics, options: Options | None = No
     if statistics.entities is not None:
         rows[query.entity.table] = statistics.entities
     split = plan_split(query, statistics)
+    regime = plan_regime(query, statistics, split)
+    split = _with_stale_lags(query, statistics, split, regime)
     graph, warnings = plan_graph(query, rows)
     check_assignments(query, graph)
     return Plan(
@@ -76,13 +83,50 @@ def plan(query: BoundQuery, statistics: Statistics, options: Options | None = No
         model=plan_model(query, split, graph, rows),
         output=plan_output(query),
         eligibility=eligibility(query),
-        warnings=tuple(dict.fromkeys((*query.warnings, *warnings, *_of_links(query, graph), *_of_staleness(split)))),
+        regime=regime,
+        warnings=tuple(
+            dict.fromkeys((*query.warnings, *warnings, *_of_links(query, graph), *_of_staleness(split, regime)))
+        ),
     )
 
 
-def _of_staleness(split: Split) -> tuple[str, ...]:
+def plan_regime(query: BoundQuery, statistics: Statistics, split: Split) -> Regime:
+    """Whether the data reaches the prediction anchor, and how stale the histories of training are to be."""
+    if query.is_static:
+        return Regime(why="a row's own time is its anchor: what came earlier is known")
+    clocked = [table.name for table in query.catalog.tables if table.clock.kind != "none"]
+    newest = {name: time for name in clocked if (time := _newest(statistics, name)) is not None}
+    regime = regime_of([split.prediction], newest, statistics.gaps)
+    if regime.known is None:
+        return regime
+    if query.task not in IMITATED:
+        kind = query.task.value.replace("_", " ")
+        return replace(regime, known=None, why=f"{regime.why}; a {kind} learns from fresh histories all the same")
+    if split.complete_until is not None and split.complete_until > regime.known:  # rounded up to midnight
+        regime = replace(regime, known=split.complete_until, high=split.prediction - split.complete_until)
+        regime = replace(regime, low=regime.high)
+    windows = future_windows(query)
+    oldest, _ = _extent(statistics, tuple(dict.fromkeys(aggregate.fact for aggregate in aggregates(query.target))))
+    assert oldest is not None
+    return imitable(regime, oldest, split.times("valid")[0], width_of(windows, split.prediction))
+
+
+def _with_stale_lags(query: BoundQuery, statistics: Statistics, split: Split, regime: Regime) -> Split:
+    """The split with the lag anchors that histories cut earlier need, in place of those of fresh ones."""
+    if regime.known is None or not split.lags:
+        return split
+    windows = future_windows(query)
+    width = width_of(windows, split.prediction)
+    used = split.times("train", "valid", "test")
+    ends = {known for anchor in used for known in known_times(anchor, regime, width)} | {regime.known}
+    oldest, _ = _extent(statistics, tuple(dict.fromkeys(aggregate.fact for aggregate in aggregates(query.target))))
+    assert oldest is not None
+    return with_lags(split, sorted(ends), Lagging(width, windows, lambda at, n: lag_anchors(at, width, n)), oldest)
+
+
+def _of_staleness(split: Split, regime: Regime) -> tuple[str, ...]:
     """What to know of predictions for a moment that the data doesn't reach."""
-    if split.stale_days < 1:
+    if split.stale_days < 1 or regime.known is not None:
         return ()
     return (
         f"the target's data ends {split.stale_days:,.6g} days before the anchor, but the model learns and is measured "

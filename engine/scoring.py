@@ -16,6 +16,7 @@ from pql.engine.interactions import item_values
 from pql.engine.labels import LabelTable, compute_eligible
 from pql.engine.output import NOT_ELIGIBLE, OK, UNKNOWN, Asked, Ranked
 from pql.engine.plan import Plan
+from pql.engine.regime import at_prediction
 from pql.engine.step_grid import grid_of
 from pql.engine.steps import forecast_rows, node_rows, repeat_seeds
 from pql.engine.targets import lag_values
@@ -59,7 +60,8 @@ def who(history: History, labels: LabelTable, plan: Plan, graph: TemporalGraph) 
                 hint="Loosen WHERE, or choose another moment with AS OF.",
             )
         moments = anchors[index] + _own_time(plan)
-        return Asked(keys.take(pa.array(index)), moments), Seeds(rows[index], anchors[index])
+        seeds = at_prediction(Seeds(rows[index], anchors[index]), plan.regime)
+        return Asked(keys.take(pa.array(index)), moments), seeds
     return _asked_for(plan, graph, keys, rows, anchors, eligible)
 
 
@@ -112,7 +114,8 @@ def _asked_for(
     status = tuple(OK if o else NOT_ELIGIBLE if k else UNKNOWN for o, k in zip(ok, known, strict=True))
     at = np.where(here, anchors[place], plan.split.prediction)
     scored = place[ok]
-    return Asked(wanted, at + _own_time(plan), status), Seeds(rows[scored], anchors[scored])
+    seeds = at_prediction(Seeds(rows[scored], anchors[scored]), plan.regime)
+    return Asked(wanted, at + _own_time(plan), status), seeds
 
 
 def _own_time(plan: Plan) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pql.backends.base import Snapshot
 from pql.backends.sql import identifier
+from pql.engine.plan import US_PER_DAY
 from pql.engine.planned_graph import columns_read
+from pql.engine.regime import LEAST_GAP, natural_gap
 from pql.engine.relations import TIME, relation_sql
 from pql.language.bound import BoundQuery
 from pql.language.catalog import Catalog
@@ -28,12 +30,14 @@ class Statistics:
 
     tables: the Span of every table measured. entities: distinct keys of the entity table. items: distinct items.
     borders: of a static target, the times (µs) by which 70 % and 85 % of the rows with a target have come to be.
+    gaps: how old the newest row of a table usually is (µs), of tables that end well before the moment asked for.
     """
 
     tables: dict[str, Span] = field(default_factory=dict)
     entities: int | None = None
     items: int | None = None
     borders: tuple[int, int] | None = None
+    gaps: dict[str, int] = field(default_factory=dict)
 
     def table(self, name: str) -> Span:
         """The span of a table; an empty one if it wasn't measured."""
@@ -65,7 +69,26 @@ def gather(snapshot: Snapshot, query: BoundQuery, until: int | None = None) -> S
         else:
             items = _distinct(snapshot, catalog, query.item.column.table, (query.item.column.column,), until)
     borders = _borders(snapshot, query, until) if query.is_static else None
-    return Statistics(spans, entities, items, borders)
+    gaps = {} if until is None else usual_gaps(snapshot, catalog, spans, until)
+    return Statistics(spans, entities, items, borders, gaps)
+
+
+def usual_gaps(snapshot: Snapshot, catalog: Catalog, spans: Mapping[str, Span], until: int) -> dict[str, int]:
+    """How old the newest row usually is (µs), of the tables whose newest row is older than a day at `until` (µs).
+
+    Measured on the days that have rows, so that the cost doesn't grow with the rows of a day.
+    """
+    found = {}
+    for name, span in spans.items():
+        if span.newest is None or until - span.newest <= LEAST_GAP or catalog.table(name).clock.kind == "none":
+            continue
+        rows = relation_sql(catalog, name, until, ())
+        days = snapshot.query(
+            f"SELECT DISTINCT {identifier(TIME)} // {US_PER_DAY} AS day FROM ({rows}) AS r "
+            f"WHERE {identifier(TIME)} IS NOT NULL ORDER BY day"
+        )
+        found[name] = natural_gap(days.column(0).cast("int64").to_numpy() * US_PER_DAY)
+    return found
 
 
 def _borders(snapshot: Snapshot, query: BoundQuery, until: int | None) -> tuple[int, int] | None:

@@ -16,11 +16,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pql.engine.anchors import lag_anchors
+from pql.engine.draws import mix
 from pql.engine.examples import TEST, TRAIN, VALID, Examples, Labels, Ragged, Seeds
 from pql.engine.graph import TemporalGraph
 from pql.engine.key_index import parent_rows
 from pql.engine.labels import LabelTable, compute_eligible
 from pql.engine.plan import Plan
+from pql.engine.regime import is_met, staled
 from pql.engine.step_grid import grid_of
 from pql.engine.steps import Lookup, forecast_rows, node_rows, numbers
 from pql.language.bound import Item, TaskKind
@@ -67,10 +69,15 @@ def make_examples(labels: LabelTable, plan: Plan, graph: TemporalGraph) -> tuple
     index = np.flatnonzero(usable)
     index = _cap(index, split, labels, plan)
     require(split[index], labels, plan)
-    seeds = Seeds(rows[index], labels.anchors[index])
+    seeds, code = Seeds(rows[index], labels.anchors[index]), split[index].astype(np.int8)
+    if plan.regime.known is not None:
+        seeds, source, code = staled(seeds, code, plan.regime, _width(plan), plan.model.seed)
+        there = np.flatnonzero(is_met(graph, seeds, first_seen=plan.query.options.first_seen))
+        seeds, index, code = seeds.take(there), index[source[there]], code[there]
+        require(code, labels, plan)
     lags = lag_values(labels, plan, graph, seeds)
-    values, classes, kept = coded_labels(labels.label.take(pa.array(index)), split[index], plan, graph)
-    examples = Examples(seeds, values, split[index].astype(np.int8), lags)
+    values, classes, kept = coded_labels(labels.label.take(pa.array(index)), code, plan, graph)
+    examples = Examples(seeds, values, code, lags)
     if not kept.all():
         examples = examples.take(np.flatnonzero(kept))
         require(examples.split, labels, plan)
@@ -98,7 +105,7 @@ def quiet_examples(history: History, labels: LabelTable, plan: Plan, graph: Temp
 
 
 def lag_values(labels: LabelTable, plan: Plan, graph: TemporalGraph, seeds: Seeds) -> NDArray[np.float32]:
-    """float32[n, L]: the query's own target in the L windows before each anchor, nearest first, NaN if undefined.
+    """float32[n, L]: the query's own target in the L windows before what each seed sees, nearest first, else NaN.
 
     For any seeds whose lag anchors the plan has, those at the prediction anchor included. Of a forecast, whose windows
     are one step wide.
@@ -108,21 +115,26 @@ def lag_values(labels: LabelTable, plan: Plan, graph: TemporalGraph, seeds: Seed
     if not count:
         return found
     grid, past = grid_of(plan.query), Lookup(labels, graph)
-    n, unit = plan.split.width_text.split()
-    for anchor in np.unique(seeds.anchors).tolist():
-        here = np.flatnonzero(seeds.anchors == anchor)
-        times = grid.recent(anchor, count) if grid else lag_anchors(anchor, Duration(int(n), unit), count)
+    seen = seeds.seen
+    for anchor in np.unique(seen).tolist():
+        here = np.flatnonzero(seen == anchor)
+        times = grid.recent(anchor, count) if grid else lag_anchors(anchor, _width(plan), count)
         for i, earlier in enumerate(times):
             found[here, i] = past.at(earlier, seeds.rows[here])
     return found
 
 
+def _width(plan: Plan) -> Duration:
+    n, unit = plan.split.width_text.split()
+    return Duration(int(n), unit)
+
+
 def example_hash(keys: pa.Table, anchors: NDArray[np.int64], seed: int) -> NDArray[np.uint64]:
     """uint64[n]: a hash of entity key and anchor that depends on nothing else but the seed."""
-    mixed = _mix(np.full(len(anchors), seed % 2**63, dtype=np.uint64))
+    mixed = mix(np.full(len(anchors), seed % 2**63, dtype=np.uint64))
     for name in keys.column_names:
-        mixed = _mix(mixed ^ _value_hash(keys.column(name)))
-    return _mix(mixed ^ anchors.view(np.uint64))
+        mixed = mix(mixed ^ _value_hash(keys.column(name)))
+    return mix(mixed ^ anchors.view(np.uint64))
 
 
 def split_names(labels: LabelTable, plan: Plan) -> NDArray[np.str_]:
@@ -326,7 +338,7 @@ def _one(values: pa.ChunkedArray | pa.Array) -> pa.Array:
 def _value_hash(values: pa.ChunkedArray) -> NDArray[np.uint64]:
     array = _one(values)
     if pa.types.is_integer(array.type):
-        return _mix(array.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False).view(np.uint64))
+        return mix(array.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False).view(np.uint64))
     encoded = array.cast(pa.string()).dictionary_encode()
     digests = [
         int.from_bytes(hashlib.blake2b(value.encode(), digest_size=8).digest(), "little")
@@ -334,11 +346,3 @@ def _value_hash(values: pa.ChunkedArray) -> NDArray[np.uint64]:
     ]
     codes = encoded.indices.fill_null(len(digests)).to_numpy(zero_copy_only=False)
     return np.array([*digests, 0], dtype=np.uint64)[codes]
-
-
-def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finaliser of splitmix64."""
-    values = values + np.uint64(0x9E3779B97F4A7C15)
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))

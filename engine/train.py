@@ -306,6 +306,7 @@ def _spec(plan: Plan, graph: TemporalGraph, examples: Examples, cut: int) -> Fea
         hops=plan.graph.hops,
         lags=examples.lags.shape[1],
         shares=CLASS_SHARES if plan.task.kind.value in ("multiclass", "multilabel") else TOP_SHARES,
+        stale_days=plan.regime.high / US_PER_DAY,
     )
 
 

@@ -24,7 +24,7 @@ from pql.table import text_table
 
 if TYPE_CHECKING:
     from pql.engine.label_counts import LabelCount
-    from pql.engine.plan import Plan, Split
+    from pql.engine.plan import Plan
     from pql.measured import Measured
 
 PARTS = ("ast", "bound", "sql", "graph", "json")
@@ -96,7 +96,7 @@ def explain(
         ("Query", _query(plan)),
         ("Task", _task(plan)),
         ("Entities", _entities(plan)),
-        ("Anchors" if plan.split.kind == "anchors" else "Split", _anchors(plan.split)),
+        ("Anchors" if plan.split.kind == "anchors" else "Split", _anchors(plan)),
         ("Graph", _graph(plan)),
         ("Model", _model(plan)),
         ("Result", _output(plan)),
@@ -119,7 +119,8 @@ def explain_json(
     query, reading: the text in its canonical form, and the full one a named target was read as. ast, bound: the
     trees, every node an object with its `node`. task: kind, head, loss, metric, reason, item, top_k. eligibility:
     who has a row at an anchor, in words. split: kind (anchors, row_time, hashed), prediction, width, step, lags,
-    encoder_cut, valid_from, test_from, anchors [{time, role}], notes. graph: tables [{name, columns, why}], links,
+    encoder_cut, valid_from, test_from, anchors [{time, role}], notes. regime:
+    kind, known, low, high (µs), tables, why. graph: tables [{name, columns, why}], links,
     hops, neighbors, co_occurrence, left_out {name: reason}. model: name, members, baselines and the work they get.
     output: keys, columns, order, top_k. labels: [{split, anchors, examples, undefined, …}]. sql: the label SQL
     with its values written out. warnings: texts.
@@ -144,6 +145,7 @@ def explain_json(
             "anchors": [{"time": _when(anchor.time), "role": anchor.role} for anchor in split.anchors],
             "notes": list(split.notes),
         },
+        "regime": as_json(plan.regime),
         "graph": {
             **as_json(plan.graph),
             "links": [str(link) for link in plan.graph.links],
@@ -268,11 +270,33 @@ def _entities(plan: Plan) -> list[str]:
     )
 
 
-def _anchors(split: Split) -> list[str]:
+def _regime(plan: Plan) -> list[tuple[str, str | None]]:
+    """Whether the data reaches what is predicted, and what is done where it doesn't."""
+    regime = plan.regime
+    if not regime.why:
+        return []
+    done = None
+    if regime.known is not None:
+        done = (
+            "training examples are copied with histories cut up to as much earlier than their anchors; validation and "
+            "test see histories as stale as the prediction's; how stale one is, is a feature"
+        )
+    tables = ", ".join(f"{t.table} {t.days:,.0f} ({t.usual_days:,.0f})" for t in regime.tables)
+    stale = f"days since the newest row at the anchor (usual ones in brackets): {tables}"
+    return [
+        ("regime", f"{regime.kind}: {regime.why}"),
+        ("so that", done),
+        ("staleness", stale if regime.kind == "frozen" else None),
+    ]
+
+
+def _anchors(plan: Plan) -> list[str]:
+    split = plan.split
     lines = _facts(
         [
             ("split", SPLIT_KINDS.get(split.kind, split.kind)),
             ("predicted at", _when(split.prediction)),
+            *_regime(plan),
             ("width, step", f"{split.width_text}, {split.step_text}" if split.width_text else None),
             (
                 "lags",

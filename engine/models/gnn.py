@@ -85,7 +85,7 @@ class FittedGnn:
         with computing(0):
             for index in chunks_by_anchor(inputs.seeds.anchors, PREDICT_BATCH):
                 seeds = inputs.seeds.take(index)
-                trees = sample(inputs.graph, seeds.rows, seeds.anchors, self.neighbors)
+                trees = sample(inputs.graph, seeds.rows, seeds.seen, self.neighbors)
                 out[index] = run(self.module, trees, readers, features[index], roots=roots)
         return out
 
@@ -141,7 +141,7 @@ class Gnn:
         readers = bind_readers(encoders, graph)
         seeds = inputs.seeds
         probe = spread_over(train, PROBE)
-        trees = sample(graph, seeds.rows[probe], seeds.anchors[probe], neighbors)
+        trees = sample(graph, seeds.rows[probe], seeds.seen[probe], neighbors)
         visited = sum(len(block) for block in trees.blocks) / len(probe) + 8
         work = plan.budget_seconds * WORK * 64 / max(plan.hidden, 16) / visited
         train = spread_over(train, int(min(plan.max_examples, max(work / MIN_EPOCHS, 512))))
@@ -160,7 +160,7 @@ class Gnn:
 
             def loss(index: NDArray[np.int64]) -> Any:
                 batch = known.seeds.take(index)
-                drawn = sample(graph, batch.rows, batch.anchors, neighbors)
+                drawn = sample(graph, batch.rows, batch.seen, neighbors)
                 out = outputs_of(module, drawn, readers, features[index])
                 return loss_of(target, out, encode_labels(target, learn.labels, index))
 
@@ -214,7 +214,7 @@ class ContinuedGnn:
 
             def loss(index: NDArray[np.int64]) -> Any:
                 batch = known.seeds.take(index)
-                drawn = sample(problem.inputs.graph, batch.rows, batch.anchors, fitted.neighbors)
+                drawn = sample(problem.inputs.graph, batch.rows, batch.seen, fitted.neighbors)
                 out = outputs_of(fitted.module, drawn, readers, features[index])
                 return loss_of(fitted.target, out, encode_labels(fitted.target, learn.labels, index))
 

@@ -136,7 +136,7 @@ class FittedTowers:
         with computing(0), torch.no_grad():
             for index in chunks_of_one_anchor(inputs.seeds.anchors, PREDICT_BATCH):
                 seeds = inputs.seeds.take(index)
-                trees = sample(inputs.graph, seeds.rows, seeds.anchors, self.neighbors)
+                trees = sample(inputs.graph, seeds.rows, seeds.seen, self.neighbors)
                 root, met = self.module.network(collate(trees, readers)), view.met(trees)
                 codes, place = np.unique(met.items, return_inverse=True)
                 vectors = self.module.items(*view.read(codes, int(seeds.anchors[0])))
@@ -284,7 +284,7 @@ def fit_two_tower(
     features = scaler.encode(known.features, known.lags)
     vocabulary = _vocabulary(items, answers)
     probe = spread_over(train_index, PROBE)
-    unit = typical_age(sample(graph, seeds.rows[probe], seeds.anchors[probe], neighbors))
+    unit = typical_age(sample(graph, seeds.rows[probe], seeds.seen[probe], neighbors))
     epochs = max(1, min(plan.epochs, max(3, MAX_WORK // len(train_index))))
     schedule = schedule_of(epochs, len(train_index), plan.seed)
     with computing(plan.seed):
@@ -301,7 +301,7 @@ def fit_two_tower(
             anchor = int(batch.anchors[0])
             codes, chance = drawing.draw(anchor, np.unique(part.values))
             chances = np.ones(len(codes)) if chance == 1.0 else 1 - (1 - chance) * _unseen(share[codes], len(index))
-            trees = sample(graph, batch.rows, batch.anchors, neighbors)
+            trees = sample(graph, batch.rows, batch.seen, neighbors)
             root = module.network(collate(trees, readers))
             met = view.met(trees)
             together = np.union1d(codes, met.items)

@@ -1,0 +1,245 @@
+"""The regime: whether the data reaches what is predicted, and training on histories as stale as the prediction's."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_graphs import DAY, make_edge, without_later
+from fake_graphs import shop as fake_shop
+from shops import seed_shop
+
+import pql
+from pql.engine.anchors import to_datetime
+from pql.engine.examples import BEYOND, TRAIN, VALID, Seeds
+from pql.engine.features import STALENESS, fit_features
+from pql.engine.plan import Regime
+from pql.engine.regime import COPIES, at_prediction, imitable, is_met, known_times, natural_gap, regime_of, staled
+from pql.engine.regime import staled_freely as freely
+from pql.engine.sample import sample
+from pql.language.catalog import Link
+from pql.language.options import Duration
+
+TEN = Duration(10, "days")
+FROZEN = Regime(kind="frozen", known=100 * DAY, low=35 * DAY, high=35 * DAY)
+
+
+def graph():
+    """The fake shop with a declared link behind every edge type."""
+    made = fake_shop()
+    edges = tuple(
+        replace(e, link=Link(made.nodes[e.child].name, (e.name,), made.nodes[e.parent].name, ("id",)))
+        for e in made.edges
+    )
+    return replace(made, edges=edges)
+
+
+def seeds(n: int = 40, seed: int = 0) -> Seeds:
+    rng = np.random.default_rng(seed)
+    return Seeds(rng.integers(0, 200, n), rng.integers(20, 30, n) * 10 * DAY)
+
+
+# ---------------------------------------------------------------- which regime
+
+
+def test_the_natural_gap_is_what_the_newest_row_is_old_at_99_of_100_moments():
+    daily = np.arange(0, 1000) * DAY
+    assert natural_gap(daily) == DAY
+    weekdays = np.array([d for d in range(1000) if d % 7 < 5]) * DAY
+    assert 2 * DAY < natural_gap(weekdays) <= 3 * DAY
+    once = np.concatenate([daily, daily + 1005 * DAY])  # one pause of 6 days in 2,000 is no habit
+    assert natural_gap(once) < 2 * DAY
+
+
+def test_data_that_reach_the_anchor_up_to_a_usual_pause_are_as_of():
+    regime = regime_of([102 * DAY], {"orders": 100 * DAY}, {"orders": 3 * DAY})
+    assert (regime.kind, regime.known) == ("as-of", None)
+    assert "no more than usual" in regime.why
+
+
+def test_data_that_end_earlier_than_that_are_frozen_and_the_reason_says_by_how_much():
+    regime = regime_of([110 * DAY, 150 * DAY], {"orders": 100 * DAY, "visits": 90 * DAY}, {"orders": 3 * DAY})
+    assert (regime.kind, regime.known) == ("frozen", 100 * DAY)
+    assert (regime.low, regime.high) == (10 * DAY, 50 * DAY)
+    assert [(t.table, t.days) for t in regime.tables] == [("orders", 50.0), ("visits", 60.0)]
+    assert "10 days to 50 days" in regime.why
+
+
+def test_the_freshest_table_decides_for_the_whole_database():
+    regime = regime_of([110 * DAY], {"orders": 50 * DAY, "visits": 110 * DAY}, {"orders": DAY})
+    assert regime.kind == "as-of"
+
+
+def test_no_more_staleness_is_imitated_than_the_data_is_long():
+    assert imitable(FROZEN, 0, 100 * DAY, TEN) == FROZEN
+    assert imitable(FROZEN, 0, 40 * DAY, TEN).high == 30 * DAY
+    assert imitable(FROZEN, 0, 15 * DAY, TEN).known is None
+
+
+# ---------------------------------------------------------------- copies
+
+
+def test_histories_end_a_whole_number_of_widths_after_the_stalest():
+    assert known_times(200 * DAY, FROZEN, TEN) == tuple(d * DAY for d in (165, 175, 185, 195))
+    assert known_times(200 * DAY, Regime(), TEN) == (200 * DAY,)
+
+
+def test_training_examples_are_copied_and_those_of_validation_are_as_stale_as_the_prediction():
+    given = seeds()
+    split = np.where(np.arange(len(given)) < 30, TRAIN, VALID).astype(np.int8)
+    found, source, code = staled(given, split, FROZEN, TEN, 0)
+    assert len(found) == COPIES * len(given)
+    assert np.array_equal(found.rows, given.rows[source])
+    stale = found.anchors - found.seen
+    assert set(stale[code == VALID]) == {35 * DAY}
+    assert np.count_nonzero(code == VALID) == 10
+    assert np.count_nonzero(code == BEYOND) == 10 * (COPIES - 1)
+    assert set(stale[code == TRAIN]) == {d * DAY for d in (35, 25, 15, 5)}
+
+
+@pytest.mark.parametrize("way", ["by widths", "freely"])
+def test_a_draw_depends_on_entity_and_anchor_alone(way: str):
+    def cuts(given: Seeds) -> dict[tuple[int, int], list[int]]:
+        split = np.zeros(len(given), np.int8)
+        made = staled(given, split, FROZEN, TEN, 3) if way == "by widths" else freely(given, split, FROZEN, 3, 0)
+        found: dict[tuple[int, int], list[int]] = {}
+        for i, at in enumerate(made[1].tolist()):
+            key = int(given.rows[at]), int(given.anchors[at])
+            found.setdefault(key, []).append(int(made[0].seen[i]))
+        return found
+
+    given = seeds()
+    one = given.take(np.array([7]))
+    key = int(one.rows[0]), int(one.anchors[0])
+    assert cuts(one)[key] == cuts(given)[key][:COPIES]
+
+
+def test_examples_at_any_moments_are_stale_by_all_that_is_asked_and_validation_sees_what_was_before_it():
+    regime = Regime(kind="frozen", known=400 * DAY, low=10 * DAY, high=90 * DAY)
+    given = Seeds(np.arange(100), np.arange(200, 300) * DAY)
+    split = np.where(np.arange(100) < 60, TRAIN, VALID).astype(np.int8)
+    found, _, code = freely(given, split, regime, 0, 260 * DAY)
+    stale = (found.anchors - found.seen)[code == TRAIN] / DAY
+    assert 10 <= stale.min() < 12
+    assert 88 < stale.max() <= 90
+    assert set(found.seen[code == VALID]) == {250 * DAY}
+
+
+def test_nothing_is_copied_in_the_as_of_regime():
+    given = seeds()
+    found, source, code = staled(given, np.zeros(40, np.int8), Regime(), TEN, 0)
+    assert found is given
+    assert np.array_equal(source, np.arange(40))
+    assert not code.any()
+
+
+def test_a_copy_in_which_nothing_is_known_of_the_entity_is_no_example():
+    made = graph()
+    first = made.edges[0].times[made.edges[0].indptr[:-1].clip(max=len(made.edges[0].times) - 1)]
+    has = np.diff(made.edges[0].indptr) > 0
+    rows = np.flatnonzero(has)[:5]
+    before, after = Seeds(rows, first[rows] + DAY, first[rows] - 1), Seeds(rows, first[rows] + DAY, first[rows])
+    assert not is_met(made, before, first_seen=True).any()
+    assert is_met(made, after, first_seen=True).all()
+    assert is_met(made, before, first_seen=False).all()
+
+
+# ---------------------------------------------------------------- leaks
+
+
+@pytest.mark.parametrize("scramble", [None, 1])
+def test_no_row_after_what_a_seed_sees_reaches_its_features(scramble: int | None):
+    made, known = graph(), 150 * DAY
+    spec = fit_features(made, cut=known, horizon=30 * DAY, stale_days=60.0)
+    given = Seeds(np.arange(200), np.full(200, 200 * DAY), np.full(200, known))
+    changed = without_later(made, known, scramble=scramble)
+    found = spec.compute(made, given).values.tobytes()
+    assert found == spec.compute(changed, given).values.tobytes()
+    assert found != spec.compute(made, Seeds(given.rows, given.anchors)).values.tobytes()
+
+
+@pytest.mark.parametrize("scramble", [None, 1])
+def test_no_row_after_what_a_seed_sees_is_sampled(scramble: int | None):
+    made, known = graph(), 150 * DAY
+    given = Seeds(np.arange(200), np.full(200, 200 * DAY), np.full(200, known))
+    changed = without_later(made, known, scramble=scramble)
+    there, gone = (sample(g, given.rows, given.seen, (4, 4)) for g in (made, changed))
+    for a, b in zip(there.blocks, gone.blocks, strict=True):
+        assert np.array_equal(a.times, b.times)
+        assert (a.times <= known).all()
+
+
+def test_a_moment_in_a_column_later_than_what_is_seen_is_unknown():
+    made = graph()
+    spec = fit_features(made, cut=400 * DAY, horizon=30 * DAY)
+    row = np.array([0])
+    born = int(made.nodes[0].column("born").data[0])
+    at = spec.names.index("days since users.born")
+    fresh, early = Seeds(row, np.array([born + DAY])), Seeds(row, np.array([born + DAY]), np.array([born - DAY]))
+    assert spec.compute(made, fresh).values[0, at] == 1
+    assert np.isnan(spec.compute(made, early).values[0, at])
+
+
+def test_how_stale_a_history_is_is_a_feature_no_larger_than_in_training():
+    made = graph()
+    spec = fit_features(made, cut=150 * DAY, horizon=30 * DAY, stale_days=30.0)
+    given = Seeds(np.array([1, 1, 1]), np.full(3, 200 * DAY), np.array([200, 180, 100]) * DAY)
+    found = spec.compute(made, given)
+    assert found.names[-1] == STALENESS[0]
+    assert found.values[:, -1].tolist() == [0, 20, 30]
+
+
+def test_seeds_of_a_prediction_see_what_the_data_holds():
+    given = Seeds(np.array([0]), np.array([135 * DAY]))
+    assert at_prediction(given, FROZEN).seen.tolist() == [100 * DAY]
+    assert at_prediction(given, Regime()) is given
+
+
+def test_a_later_row_moves_the_edge_of_no_stale_history():
+    nodes = graph().nodes
+    edge = make_edge(nodes, "orders.user", 1, 0, np.zeros(len(nodes[1].time), np.int32))
+    alone = replace(graph(), edges=(replace(edge, link=Link("orders", ("u",), "users", ("id",))),))
+    spec = fit_features(alone, cut=100 * DAY, horizon=10 * DAY)
+    stale = spec.compute(alone, Seeds(np.array([0]), np.array([300 * DAY]), np.array([100 * DAY])))
+    fresh = spec.compute(alone, Seeds(np.array([0]), np.array([100 * DAY])))
+    counts = [i for i, name in enumerate(stale.names) if name.startswith("COUNT(orders")]
+    assert stale.values[0, counts].tolist() == fresh.values[0, counts].tolist()
+
+
+# ---------------------------------------------------------------- end to end
+
+QUESTION = "PREDICT COUNT(orders.*, 0, 10, days) FOR EACH customers.customer_id WITH (model = boosted, cache = off)"
+
+
+@pytest.fixture
+def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PQL_HOME", str(tmp_path / "home"))
+    with pql.connect(seed_shop()) as session:
+        yield session
+
+
+def ends(db: pql.Session) -> dt.datetime:
+    """When the data of the shop end."""
+    return to_datetime(db.explain(QUESTION).plan.split.prediction)
+
+
+def test_a_date_beyond_the_data_makes_the_regime_frozen_and_explain_says_so(db: pql.Session):
+    last = ends(db)
+    assert db.explain(QUESTION).plan.regime.kind == "as-of"
+    explained = db.explain(QUESTION, as_of=last + dt.timedelta(days=35))
+    regime = explained.plan.regime
+    assert (regime.kind, round(regime.high / DAY)) == ("frozen", 35)
+    assert "frozen: the data ends" in str(explained)
+    assert "as stale as the prediction's" in str(explained)
+
+
+def test_a_model_of_the_frozen_regime_is_measured_and_answers_in_it(db: pql.Session):
+    last = ends(db)
+    result = db.predict(QUESTION, as_of=last + dt.timedelta(days=35))
+    assert len(result) > 50
+    assert result.metrics.value("boosted", "test", "mae") > 0
+    again = db.predict(QUESTION, as_of=last + dt.timedelta(days=35))
+    assert result.to_arrow_table().equals(again.to_arrow_table())
