@@ -28,7 +28,9 @@ from pql.engine.plan import (
     Plan,
     PlannedColumn,
     PlannedTable,
+    Regime,
     Split,
+    Staleness,
     Task,
 )
 from pql.explain import PARTS, Explanation, explain, explain_json
@@ -113,6 +115,7 @@ PLAN = Plan(
     model=ModelPlan("auto", ("boosted", "gnn"), ("rate",), 5, 64, 2, 200_000, True, 17, 2, 60.0, "about 9 s"),
     output=Output(("customer_id",), ("customer_id", "anchor", "gone"), "highest probability first", alias="gone"),
     eligibility="rows of customers seen in some linked table by the anchor",
+    regime=Regime(tables=(Staleness("orders", 130 * DAY, 0.0, 2.0),), why="the data reaches the prediction anchor"),
     warnings=("memberships: facts without a clock",),
 )
 COUNTS = (
