@@ -8,18 +8,19 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pql.engine.evaluate import each_anchor
 from pql.engine.events import Events
 from pql.engine.examples import TEST, TRAIN, VALID, Examples, Ragged
 from pql.engine.graph import TemporalGraph
 from pql.engine.interactions import Interactions, interactions_of, item_values, mean_horizon
+from pql.engine.judged import Judged
 from pql.engine.models.ranker import OBJECTIVES, Ranker, RankerCheck, RankerRows, columns_of, fit_ranker
 from pql.engine.pair_history import history_at
 from pql.engine.pair_models import PAIR_MODELS, PairModel, made_at
 from pql.engine.plan import ModelPlan, Plan
 from pql.engine.rank_blocks import Block, block_of, check_of, collect, judge
-from pql.engine.rank_choice import BOOSTED, JOINT, SIMPLE, Judged, choose_weights, ranking_table
+from pql.engine.rank_choice import BOOSTED, JOINT, SIMPLE, choose_weights
 from pql.engine.rank_odds import Odds, Sample, fit_odds, odds_rows
+from pql.engine.rank_report import ranking_table
 from pql.engine.rank_rules import Rules
 from pql.engine.rank_scoring import (
     NETWORK_FEATURES,
@@ -180,7 +181,6 @@ def fit_ranking(
             checked = []
 
     judged: dict[int, Judged] = {}
-    apart: dict[str, Judged] = {}
     kept_rows = rows if model.refit and rankers else None
     hurry = MAX_HURRIED if events.stopped else work.measured
     try:
@@ -192,15 +192,12 @@ def fit_ranking(
             moments.clear()
             if len(examples.where(TEST)):
                 judged[TEST] = judge(blocks(_spread(examples.where(TEST), hurry)), rankers, model, kept_rows)
-            for split, at in each_anchor(examples):
-                moments.clear()
-                apart[split] = judge(blocks(_spread(at, hurry)), rankers, model, None)
     except KeyboardInterrupt:
         _cut_short(events, notes, "Stopped while the members were being measured.")
     moments.clear()
     members = [*rankers, *(m for m in wants if m != BOOSTED)] or list(SIMPLE)
     weights = choose_weights(judged.get(VALID), members, k, notes)
-    table = ranking_table({**{_SPLITS[s]: j for s, j in judged.items()}, **apart}, weights, k)
+    table = ranking_table({_SPLITS[s]: j for s, j in judged.items()}, weights, k)
     name = "blend" if sum(w > 0 for w in weights.values()) > 1 else max(weights, key=lambda m: weights[m])
     kept = next((r for n, r in rankers.items() if weights[n] > 0), None)
     odds: Odds | None = None

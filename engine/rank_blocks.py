@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from pql.engine.candidates import candidate_recall
 from pql.engine.examples import Examples, Ragged
+from pql.engine.judged import Judged
 from pql.engine.models.ranker import Ranker, RankerCheck, RankerRows
 from pql.engine.pair_history import locate
 from pql.engine.plan import ModelPlan
-from pql.engine.rank_choice import Judged
 from pql.engine.rank_rules import Cap
 from pql.engine.rank_scoring import BATCH, Described, Moment, describe, ranker_scores, training_rows
 
@@ -70,6 +70,8 @@ def judge(
 ) -> Judged:
     """Score all pairs of a split with every member; with `rows`, keep training pairs for the refit as well."""
     owner, items, met, truths, truth_met, recalls, activity = [], [], [], [], [], [], []
+    entities: list[NDArray[np.int64]] = []
+    anchors, past = list(entities), list(entities)
     scores: dict[str, list[NDArray[np.float64]]] = {}
     caps: list[Cap | None] = []
     n = 0
@@ -85,6 +87,9 @@ def judge(
         items.append(candidates.items)
         met.append(block.described.met)
         activity.append(block.described.activity)
+        entities.append(block.entities)
+        anchors.append(np.full(len(block.entities), history.anchor, dtype=np.int64))
+        past.append(history.entity_count[block.entities].astype(np.int64))
         truths.append(block.truth)
         of = np.repeat(block.entities, np.diff(block.truth.offsets))
         truth_met.append(history.find(of, block.truth.values)[1])
@@ -104,6 +109,9 @@ def judge(
         float(np.nansum(recalls) / max(1, n)),
         _one_cap(caps),
         np.concatenate(activity),
+        np.concatenate(entities),
+        np.concatenate(anchors),
+        np.concatenate(past),
     )
 
 

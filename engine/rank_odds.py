@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pql.engine.calibrate import best_threshold, sigmoid
+from pql.engine.judged import Judged
 from pql.engine.metrics import MetricRow, measure
 from pql.engine.models.base import State
 from pql.engine.pair_history import locate
-from pql.engine.rank_choice import RANKERS, SIMPLE, Judged
+from pql.engine.rank_choice import RANKERS, SIMPLE
 from pql.engine.rank_scoring import blended, rank_within
 
 Floats = NDArray[np.float64]

@@ -10,13 +10,15 @@ from rankings import ANCHORS, HORIZON, examples_of, model, world
 from pql.engine.events import Events
 from pql.engine.examples import TEST, TRAIN, VALID, Seeds
 from pql.engine.interactions import ItemTable, make_interactions
+from pql.engine.judged import Judged
 from pql.engine.models.popularity import popularity_scores
 from pql.engine.models.ranker import RankerRows, columns_of, top_lists
 from pql.engine.models.repeat import repeat_scores
 from pql.engine.pair_history import history_at, popular_order
 from pql.engine.rank import TrainedRanker, fit_ranking
 from pql.engine.rank_answer import rank_items
-from pql.engine.rank_choice import Judged, choose_weights
+from pql.engine.rank_choice import choose_weights
+from pql.engine.rank_report import ranking_table
 from pql.language.errors import PqlError
 
 K = 5
@@ -212,3 +214,29 @@ def test_a_member_that_adds_nothing_is_said_to_have_weight_nought():
     notes: list[str] = []
     assert choose_weights(judged, ["boosted", "gnn", "repeat"], 1, notes) == {"boosted": 1.0, "gnn": 0.0, "repeat": 0.0}
     assert notes == ["gnn has weight nought on validation: it adds nothing to the blend."]
+
+
+def test_a_ranking_is_reported_with_intervals_and_by_how_much_past_there_was():
+    from pql.engine.examples import Ragged
+
+    n = 60
+    owner, items = np.repeat(np.arange(n), 3), np.tile([0, 1, 2], n)
+    truth = Ragged(np.arange(n + 1), np.arange(n) % 2)  # every other example wants item 0, the rest item 1
+    good = np.where(items == np.repeat(np.arange(n) % 2, 3), 2.0, 1.0)
+    judged = Judged(
+        n, owner, items, np.zeros(3 * n, bool), truth, np.zeros(n, bool),
+        {"boosted": good, "repeat": np.tile([3.0, 2.0, 1.0], n), "popularity": np.tile([1.0, 2.0, 3.0], n)}, 1.0,
+        entities=np.arange(n), anchors=np.where(np.arange(n) < 20, 0, 86_400_000_000), past=np.arange(n) % 8,
+    )  # fmt: skip
+    table = ranking_table({"test": judged}, {"boosted": 1.0}, 1)
+    test = {row.model: row for row in table.rows if row.split == "test" and row.metric == "map@1"}
+    assert (test["boosted"].value, test["repeat"].value, test["popularity"].value) == (1.0, 0.5, 0.0)
+    assert test["repeat"].low is not None
+    assert test["repeat"].low < 0.5 < test["repeat"].high
+    assert {d.rival for d in table.differences} == {"repeat", "popularity"}
+    assert not any(d.is_noise() for d in table.differences)
+    counted = {row.split: row.n for row in table.rows if row.model == "boosted" and row.metric == "map@1"}
+    assert counted == {
+        "test": 60, "test 1970-01-01": 20, "test 1970-01-02": 40,
+        "test, no past rows": 8, "test, 1-5 past rows": 38, "test, > 5 past rows": 14,
+    }  # fmt: skip
