@@ -25,6 +25,7 @@ class Answers:
 ANSWERS: dict[str, Answers] = {
     "boosted": Answers(_TRAINED, timeless=True),
     "gnn": Answers(_TRAINED, timeless=True),
+    "instant": Answers(_NUMERIC | {TaskKind.MULTICLASS, TaskKind.MULTILABEL}, timeless=True),
     "rate": Answers(
         frozenset({TaskKind.BINARY, TaskKind.MULTICLASS, TaskKind.MULTILABEL, TaskKind.TIME_TO_EVENT}), timeless=True
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from pql.engine.bounds import bounds_of, rows_for
+from pql.engine.context import MOST_CONTEXT, MOST_JUDGED
 from pql.engine.model_tasks import member_called
 from pql.engine.plan import GraphPlan, ModelPlan, Split
 from pql.engine.planned_graph import AMPLE_BUDGET
@@ -16,6 +17,7 @@ GNN_EXAMPLES_PER_SECOND = 14_000
 FEATURE_EXAMPLES_PER_SECOND = 60_000
 FEATURE_ROWS_PER_SECOND = 1_500_000
 BOOSTED_EXAMPLES_PER_SECOND = 25_000
+INSTANT_SECONDS = 0.4  # of a thousand rows, fitted twice
 BOUNDS_EXAMPLES_PER_SECOND = 1_500  # of a dozen sets of quantile trees, fitted twice
 LABEL_ROWS_PER_SECOND = 2_000_000
 RANKED_EXAMPLES_PER_SECOND = 1_500
@@ -111,6 +113,11 @@ def _estimate(query: BoundQuery, members: tuple[str, ...], examples: int, epochs
     }
     if "boosted" in members:
         seconds["boosted"] = examples / BOOSTED_EXAMPLES_PER_SECOND
+    if "instant" in members:
+        seconds["instant"] = INSTANT_SECONDS
+        if members == ("instant",):
+            examples = min(examples, 2 * MOST_CONTEXT + 2 * MOST_JUDGED)
+            seconds["graph and features"] = read / FEATURE_ROWS_PER_SECOND + examples / FEATURE_EXAMPLES_PER_SECOND
     if "gnn" in members:
         seconds["gnn"] = examples * epochs / GNN_EXAMPLES_PER_SECOND
     if bounds_of(query):

@@ -19,9 +19,11 @@ from pql.engine.plan import Plan
 from pql.engine.targets import MOST_CLASSES, split_of
 from pql.engine.trained_ranker import TrainedRanker
 from pql.language.bound import BoundAggregate, TaskKind
+from pql.language.errors import PqlError
 
 MOST_SHOWN = 20  # classes of RETURN DISTRIBUTION
 _AS_RANKED = {"rate": "popularity", "last_window": "repeat"}  # what the simple models are where classes are ranked
+NOT_RANKING = ("instant",)
 _NAMES = {"map@1": "accuracy", "mrr": "mrr"}
 
 
@@ -36,7 +38,14 @@ def has_too_many_classes(labels: LabelTable, plan: Plan) -> bool:
 
 
 def as_ranking(plan: Plan, k: int = 1) -> Plan:
-    """The same question as a ranking of the `k` likeliest classes."""
+    """The same question as a ranking of the `k` likeliest classes. Raises `model_not_for_task` of models of few."""
+    if plan.model.name in NOT_RANKING:
+        raise PqlError(
+            "model_not_for_task",
+            f"The model {plan.model.name} tells at most {MOST_CLASSES:,} classes apart; this target has more.",
+            span=plan.query.syntax.target.span,
+            hint="For this target: auto, blend, boosted, gnn, rate, last_window.",
+        )
     task = replace(plan.task, kind=TaskKind.RANKING, head="ranking", loss="pairwise", metric="map", top_k=k)
     model = replace(plan.model, name=_AS_RANKED.get(plan.model.name, plan.model.name))
     return replace(plan, task=task, model=model, query=replace(plan.query, task=TaskKind.RANKING, top_k=k))

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pql.engine.anchors import completes_at
+from pql.engine.bounds import bounds_of
 from pql.engine.calibrate import Calibration, best_threshold, fit_calibration
 from pql.engine.cold_start import past_rows
+from pql.engine.context import judged, read_rows
 from pql.engine.enough import too_little, with_validation, within_budget
 from pql.engine.evaluate import choosing_metric, metrics_table, of_totals
 from pql.engine.events import Events
@@ -19,10 +21,11 @@ from pql.engine.feature_paths import TOP_SHARES
 from pql.engine.features import FeatureSpec, fit_features
 from pql.engine.graph import ALWAYS, NEVER, TemporalGraph
 from pql.engine.metrics import LOWER_IS_BETTER, MetricsTable, measure
-from pql.engine.models.base import Fitted, Inputs, Model, Problem
+from pql.engine.models.base import FeatureMatrix, Fitted, Inputs, Model, Problem
 from pql.engine.models.baselines import TASKS as BASELINES
 from pql.engine.models.blend import combine, fit_weights
 from pql.engine.models.boosted import BoostedFitted
+from pql.engine.models.instant import InstantFitted
 from pql.engine.plan import US_PER_DAY, Plan
 from pql.engine.planned_graph import columns_read, masked_columns
 from pql.engine.planner import future_windows
@@ -109,16 +112,20 @@ def train(
     notes: list[str] = []
     examples = within_budget(examples, plan.model.max_examples, notes)
     examples = with_validation(kind, examples, plan.model.seed, notes)
+    if _reads_few(plan):
+        examples = judged(examples, notes)
     metric = choosing_metric(kind, plan.task.metric)
     names = () if examples.steps is None else useful_names(examples.steps, plan)
     job = _Job(plan, graph, examples, class_count(classes), kind, metric, events, notes, names, judge)
-    first, models = _choose(job)
+    first, models, problem = _choose(job)
     if not plan.model.refit:
         return first
     if events.stopped:
         return _told(first, "Stopped before the refit on all labelled anchors.")
     try:
-        return _refit(job if again is None else replace(job, examples=again), first, models)
+        if again is not None:
+            return _refit(replace(job, examples=again), first, models, None)
+        return _refit(job, first, models, problem)
     except KeyboardInterrupt:
         if events.insisted:
             raise
@@ -126,8 +133,8 @@ def train(
         return _told(first, STOPPED)
 
 
-def _choose(job: _Job) -> tuple[TrainedModel, list[Model]]:
-    """Fit on TRAIN, choose on VALID, measure on TEST: the model, and how its members were made."""
+def _choose(job: _Job) -> tuple[TrainedModel, list[Model], Problem]:
+    """Fit on TRAIN, choose on VALID, measure on TEST: the model, how its members were made, and from what."""
     kind, metric, examples = job.kind, job.metric, job.examples
     cut = _cut(job.plan, examples)
     with job.events.stage("features"):
@@ -206,7 +213,7 @@ def _choose(job: _Job) -> tuple[TrainedModel, list[Model]]:
         )
     trained = replace(trained, metrics=table)
     trained = with_spread(trained, job.plan, problem, look, measured, constant=bool(too_little(kind, examples)))
-    return trained, [members.models[i] for i in kept]
+    return trained, [members.models[i] for i in kept], problem
 
 
 def _fit_baselines(job: _Job, problem: Problem, inputs: Inputs) -> _Contestants:
@@ -262,15 +269,18 @@ def _fit_members(job: _Job, problem: Problem, inputs: Inputs) -> _Contestants:
     return found
 
 
-def _refit(job: _Job, first: TrainedModel, models: Sequence[Model]) -> TrainedModel:
-    """The same members once more on all labelled examples, as long as the first fit found good."""
+def _refit(job: _Job, first: TrainedModel, models: Sequence[Model], problem: Problem | None) -> TrainedModel:
+    """The same members once more on all labelled examples, as long as the first fit found good.
+
+    `problem`: that of the first fit, where the examples are the same.
+    """
     examples = job.examples
     everything = np.arange(len(examples), dtype=np.int64)
     cut = max(_cut(job.plan, examples), int(examples.seeds.anchors.max()))
     growth = min(MOST_GROWTH, len(examples) / max(1, len(examples.where(TRAIN))))
     members: list[Fitted] = []
     with job.events.stage("refit", f"{len(examples):,} examples"):
-        problem = _problem(job, cut, first.spec)
+        problem = _problem(job, cut, first.spec) if problem is None else replace(problem, cut=cut)
         for model, fitted in zip(models, first.members, strict=True):
             rounds = getattr(fitted, "rounds", None)
             if isinstance(fitted, BoostedFitted):
@@ -312,7 +322,10 @@ def _spec(plan: Plan, graph: TemporalGraph, examples: Examples, cut: int) -> Fea
 
 def _problem(job: _Job, cut: int, spec: FeatureSpec) -> Problem:
     examples = job.examples
-    features = compute_stacked(spec, job.graph, examples.seeds, examples.lags, examples.steps, job.step_names)
+    if _reads_few(job.plan):
+        features = _features_of_few(job, spec)
+    else:
+        features = compute_stacked(spec, job.graph, examples.seeds, examples.lags, examples.steps, job.step_names)
     return Problem(
         task=job.plan.task,
         plan=job.plan.model,
@@ -325,6 +338,22 @@ def _problem(job: _Job, cut: int, spec: FeatureSpec) -> Problem:
         neighbors=job.plan.graph.neighbors,
         events=job.events,
     )
+
+
+def _reads_few(plan: Plan) -> bool:
+    """True where all that is fitted learns from a thousand rows: then the features of others aren't computed."""
+    return plan.model.members == ("instant",) and not bounds_of(plan.query)
+
+
+def _features_of_few(job: _Job, spec: FeatureSpec) -> FeatureMatrix:
+    """The features of the examples that are read; nothing (NaN) of others."""
+    examples = job.examples
+    at = read_rows(examples, job.kind)
+    some = examples.take(at)
+    found = compute_stacked(spec, job.graph, some.seeds, some.lags, some.steps, job.step_names)
+    values = np.full((len(examples), found.values.shape[1]), np.nan, dtype=np.float32)
+    values[at] = found.values
+    return FeatureMatrix(found.names, values, found.categorical)
 
 
 def history_width(plan: Plan, graph: TemporalGraph, cut: int) -> int:
@@ -388,6 +417,8 @@ def _limits(kind: str, examples: Examples, at: Ints) -> tuple[float, float]:
 
 def _importance(members: Sequence[Fitted]) -> tuple[tuple[str, float], ...]:
     for fitted in members:
+        if isinstance(fitted, InstantFitted) and fitted.parts:
+            return tuple((name, round(share, 6)) for name, share in fitted.shares()[:50])
         if isinstance(fitted, BoostedFitted) and fitted.importance.sum() > 0:
             share = fitted.importance / fitted.importance.sum()
             order = np.argsort(-share, kind="stable")[:50]

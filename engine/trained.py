@@ -112,6 +112,10 @@ def model_called(name: str) -> Model:
         from pql.engine.models.gnn import Gnn
 
         return Gnn()
+    if name == "instant":
+        from pql.engine.models.instant import InstantModel
+
+        return InstantModel()
     if name in HAZARDS:
         return HazardModel(name)
     if name in TASKS:
@@ -119,7 +123,7 @@ def model_called(name: str) -> Model:
     raise PqlError(
         "not_supported",
         f"The model {name!r} is not supported for this kind of target.",
-        hint=f"Known models: auto, blend, gnn, boosted, {', '.join(sorted(TASKS))}.",
+        hint=f"Known models: auto, blend, gnn, boosted, instant, {', '.join(sorted(TASKS))}.",
     )
 
 

@@ -37,8 +37,10 @@ TASKS = {
     "clockless": "PREDICT products.category FOR EACH products.product_id",
 }
 MODELS = {
-    "binary": ("auto", "gnn", "boosted", "rate", "last_window", "entity_mean"),
-    "regression": ("auto", "gnn", "boosted", "last_window"),
+    "binary": ("auto", "gnn", "boosted", "instant", "rate", "last_window", "entity_mean"),
+    "regression": ("auto", "gnn", "boosted", "instant", "last_window"),
+    "forecast": ("auto", "instant"),
+    "multiclass": ("auto", "instant"),
     "ranking": ("gnn", "boosted", "popularity", "repeat"),
     "assumed": ("boosted", "entity_mean"),
     "edited": ("gnn", "boosted"),
