@@ -257,7 +257,10 @@ def _part(target: int, inputs: Floats, values: Floats | NDArray[np.bool_]) -> Pa
     size = correlation[chosen] + FLOOR
     size = size / np.sqrt(np.mean(size**2)) if f else size
     scaled = inputs[:, chosen] * size
-    linear = logistic(scaled, values) if values.dtype == bool else ridge(scaled, np.asarray(values, dtype=np.float64))
+    if values.dtype == np.bool_:
+        linear = logistic(scaled, values > 0.5)
+    else:
+        linear = ridge(scaled, np.asarray(values, dtype=np.float64))
     return Part(target, chosen, replace(linear, weights=linear.weights * size))
 
 
