@@ -13,6 +13,7 @@ from pql.engine.examples import TRAIN, VALID, Examples, Seeds
 from pql.engine.graph import NEVER, TemporalGraph
 from pql.engine.own_labels import OwnLabels, completed
 from pql.engine.plan import Plan
+from pql.engine.regime import is_met, staled_freely
 from pql.engine.segments import upper_bound
 from pql.engine.steps import node_rows, numbers
 from pql.engine.targets import Classes, coded_labels, require_variety
@@ -98,12 +99,21 @@ def own_examples(
                 f"no {what} row is left",
                 hint="Give more rows; a training row whose window reaches into validation doesn't count.",
             )
-    values, classes, kept = coded_labels(label, split, plan, graph)
-    lags = np.full((len(joined), 0), np.nan, dtype=np.float32)
-    examples = Examples(joined, values, split, lags)
+    known_labels = None
     if plan.task.kind in LAGGED and plan.split.kind == "own" and horizon is not None:
         known_labels = known_of(joined, numbers(label), horizon)
-        examples = Examples(joined, values, split, lags_of(known_labels, joined, lag_limits(joined, split)))
+    limits = lag_limits(joined, split)
+    if plan.regime.known is not None:
+        valid_from = int(joined.anchors[split == VALID].min())
+        joined, source, split = staled_freely(joined, split, plan.regime, plan.model.seed, valid_from)
+        met = np.flatnonzero(is_met(graph, joined, first_seen=False))
+        joined, split, label = joined.take(met), split[met], label.take(pa.array(source[met]))
+        limits = joined.seen
+    values, classes, kept = coded_labels(label, split, plan, graph)
+    lags = np.full((len(joined), 0), np.nan, dtype=np.float32)
+    if known_labels is not None:
+        lags = lags_of(known_labels, joined, limits)
+    examples = Examples(joined, values, split, lags)
     if not kept.all():
         examples = examples.take(np.flatnonzero(kept))
         notes += [f"{count:,} labels are left out: {reason}." for reason, count in classes.dropped.items()]
@@ -124,7 +134,7 @@ def known_of(seeds: Seeds, values: NDArray[np.float64], horizon: Duration) -> Kn
 def lags_of(known: Known, seeds: Seeds, limits: Ints | None = None) -> NDArray[np.float32]:
     """float32[n, MAX_LAGS]: each entity's labels known by its anchor and by `limits`, latest first; else NaN."""
     rows, ends, values = known
-    until = seeds.anchors if limits is None else np.minimum(seeds.anchors, limits)
+    until = seeds.seen if limits is None else np.minimum(seeds.seen, limits)
     low = np.searchsorted(rows, seeds.rows, side="left").astype(np.int64)
     high = np.searchsorted(rows, seeds.rows, side="right").astype(np.int64)
     stop = upper_bound(ends, low, high, until)

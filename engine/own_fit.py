@@ -21,11 +21,12 @@ from pql.engine.output import Ranked
 from pql.engine.own_examples import divided, known_of, lags_of, own_examples, seeds_of
 from pql.engine.own_labels import OwnLabels, completed, without_copies
 from pql.engine.own_plan import Extent, Question, entity_of, plan_own
-from pql.engine.plan import Plan
+from pql.engine.plan import Plan, Regime
 from pql.engine.rank import TrainedRanker, train_ranking
+from pql.engine.regime import at_prediction, regime_of
 from pql.engine.relations import TIME, relation_sql
 from pql.engine.scoring import item_values
-from pql.engine.statistics import measure
+from pql.engine.statistics import measure, usual_gaps
 from pql.engine.steps import numbers
 from pql.engine.targets import Classes
 from pql.engine.train import TrainedModel, train
@@ -77,11 +78,17 @@ def complete(parts: Sequence[OwnLabels], question: Question, cut: int) -> tuple[
 
 
 def train_own(
-    snapshot: Snapshot, catalog: Catalog, question: Question, parts: Sequence[OwnLabels], events: Events
+    snapshot: Snapshot,
+    catalog: Catalog,
+    question: Question,
+    parts: Sequence[OwnLabels],
+    events: Events,
+    regime: Regime | None = None,
 ) -> OwnModel:
     """Train on the first part and choose on the second; of one part alone, the latest rows validate.
 
-    Nothing later than the last anchor of the parts is read. Raises PqlError as planning and training do.
+    `regime`: of the rows to be predicted, where they are known. Nothing later than the last anchor of the parts is
+    read. Raises PqlError as planning and training do.
     """
     notes: list[str] = []
     plain = []
@@ -101,7 +108,7 @@ def train_own(
     extent = _extent(plain, splits, question, snapshot, catalog)
     with events.stage("read"):
         spans = measure(snapshot, catalog, [table.name for table in catalog.tables], extent.last)
-        plan = plan_own(question, catalog, spans, extent)
+        plan = plan_own(question, catalog, spans, extent, regime)
         history = load(snapshot, catalog, needed_tables(plan), extent.last)
     with events.stage("graph"):
         graph = build_graph(history, plan)
@@ -109,6 +116,19 @@ def train_own(
     history.close()
     trained = _train(plan, graph, examples, classes, events)
     return OwnModel(question, plan, trained, classes, tuple(plain), (*notes, *told, *plan.warnings))
+
+
+def regime_asked(
+    snapshot: Snapshot, catalog: Catalog, question: Question, asked: OwnLabels, until: int | None
+) -> Regime:
+    """Whether the data, read up to `until` (µs), reaches the anchors of the rows to be predicted."""
+    if question.split != "own" or question.kind is TaskKind.RANKING or asked.anchors is None or not len(asked):
+        return Regime()
+    last = int(asked.anchors.max())
+    spans = measure(snapshot, catalog, [t.name for t in catalog.tables if t.clock.kind != "none"], until or last)
+    newest = {name: min(span.newest, last) for name, span in spans.items() if span.newest is not None}
+    gaps = usual_gaps(snapshot, catalog, spans, last)
+    return regime_of([int(asked.anchors.min()), last], newest, gaps)
 
 
 def _train(
@@ -156,7 +176,7 @@ def score_own(
             hint="Name the column that holds the keys with entity_column.",
         )
     anchors = asked.anchors if asked.anchors is not None else np.where(known, seeds.anchors, plan.split.prediction)
-    found = seeds.take(np.flatnonzero(known))
+    found = at_prediction(seeds.take(np.flatnonzero(known)), plan.regime)
     with events.stage("predict"):
         scores = _scores(model, graph, found)
     return Scored(scores, known, anchors, found)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pql.backends.overrides import find_name
-from pql.engine.plan import Anchor, Plan, Split
+from pql.engine.plan import Anchor, Plan, Regime, Split
 from pql.engine.planned_graph import plan_graph
 from pql.engine.planned_model import plan_model
 from pql.engine.planner import plan_output, plan_task
@@ -81,8 +81,11 @@ class Extent:
     width: int | None = None
 
 
-def plan_own(question: Question, catalog: Catalog, spans: Mapping[str, Span], extent: Extent) -> Plan:
-    """Graph, model and output of the question. `spans`: rows of every table at or before the last anchor.
+def plan_own(
+    question: Question, catalog: Catalog, spans: Mapping[str, Span], extent: Extent, regime: Regime | None = None
+) -> Plan:
+    """Graph, model and output of the question. `spans`: rows of every table at or before the last anchor. `regime`:
+    of the rows to be predicted, where they are known.
 
     Raises PqlError `unknown_table`, `unknown_column`, `bad_fit_argument`, `unknown_option`, `bad_option_value`,
     `not_supported`.
@@ -109,6 +112,7 @@ def plan_own(question: Question, catalog: Catalog, spans: Mapping[str, Span], ex
         model=model,
         output=plan_output(query),
         eligibility="the rows of the label table",
+        regime=regime or Regime(),
         warnings=tuple(dict.fromkeys((*query.warnings, *warnings))),
     )
 

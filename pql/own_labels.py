@@ -96,19 +96,24 @@ class FittedLabels:
     def _as_of(
         self, snapshot: Snapshot, rows: OwnLabels, events: Events, cut: int | None
     ) -> tuple[OwnModel, tuple[str, ...]]:
-        """The model, trained anew without the labels that nobody knew at the first moment asked about."""
+        """The model, trained anew without the labels that nobody knew at the first moment asked about, or on histories
+        as stale as those of the rows asked about."""
         from pql.engine.anchors import show_time
-        from pql.engine.own_fit import complete, train_own
+        from pql.engine.own_fit import complete, regime_asked, train_own
 
         if rows.anchors is None or not len(rows):
             return self._model, ()
         first = int(rows.anchors.min())
         first = first if cut is None else min(first, cut)
         parts, late = complete(self._parts, self._model.question, first)
-        if not late:
+        regime = regime_asked(snapshot, self.plan.query.catalog, self._model.question, rows, cut)
+        notes = [f"{late:,} labels were not known at {show_time(first)}, so they are not learnt from."] if late else []
+        if regime.kind == "frozen":
+            notes.append(f"The regime is frozen: {regime.why}. Training and validation read histories as stale.")
+        elif not late:
             return self._model, ()
-        model = train_own(snapshot, self.plan.query.catalog, self._model.question, parts, events)
-        return model, (f"{late:,} labels were not known at {show_time(first)}, so they are not learnt from.",)
+        model = train_own(snapshot, self.plan.query.catalog, self._model.question, parts, events, regime)
+        return model, tuple(notes)
 
     def _scored(self, snapshot: Snapshot, model: OwnModel, rows: OwnLabels, events: Events, cut: int | None) -> Scored:
         from pql.engine.own_fit import score_own

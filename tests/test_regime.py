@@ -6,7 +6,9 @@ import datetime as dt
 from dataclasses import replace
 from pathlib import Path
 
+import label_tables
 import numpy as np
+import pyarrow as pa
 import pytest
 from fake_graphs import DAY, make_edge, without_later
 from fake_graphs import shop as fake_shop
@@ -243,3 +245,30 @@ def test_a_model_of_the_frozen_regime_is_measured_and_answers_in_it(db: pql.Sess
     assert result.metrics.value("boosted", "test", "mae") > 0
     again = db.predict(QUESTION, as_of=last + dt.timedelta(days=35))
     assert result.to_arrow_table().equals(again.to_arrow_table())
+
+
+# ---------------------------------------------------------------- own label tables
+
+
+def test_rows_beyond_the_data_are_learnt_from_histories_as_stale_and_read_nothing_later(tmp_path, monkeypatch):
+    monkeypatch.setenv("PQL_HOME", str(tmp_path / "home"))
+    tables = label_tables.shop()
+    train = label_tables.labels(tables, label_tables.anchors(60, 420), "any")
+    test = label_tables.labels(tables, label_tables.anchors(480, 540), "any").drop_columns(["label"])
+    asked = {"entity": "customers.customer_id", "time": "at", "target": "label", "horizon": "30 days"}
+    until = label_tables.START + dt.timedelta(days=450)
+
+    def ask(source) -> pql.Predictions:
+        with pql.connect(source) as db:
+            return db.fit(train, model="boosted", **asked).predict(test, until=until)
+
+    result = ask(tables)
+    assert result.plan.regime.kind == "frozen"
+    assert "frozen" in " ".join(result.notes)
+    assert result.plan.regime.high > 80 * DAY
+    at = tables["orders"].column("ordered_at").to_numpy()
+    earlier = dict(tables, orders=tables["orders"].filter(pa.array(at <= np.datetime64(until, "us"))))
+    assert ask(earlier).to_arrow_table().equals(result.to_arrow_table())
+    with pql.connect(tables) as db:
+        fresh = db.fit(train, model="boosted", **asked).predict(test)
+    assert fresh.plan.regime.kind == "as-of"
