@@ -61,8 +61,11 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Let go of the data."""
+        """Let go of the data; what is asked afterwards raises PqlError `source_closed`."""
+        from pql.backends.closed import ClosedBackend
+
         self._work.backend.close()
+        self._work.backend = ClosedBackend(self._work.backend.identity)
 
     def stop(self) -> None:
         """End the query that is running in another thread; it keeps the best model so far."""

@@ -205,3 +205,14 @@ def test_the_database_is_never_written(tmp_path: Path, tables) -> None:
     with pql.connect(path) as session:
         session.predict(CHURN)
     assert path.read_bytes() == before
+
+
+def test_a_closed_session_says_so(tables) -> None:
+    session = pql.connect(tables)
+    session.close()
+    session.close()
+    for ask in (session.predict, session.explain, session.sql, session.labels):
+        with pytest.raises(PqlError) as error:
+            ask(CHURN)
+        assert error.value.code == "source_closed"
+        assert "pql.connect" in str(error.value)
