@@ -251,7 +251,7 @@ def _columns(query: BoundQuery, table: Table) -> tuple[tuple[PlannedColumn, ...]
         where = (table.name, column.name)
         if where in ignored_columns(query):
             dropped.append((column.name, "named in IGNORING"))
-        elif where in masked:
+        elif where in masked and not (_has_earlier_rows(query, table) and column.stype in READABLE):
             dropped.append((column.name, "it is what is predicted"))
         elif column.stype not in READABLE or column.type is LogicalType.OTHER:
             dropped.append((column.name, f"a {column.sql_type or column.type.value} column that no encoder reads"))
@@ -264,6 +264,13 @@ def _columns(query: BoundQuery, table: Table) -> tuple[tuple[PlannedColumn, ...]
         else:
             kept.append(PlannedColumn(column.name, column.stype))
     return tuple(kept), tuple(dropped)
+
+
+def _has_earlier_rows(query: BoundQuery, table: Table) -> bool:
+    """True if rows of the entity's table have a time and share parents: then earlier rows' targets are history."""
+    if not query.is_static or table.name != query.entity.table or table.clock.kind not in ("own", "inherited"):
+        return False
+    return bool(query.catalog.links_from(table.name))
 
 
 def _restates_the_clock(table: Table, column: Column) -> bool:

@@ -212,6 +212,8 @@ def test_a_static_target_is_masked_and_split_by_hash_or_time():
     made = planned(target=amount, is_static=True, task=TaskKind.REGRESSION, entity=BoundEntity("orders", ("order_id",)))
     assert made.split.kind == "row_time"
     assert made.split.valid_from < made.split.test_from
+    orders = next(table for table in made.graph.tables if table.name == "orders")
+    assert "amount" in [c.name for c in orders.columns]  # of earlier orders of the same parents
     counted = replace(STATISTICS, borders=(us("2024-06-01"), us("2024-09-01")))
     split = plan(made.query, counted).split
     assert (show_time(split.valid_from), show_time(split.test_from)) == ("2024-06-01", "2024-09-01")
