@@ -17,9 +17,11 @@ from pql.engine.examples import TRAIN, VALID, Examples, Seeds
 from pql.engine.graph import ALWAYS, TemporalGraph
 from pql.engine.history import load, needed_tables
 from pql.engine.key_index import parent_rows
+from pql.engine.models.base import FeatureMatrix, Inputs
 from pql.engine.output import Ranked
 from pql.engine.own_examples import divided, known_of, lags_of, own_examples, seeds_of
-from pql.engine.own_labels import OwnLabels, completed, without_copies
+from pql.engine.own_labels import OwnLabels, completed, known_labels, without_copies
+from pql.engine.own_measured import Measured, measured, measured_ranking, truth_of
 from pql.engine.own_plan import Extent, Question, entity_of, plan_own
 from pql.engine.plan import Plan, Regime
 from pql.engine.rank import TrainedRanker, train_ranking
@@ -141,13 +143,13 @@ def _train(
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """The scores of a table's known rows, in order. `known` bool[n], `anchors` int64[n] of all rows; `truth` as the
-    labels of examples, of the known rows, where the table has them."""
+    """The scores of a table's known rows, in order. `known` bool[n], `anchors` int64[n] of all rows; `measured`: where
+    the table has the truth."""
 
     scores: NDArray[np.float64] | Ranked
     known: NDArray[np.bool_]
     anchors: Ints
-    seeds: Seeds
+    measured: Measured | None = None
 
 
 def score_own(
@@ -179,7 +181,30 @@ def score_own(
     found = at_prediction(seeds.take(np.flatnonzero(known)), plan.regime)
     with events.stage("predict"):
         scores = _scores(model, graph, found)
-    return Scored(scores, known, anchors, found)
+    judged = None
+    if known_labels(asked.label) and known.any():
+        assert asked.label is not None
+        with events.stage("evaluate"):
+            judged = _judged(model, graph, found, scores, asked.label.take(pa.array(np.flatnonzero(known))))
+    return Scored(scores, known, anchors, judged)
+
+
+def _judged(
+    model: OwnModel, graph: TemporalGraph, seeds: Seeds, scores: NDArray[np.float64] | Ranked, label: pa.Array
+) -> Measured | None:
+    plan = model.plan
+    truth, at = truth_of(label, plan, graph, model.classes)
+    if not len(at):
+        return None
+    if isinstance(model.trained, TrainedRanker):
+        return measured_ranking(model.trained, plan, graph, seeds, at, truth)
+    assert not isinstance(scores, Ranked)
+    parts = list(zip(model.parts, _splits(model.parts, model.question), strict=True))
+    examples = own_examples(parts, plan, graph, model.question.horizon)[0]
+    lags = earlier_labels(model, graph, seeds)
+    lags = np.zeros((len(seeds), 0), dtype=np.float32) if lags is None else lags
+    inputs = Inputs(graph, seeds, FeatureMatrix((), np.zeros((len(seeds), 0), dtype=np.float32)), lags)
+    return measured(model.trained, plan, examples, inputs, scores, at, truth)
 
 
 def _scores(model: OwnModel, graph: TemporalGraph, seeds: Seeds) -> NDArray[np.float64] | Ranked:

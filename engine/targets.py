@@ -247,19 +247,19 @@ def coded_labels(
         return numbers(label), Classes(), np.ones(len(label), dtype=bool)
     if kind is TaskKind.MULTICLASS:
         values = _vocabulary(label.filter(pa.array(split == TRAIN)))
-        codes = _codes(label, values)
+        codes = item_codes(label, values)
         kept = codes >= 0
         return np.maximum(codes, 0), Classes(values, None, _dropped("class unseen in training", ~kept)), kept
     if kind is TaskKind.MULTILABEL:
         owners, flat = _flatten(label)
         values = _vocabulary(flat.filter(pa.array(split[owners] == TRAIN)))
-        codes = _codes(flat, values)
+        codes = item_codes(flat, values)
         classes = Classes(values, None, _dropped("class unseen in training", codes < 0))
         return _ragged(owners, codes, len(label)), classes, np.ones(len(label), dtype=bool)
     owners, flat = _flatten(label)
     classes = _items(plan.task.item, flat.filter(pa.array(split[owners] == TRAIN)), graph)
     assert classes.values is not None
-    codes = _codes(flat, classes.values)
+    codes = item_codes(flat, classes.values)
     sets = _ragged(owners, codes, len(label))
     kept = np.diff(sets.offsets) > 0
     dropped = _dropped("item without a row", codes < 0) | _dropped("no known item in the window", ~kept)
@@ -297,7 +297,7 @@ def _vocabulary(values: pa.Array) -> pa.Array:
     return distinct.take(pa.array(order))
 
 
-def _codes(values: pa.Array, vocabulary: pa.Array) -> NDArray[np.int64]:
+def item_codes(values: pa.Array, vocabulary: pa.Array) -> NDArray[np.int64]:
     """int64[n]: the place of each value in the vocabulary, -1 where it isn't there."""
     if pa.types.is_boolean(values.type):
         values, vocabulary = values.cast(pa.int8()), vocabulary.cast(pa.int8())

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pql.engine.metrics import MetricsTable
     from pql.engine.own_fit import OwnModel, Scored
     from pql.engine.own_labels import Columns, OwnLabels
+    from pql.engine.own_measured import Measured
     from pql.engine.own_plan import Question
     from pql.engine.plan import Plan
     from pql.language.catalog import Catalog
@@ -65,6 +66,10 @@ class FittedLabels:
         read, also where anchors are later. Labels that aren't known by the first anchor are not learnt from. Where the
         table has the target, the metrics on it are those of the split `test`. Raises PqlError.
         """
+        return self.answered(test, until=until)[0]
+
+    def answered(self, test: Any, *, until: str | dt.date | None = None) -> tuple[Predictions, Measured | None]:
+        """As `predict`; and what the model and every baseline say of the rows, beside the truth, where it is known."""
         from pql.backends.table_source import read_table
         from pql.engine.own_answer import answer_table
         from pql.engine.own_labels import own_labels
@@ -85,13 +90,14 @@ class FittedLabels:
                 classes=model.classes.values,
                 threshold=getattr(model.trained, "threshold", 0.5),
             )
-        return Predictions(
+        predictions = Predictions(
             table,
-            metrics=model.trained.metrics,
+            metrics=model.trained.metrics if scored.measured is None else scored.measured.table,
             plan=model.plan,
             model=_info(model, events),
             notes=tuple(dict.fromkeys((*notes, *model.notes, *model.trained.notes))),
         )
+        return predictions, scored.measured
 
     def _as_of(
         self, snapshot: Snapshot, rows: OwnLabels, events: Events, cut: int | None

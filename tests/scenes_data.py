@@ -124,6 +124,13 @@ def bad_label_table(place: Path) -> None:
         db.fit(labels, entity="users.user_id", time="at", target="came")
 
 
+def bad_bench_folder(place: Path) -> None:
+    from pql.bench_folder import read_folder
+
+    (place / "rel-shop").mkdir()
+    read_folder(Path("rel-shop"))
+
+
 def bad_fit_argument(place: Path) -> None:
     with pql.connect(clinic()) as db:
         labels = {"user_id": [1, 2], "at": ["2023-03-01", "2023-03-01"], "came": [1, 0]}
@@ -136,6 +143,6 @@ SCENES = {
         no_data, insufficient_history, no_labels, too_few_labels, no_positive_labels, no_negative_labels, one_class,
         too_many_classes, no_examples, no_entities, unknown_entity, no_anchors, incomplete_window,
         no_candidates, too_many_pairs, nothing_to_check,
-        bad_label_table, bad_fit_argument,
+        bad_label_table, bad_fit_argument, bad_bench_folder,
     )
 }  # fmt: skip

@@ -109,6 +109,17 @@ def test_labels_that_were_not_known_are_not_learnt_from(tables, parts) -> None:
     assert len(told) == len(plain)
 
 
+def test_known_truth_is_measured_beside_the_baselines(tables, parts) -> None:
+    train, val, test = parts
+    metrics = fitted(tables, train, val).predict(test).metrics
+    assert metrics.value("boosted", "test", "auroc") > 0.75
+    assert metrics.value("entity_mean", "test", "auroc") > 0.6
+    assert metrics.value("boosted", "valid", "auroc") > 0.75
+    lists = fitted(tables, labels(tables, anchors(90, 420), "items"), items="items.item_id", k=3)
+    metrics = lists.predict(labels(tables, anchors(480, 540), "items")).metrics
+    assert metrics.value("boosted", "test", "map@3") > metrics.value("popularity", "test", "map@3")
+
+
 def test_unknown_keys_keep_their_row(tables, parts) -> None:
     train, val, _ = parts
     result = fitted(tables, train, val).predict({"customer_id": [3, 99999], "at": ["2023-06-01", "2023-06-01"]})
@@ -128,7 +139,7 @@ def test_unknown_keys_keep_their_row(tables, parts) -> None:
         ({"task": "ranking"}, "bad_fit_argument"),
         ({"modell": "boosted"}, "bad_fit_argument"),
         ({"model": "oracle"}, "bad_option_value"),
-        ({"model": "popularity"}, "not_supported"),
+        ({"model": "popularity"}, "model_not_for_task"),
         ({"ignoring": ["orders.nothing"]}, "unknown_column"),
         ({"k": 0}, "bad_fit_argument"),
     ],

@@ -215,6 +215,40 @@ def fmt(file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of sta
         _say(canonical(statement) + ";")
 
 
+@app.command()
+def bench(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder in RelBench's format.")],
+    tasks: Annotated[list[str] | None, typer.Argument(metavar="[TASK]…", help="Some of its tasks; else all.")] = None,
+    regime: Annotated[
+        str | None, typer.Option(help="frozen: the data ends at the split's timestamp (the default); or as-of.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="The option model of WITH.")] = "auto",
+    budget: Annotated[str | None, typer.Option(help="The option budget of WITH.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, max=100, help="How many seeds to average over.")] = 1,
+    split: Annotated[str | None, typer.Option(help="val or test alone; else both.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write predictions and metrics.json to this folder.")
+    ] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Learn and measure the tasks of a RelBench folder; predictions are written in RelBench's format."""
+    from pql.bench import Wanted, write_outcomes
+    from pql.bench import bench as outcomes_of
+    from pql.faces.progress import StderrProgress
+
+    if split not in (None, "val", "test"):
+        raise typer.BadParameter("--split is val or test")
+    options: dict[str, Any] = {"model": model} | ({} if budget is None else {"budget": budget})
+    splits = ("val", "test") if split is None else (split,)
+    wanted = Wanted(tuple(tasks or ()), regime, seeds, splits, options)
+    found = []
+    for outcome in outcomes_of(folder, wanted, None if quiet else StderrProgress()):
+        _say(("\n" if found else "") + outcome.shown())
+        found.append(outcome)
+        if output is not None:
+            write_outcomes(found, output)
+
+
 @app.command(name="help")
 def help_(
     codes: Annotated[list[str] | None, typer.Argument(metavar="[CODE]…", help="The codes of errors.")] = None,

@@ -174,6 +174,7 @@ DATA = {
     "no_candidates": "The rules of a ranking leave nobody anything to be given.",
     "unknown_entity": "No entity has any of the ids asked for.",
     "bad_label_table": "A table of labels that misses a moment, a key or a label, or contradicts itself.",
+    "bad_bench_folder": "A folder that is not in RelBench's format, or has no task of that name.",
     "bad_fit_argument": "An argument of fit() that is unknown, or does not go with the tables.",
 }
 
