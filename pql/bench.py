@@ -69,7 +69,8 @@ class Outcome:
         seeds = f"{len(self.runs)} seeds" if len(self.runs) > 1 else "1 seed"
         regime = self.regime if self.until is None else f"{self.regime}: data up to {self.until}"
         seconds = sum(run.seconds for run in self.runs) / len(self.runs)
-        head = f"{self.task.name} ({self.task.kind}), {self.split}, {regime}: {n:,} rows, {seeds}, {seconds:.1f} CPU s each"
+        what = f"{self.task.name} ({self.task.kind}), {self.split}, {regime}"
+        head = f"{what}: {n:,} rows, {seeds}, {seconds:.1f} CPU s each"
         figures = self.figures()
         if not figures:
             return f"{head}\nno truth in {self.split}.parquet: predictions only"

@@ -22,6 +22,8 @@ from pql.language.errors import PqlError
 
 FAST = {"model": "boosted"}
 
+pytest.importorskip("yaml", reason="pyyaml reads the manifests")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:

@@ -241,7 +241,7 @@ def bench(
     options: dict[str, Any] = {"model": model} | ({} if budget is None else {"budget": budget})
     splits = ("val", "test") if split is None else (split,)
     wanted = Wanted(tuple(tasks or ()), regime, seeds, splits, options)
-    found = []
+    found: list[Any] = []
     for outcome in outcomes_of(folder, wanted, None if quiet else StderrProgress()):
         _say(("\n" if found else "") + outcome.shown())
         found.append(outcome)
