@@ -11,6 +11,7 @@ import pyarrow as pa
 
 if TYPE_CHECKING:
     from pql.backends.altered import LaterRows
+    from pql.backends.memory import Memory
 
 
 PREDICTIONS = "predictions by pql"  # how the comment begins on a table that CREATE TABLE makes of predictions
@@ -43,7 +44,12 @@ class StoredTable:
 
 
 class Snapshot(Protocol):
-    """One consistent view of the data. Everything a prediction reads comes through one of these."""
+    """One consistent view of the data. Everything a prediction reads comes through one of these.
+
+    `memory`: what was made of this very state of the data, where the backend is certain that it is the same.
+    """
+
+    memory: Memory | None
 
     def tables(self) -> tuple[StoredTable, ...]:
         """All tables, in a stable order."""

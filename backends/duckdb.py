@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 
 from pql.backends.base import HOLDS_PREDICTIONS, PREDICTIONS, DeclaredLink, StoredTable
+from pql.backends.memory import Memory
 from pql.backends.relations import DuckSnapshot, Relation, first_line, run
 from pql.backends.sql import qualified, string
 from pql.backends.sql_targets import read_only
@@ -30,6 +31,7 @@ class DuckDBFile:
         self.identity = f"duckdb:{self.path}"
         self.read_only = read_only
         self._con = _open(self.path, read_only=read_only)
+        self._memory = Memory() if read_only else None  # DuckDB's lock keeps writers out while the file is open
 
     @contextmanager
     def snapshot(self, *, write: bool = False) -> Iterator[DuckSnapshot]:
@@ -38,7 +40,9 @@ class DuckDBFile:
         cursor = _cursor(self._con)
         try:
             with _transaction(cursor, write=write):
-                yield _read(cursor, writes=write)
+                snapshot = _read(cursor, writes=write)
+                snapshot.memory = self._memory
+                yield snapshot
         finally:
             cursor.close()
 

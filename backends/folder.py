@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
 
 from pql.backends.base import StoredTable
 from pql.backends.frames import OWN_SETTINGS, describe
+from pql.backends.memory import Memory
 from pql.backends.relations import DuckSnapshot, Relation, first_line
 from pql.backends.sql import identifier, string
 from pql.backends.sql_targets import read_only
@@ -21,6 +23,7 @@ from pql.language.errors import PqlError
 _CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 _PARQUET = (".parquet", ".pq")
 SUFFIXES = _CSV + _PARQUET
+JUST_NOW = 2_000_000_000  # ns, within which two writes of a file may leave the same time
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class FolderBackend:
                 f"the folder {self.path} has no Parquet or CSV files",
                 hint=f"expected files {', '.join(SUFFIXES)}",
             )
+        self._memory: tuple[tuple[Stamp, ...], Memory] | None = None
         self._con = duckdb.connect(config=dict(OWN_SETTINGS))
         self._relations = [self._relation(i, source) for i, source in enumerate(self._sources)]
         self._parquet = tuple(file for source in self._sources if source.is_parquet for file in source.files)
@@ -79,9 +83,20 @@ class FolderBackend:
             raise read_only()
         cursor = self._con.cursor()
         try:
-            yield _WatchedSnapshot(self._con, self._relations, cursor, self._parquet, self.path)
+            snapshot = _WatchedSnapshot(self._con, self._relations, cursor, self._parquet, self.path)
+            snapshot.memory = self._memory_of(snapshot.stamps)
+            yield snapshot
         finally:
             cursor.close()
+
+    def _memory_of(self, stamps: tuple[Stamp, ...]) -> Memory | None:
+        """The memory of files with these stamps. None while one has just been written: the next write may leave the
+        same stamp."""
+        if any(abs(time.time_ns() - stamp.changed) < JUST_NOW for stamp in stamps):
+            return None
+        if self._memory is None or self._memory[0] != stamps:
+            self._memory = (stamps, Memory())
+        return self._memory[1]
 
     def close(self) -> None:
         self._con.close()
@@ -99,7 +114,7 @@ class _WatchedSnapshot(DuckSnapshot):
         place: Path,
     ) -> None:
         self._files = files
-        self._stamps = _stamps(files)
+        self.stamps = _stamps(files)
         self._cursor = cursor
         self._unnamed = list(relations)
         super().__init__(con, relations, own_files=(place,))
@@ -129,14 +144,22 @@ class _WatchedSnapshot(DuckSnapshot):
         yield self._con_of_the_user()
 
     def _check(self) -> None:
-        if _stamps(self._files) != self._stamps:
+        if _stamps(self._files) != self.stamps:
             raise PqlError("source_changed", "a file of the folder changed while it was read", hint="run it again")
 
 
-def _stamps(files: tuple[Path, ...]) -> tuple[tuple[int, int], ...]:
-    """Size and modification time of every file; PqlError if one is gone."""
+class Stamp(NamedTuple):
+    """What tells one state of a file from another; `changed` in ns, `place` on the disk."""
+
+    size: int
+    changed: int
+    place: int
+
+
+def _stamps(files: tuple[Path, ...]) -> tuple[Stamp, ...]:
+    """The stamp of every file; PqlError if one is gone."""
     try:
-        return tuple((stat.st_size, stat.st_mtime_ns) for stat in (file.stat() for file in files))
+        return tuple(Stamp(stat.st_size, stat.st_mtime_ns, stat.st_ino) for stat in (file.stat() for file in files))
     except OSError as error:
         raise PqlError(
             "source_changed",

@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from pql.backends.base import StoredTable
+from pql.backends.memory import Memory
 from pql.backends.relations import DuckSnapshot, Relation, run
 from pql.backends.sql import identifier
 from pql.backends.sql_targets import read_only
@@ -25,6 +26,7 @@ class FrameBackend:
     def __init__(self, frames: Mapping[str, Any]) -> None:
         if not frames:
             raise PqlError("empty_source", "the dict has no tables", hint="pass {'orders': frame, …}")
+        self._memory = Memory()
         self._con = duckdb.connect(config=dict(OWN_SETTINGS))
         self.read_only = True
         self._relations: list[Relation] = []
@@ -61,7 +63,9 @@ class FrameBackend:
             raise read_only()
         cursor = self._con.cursor()
         try:
-            yield _FrameSnapshot(self._con, self._relations, cursor, self._named)
+            snapshot = _FrameSnapshot(self._con, self._relations, cursor, self._named)
+            snapshot.memory = self._memory
+            yield snapshot
         finally:
             cursor.close()
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 from pql.backends.altered import LaterRows, mark_frame, readable, replaced, scrambled, without
 from pql.backends.base import PREDICTIONS, StoredTable
 from pql.backends.logical import is_whole, logical_type, normal_form, whole_number
+from pql.backends.memory import Memory
 from pql.backends.names import is_id_name
 from pql.backends.sql import alias, identifier, mentions, parameter, string, timestamp, with_tables
 from pql.backends.sql_kinds import SqlKind, file_written, new_table, sql_kind
@@ -80,6 +81,7 @@ class DuckSnapshot:
         writes: bool = False,
         own_files: Sequence[Path] = (),
     ) -> None:
+        self.memory: Memory | None = None
         self._con = con
         self._skipped = tuple(skipped)
         self._is_ordered = is_ordered

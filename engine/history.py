@@ -41,6 +41,7 @@ class History:
         self._connection: duckdb.DuckDBPyConnection = duckdb.connect(":memory:", config={"threads": 1})
         self._connection.execute("SET TimeZone = 'UTC'")
         self._rows: dict[str, pa.Table] = {}
+        self._fingerprint = ""
         for name in _parents_first(catalog, rows):
             self._register(name, rows[name])
             self._cut(name)
@@ -90,8 +91,18 @@ class History:
         """The number of rows read of every stored table."""
         return {name: len(self._rows[name]) for name in sorted(self._rows)}
 
+    @property
+    def nbytes(self) -> int:
+        """How many bytes the rows read take."""
+        return sum(rows.nbytes for rows in self._rows.values())
+
     def fingerprint(self) -> str:
         """A hash of all rows read, their order and their columns; 64 hexadecimal digits."""
+        if not self._fingerprint:
+            self._fingerprint = self._hashed()
+        return self._fingerprint
+
+    def _hashed(self) -> str:
         total = hashlib.sha256()
         for name in sorted(self._rows):
             rows = self._rows[name]
@@ -228,16 +239,13 @@ def _hash_column(total: hashlib._Hash, column: pa.ChunkedArray) -> None:
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_large_binary(kind)):
             array = pa.array([None if value is None else repr(value) for value in array.to_pylist()], pa.string())
-        array = array.cast(pa.large_binary())
-        lengths = pc.fill_null(pc.binary_length(array), 0)
-        _feed(total, lengths)
+        array = pc.fill_null(array.cast(pa.large_binary()), b"")  # which leaves no bytes under NULLs
+        _feed(total, pc.binary_length(array))
         if len(array):
             offsets = np.frombuffer(array.buffers()[1], dtype=np.int64)[array.offset : array.offset + len(array) + 1]
             data = array.buffers()[2]
-            if data is not None and array.null_count == 0:
+            if data is not None:
                 total.update(memoryview(data)[offsets[0] : offsets[-1]])
-            else:
-                total.update(b"".join(value for value in array.to_pylist() if value is not None))
         return
     values = array.fill_null(0) if array.null_count else array
     _feed(total, values)

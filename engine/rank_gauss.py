@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from statistics import NormalDist
 from typing import Any
 
@@ -97,7 +98,7 @@ def normal_scores(values: Floats) -> tuple[Floats, Floats]:
     distinct, counts = np.unique(values, return_counts=True)
     n = len(values)
     middle = 2 * np.cumsum(counts) - counts  # ranks in halves, 1 … 2n - 1
-    return distinct, _quantiles(2 * n)[middle]
+    return distinct, quantiles(middle / (2 * n))
 
 
 def _quantity(name: str, known: Floats) -> list[Column]:
@@ -127,14 +128,13 @@ def _flag(kind: str, name: str, share: float, values: Floats) -> Column:
     return Column(kind, name, values, np.zeros(0), float(share), scale)
 
 
-_TABLES: dict[int, Floats] = {}
+@cache
+def _table() -> tuple[Floats, Floats]:
+    inverse = NormalDist().inv_cdf
+    shares = np.linspace(TAIL, 1 - TAIL, 2_001)
+    return shares, np.array([inverse(share) for share in shares.tolist()])
 
 
-def _quantiles(parts: int) -> Floats:
-    """float64[parts + 1]: the normal quantiles of 0, 1/parts, …, 1, within [TAIL, 1 - TAIL]."""
-    if parts not in _TABLES:
-        if len(_TABLES) > 64:
-            _TABLES.clear()
-        inverse = NormalDist().inv_cdf
-        _TABLES[parts] = np.array([inverse(min(1 - TAIL, max(TAIL, i / parts))) for i in range(parts + 1)])
-    return _TABLES[parts]
+def quantiles(shares: Floats) -> Floats:
+    """The normal quantiles of shares, these kept within [TAIL, 1 - TAIL]; to three digits."""
+    return np.interp(shares, *_table())

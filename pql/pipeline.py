@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pql.backends.base import Snapshot
     from pql.engine.events import Events
+    from pql.engine.graph import TemporalGraph
     from pql.engine.history import History
     from pql.engine.kept import KeptModel
     from pql.engine.labels import LabelTable
@@ -141,11 +142,29 @@ class _Data:
 
 
 def _read(snapshot: Snapshot, plan: Plan) -> _Data:
+    from pql.backends.memory import MOST_BYTES, recalled
     from pql.engine.history import load, needed_tables
     from pql.engine.labels import compute_labels
 
-    history = load(snapshot, plan.query.catalog, needed_tables(plan), plan.split.prediction)
+    tables, until = needed_tables(plan), plan.split.prediction
+    history = recalled(
+        snapshot,
+        "rows",
+        (plan.query.catalog, tables, until),
+        lambda: load(snapshot, plan.query.catalog, tables, until),
+        keep=lambda made: made.nbytes <= MOST_BYTES,
+    )
     return _Data(history, compute_labels(history, plan))
+
+
+def _graph(snapshot: Snapshot, history: History, plan: Plan) -> TemporalGraph:
+    from pql.backends.memory import MOST_BYTES, recalled
+    from pql.engine.build import build_graph
+
+    if plan.graph.co_occurrence or history.nbytes > MOST_BYTES:  # shared items are linked as of the plan's anchors
+        return build_graph(history, plan)
+    key = (plan.query.catalog, history.until, plan.graph, plan.query.entity.table)
+    return recalled(snapshot, "graph", key, lambda: build_graph(history, plan))
 
 
 def explained(snapshot: Snapshot, plan: Plan, part: str | None) -> Explanation:
@@ -160,7 +179,6 @@ def explained(snapshot: Snapshot, plan: Plan, part: str | None) -> Explanation:
 
 def analyzed(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events, part: str | None) -> Explanation:
     """The plan as text with what it took and gave: the model is trained now, whether one is kept or not."""
-    from pql.engine.build import build_graph
     from pql.engine.label_counts import count_labels
     from pql.engine.label_sql import label_statement
     from pql.explain import Explanation
@@ -171,7 +189,7 @@ def analyzed(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events,
         plan = replace(plan, query=replace(plan.query, options=options))
     result = answer(snapshot, plan, registry, events, keep=False)
     data = _read(snapshot, plan)
-    graph = build_graph(data.history, plan)
+    graph = _graph(snapshot, data.history, plan)
     measured = Measured(
         dict(events.seconds),
         data.history.sizes(),
@@ -200,14 +218,13 @@ def label_report(snapshot: Snapshot, plan: Plan) -> pa.Table:
 
 def assess(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events) -> Evaluation:
     """Train (or load) the model of a plan and give its metrics beside every baseline."""
-    from pql.engine.build import build_graph
     from pql.engine.kept import model_for
     from pql.result import Evaluation, metrics_table
 
     with events.stage("read"):
         data = _read(snapshot, plan)
     with events.stage("graph"):
-        graph = build_graph(data.history, plan)
+        graph = _graph(snapshot, data.history, plan)
     model = model_for(plan, data.history, data.labels, graph, registry, events, keep=False)
     table = metrics_table(model.trained.metrics)
     info = _info(model, events)
@@ -221,7 +238,6 @@ def assess(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events) -
 def answer(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events, *, keep: bool) -> Predictions:
     """Train (or load) the model of a plan and predict for everyone it asks about."""
     from pql.engine.assuming import assignments
-    from pql.engine.build import build_graph
     from pql.engine.kept import model_for
     from pql.engine.output import result_table
     from pql.engine.rule_rows import rules_of
@@ -232,7 +248,7 @@ def answer(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events, *
     with events.stage("read"):
         data = _read(snapshot, plan)
     with events.stage("graph"):
-        graph = build_graph(data.history, plan)
+        graph = _graph(snapshot, data.history, plan)
         asked, seeds = who(data.history, data.labels, plan, graph)
         rules = rules_of(data.history, plan, graph, [plan.split.prediction])
         check_pairs(plan, graph, seeds, rules)

@@ -84,8 +84,11 @@ class Workspace:
     def catalog(self, snapshot: Snapshot, until: int | None = None, overrides: Overrides | None = None) -> Catalog:
         """The tables, keys, links and clocks inferred from rows at or before `until` (µs; None: from all)."""
         from pql.backends.infer import infer_catalog
+        from pql.backends.memory import recalled
 
-        return infer_catalog(snapshot, overrides=overrides or self.overrides, as_of=until)
+        said = overrides or self.overrides
+        made = lambda: infer_catalog(snapshot, overrides=said, as_of=until)  # noqa: E731
+        return recalled(snapshot, "catalog", (until, said), made)
 
     def declare(self, change: Callable[[Overrides, Catalog], Overrides]) -> None:
         """Keep changed overrides. `change` gets those of now and the catalog they make, to find names in.
