@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pql.bench_folder import BenchFolder, BenchTask, DeclaredWorkspace, read_folder
 from pql.bench_metrics import CHOSEN, relbench_metrics, spread_of
 from pql.language.errors import PqlError
-from pql.own_labels import FittedLabels, fit
+from pql.own_labels import FittedLabels, prepared
 from pql.table import text_table
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def _run(
 
     start = time.process_time()
     parts = [task.table("train")] if split == "val" else [task.table("train"), task.table("val")]
-    model: FittedLabels = fit(
+    model: FittedLabels = prepared(
         work,
         *parts,
         entity=task.entity,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pql.language.errors import PqlError
@@ -20,9 +21,21 @@ if TYPE_CHECKING:
     from pql.engine.own_labels import Columns, OwnLabels
     from pql.engine.own_measured import Measured
     from pql.engine.own_plan import Question
-    from pql.engine.plan import Plan
+    from pql.engine.plan import Plan, Regime
     from pql.language.catalog import Catalog
     from pql.result import ModelInfo, Predictions
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the user has given: label tables, read and checked, and what is asked of them. `until`: µs."""
+
+    question: Question
+    catalog: Catalog
+    parts: tuple[OwnLabels, ...]
+    columns: Columns
+    until: int | None = None
+
 
 ARGUMENTS = ("entity", "target", "time", "val", "entity_column", "items", "horizon", "task", "k", "ignoring", "until")
 
@@ -33,31 +46,27 @@ class FittedLabels:
     metrics: the model's and every baseline's on validation. plan: all that was decided. notes: what to mind.
     """
 
-    def __init__(
-        self, work: Workspace, model: OwnModel, parts: Sequence[OwnLabels], columns: Columns, until: int | None
-    ) -> None:
+    def __init__(self, work: Workspace, given: Given) -> None:
         self._work = work
-        self._model = model
-        self._parts = tuple(parts)
-        self._columns = columns
-        self._until = until
+        self._given = given
+        self._models: dict[tuple[int, Regime | None], OwnModel] = {}
 
     @property
     def metrics(self) -> MetricsTable:
-        return self._model.trained.metrics
+        return self._first().trained.metrics
 
     @property
     def plan(self) -> Plan:
-        return self._model.plan
+        return self._first().plan
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*self._model.notes, *self._model.trained.notes)))
+        return tuple(dict.fromkeys((*self._first().notes, *self._first().trained.notes)))
 
     @property
     def model(self) -> ModelInfo:
         """Which model answers, with the blend's weights."""
-        return _info(self._model)
+        return _info(self._first())
 
     def predict(self, test: Any, *, until: str | dt.date | None = None) -> Predictions:
         """Predict for every row of a table with the columns of the training table (the target is not needed).
@@ -75,10 +84,11 @@ class FittedLabels:
         from pql.engine.own_labels import own_labels
         from pql.result import Predictions
 
-        rows = own_labels(read_table(test, "test"), self._columns, "test", labelled=False)
-        cut = _moment(until) if until is not None else self._until
+        given = self._given
+        rows = own_labels(read_table(test, "test"), given.columns, "test", labelled=False)
+        cut = _moment(until) if until is not None else given.until
         with self._work.listening() as events, self._work.backend.snapshot() as snapshot:
-            rows = _with_own_times(snapshot, self.plan.query.catalog, self._model.question, rows)
+            rows = _with_own_times(snapshot, given.catalog, given.question, rows)
             model, notes = self._as_of(snapshot, rows, events, cut)
             scored = self._scored(snapshot, model, rows, events, cut)
             table = answer_table(
@@ -99,27 +109,43 @@ class FittedLabels:
         )
         return predictions, scored.measured
 
+    def _first(self) -> OwnModel:
+        """The model of all labels, for moments that the data reaches; trained when it is first asked for."""
+        if (0, None) not in self._models:
+            with self._work.listening() as events, self._work.backend.snapshot() as snapshot:
+                return self._trained(snapshot, self._given.parts, 0, None, events)
+        return self._models[(0, None)]
+
+    def _trained(
+        self, snapshot: Snapshot, parts: Sequence[OwnLabels], late: int, regime: Regime | None, events: Events
+    ) -> OwnModel:
+        """The model of some of the labels in a regime (None: as-of), `late` of them left out."""
+        from pql.engine.own_fit import train_own
+
+        if (late, regime) not in self._models:
+            model = train_own(snapshot, self._given.catalog, self._given.question, parts, events, regime)
+            self._models[(late, regime)] = model
+        return self._models[(late, regime)]
+
     def _as_of(
         self, snapshot: Snapshot, rows: OwnLabels, events: Events, cut: int | None
     ) -> tuple[OwnModel, tuple[str, ...]]:
-        """The model, trained anew without the labels that nobody knew at the first moment asked about, or on histories
-        as stale as those of the rows asked about."""
+        """The model for these rows: without the labels that nobody knew at the first moment asked about, and learnt
+        from histories as stale as theirs."""
         from pql.engine.anchors import show_time
-        from pql.engine.own_fit import complete, regime_asked, train_own
+        from pql.engine.own_fit import complete, regime_asked
 
+        given = self._given
         if rows.anchors is None or not len(rows):
-            return self._model, ()
+            return self._trained(snapshot, given.parts, 0, None, events), ()
         first = int(rows.anchors.min())
         first = first if cut is None else min(first, cut)
-        parts, late = complete(self._parts, self._model.question, first)
-        regime = regime_asked(snapshot, self.plan.query.catalog, self._model.question, rows, cut)
+        parts, late = complete(given.parts, given.question, first)
+        regime = regime_asked(snapshot, given.catalog, given.question, rows, cut)
         notes = [f"{late:,} labels were not known at {show_time(first)}, so they are not learnt from."] if late else []
         if regime.kind == "frozen":
             notes.append(f"The regime is frozen: {regime.why}. Training and validation read histories as stale.")
-        elif not late:
-            return self._model, ()
-        model = train_own(snapshot, self.plan.query.catalog, self._model.question, parts, events, regime)
-        return model, tuple(notes)
+        return self._trained(snapshot, parts, late, regime if regime.kind == "frozen" else None, events), tuple(notes)
 
     def _scored(self, snapshot: Snapshot, model: OwnModel, rows: OwnLabels, events: Events, cut: int | None) -> Scored:
         from pql.engine.own_fit import score_own
@@ -127,10 +153,18 @@ class FittedLabels:
         return score_own(snapshot, model, rows, events, cut)
 
     def __repr__(self) -> str:
-        return f"<pql.FittedLabels: {self._model.question.text}; {self.model}>"
+        known = f"; {self.model}" if (0, None) in self._models else ""
+        return f"<pql.FittedLabels: {self._given.question.text}{known}>"
 
 
-def fit(
+def fit(work: Workspace, train: Any, val: Any = None, **arguments: Any) -> FittedLabels:
+    """See `Session.fit`."""
+    model = prepared(work, train, val, **arguments)
+    model._first()
+    return model
+
+
+def prepared(
     work: Workspace,
     train: Any,
     val: Any = None,
@@ -147,16 +181,16 @@ def fit(
     until: str | dt.date | None = None,
     **options: Any,
 ) -> FittedLabels:
-    """See `Session.fit`."""
+    """As `fit`, but nothing is trained before it is needed."""
     from pql.backends.table_source import read_table
-    from pql.engine.own_fit import complete, train_own
+    from pql.engine.own_fit import complete
     from pql.engine.own_labels import Columns, duration, own_labels, task_of
     from pql.engine.own_plan import Question, entity_of, known_options
 
     given = known_options(options, ARGUMENTS)
     _check(entity, target, k)
     cut = _moment(until) if until is not None else None
-    with work.listening() as events, work.backend.snapshot() as snapshot:
+    with work.backend.snapshot() as snapshot:
         catalog = work.catalog(snapshot, cut)
         key = entity_of(entity, catalog)[1]
         columns = Columns(entity_column or key, time, target)
@@ -175,8 +209,7 @@ def fit(
         last = _last(parts)
         if last is not None:
             catalog = work.catalog(snapshot, last)
-        model = train_own(snapshot, catalog, question, parts, events)
-    return FittedLabels(work, model, parts, columns, cut)
+    return FittedLabels(work, Given(question, catalog, tuple(parts), columns, cut))
 
 
 def _placed(snapshot: Snapshot, catalog: Catalog, question: Question, parts: Sequence[OwnLabels]) -> Question:
