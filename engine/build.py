@@ -29,17 +29,26 @@ LATEST = np.int64(1) << 62  # a timestamp at or beyond it (±infinity in DuckDB)
 def build_graph(history: History, plan: Plan) -> TemporalGraph:
     """The graph of `plan` over the rows that `history` holds (all at or before the prediction anchor)."""
     catalog = plan.query.catalog
-    tables = {planned.name: history.table(planned.name) for planned in plan.graph.tables}
+    tables: dict[str, pa.Table] = {}  # the columns of links only: the others can go once the nodes have them
     nodes = []
     for planned in plan.graph.tables:
         meta = catalog.table(planned.name)
-        rows = tables[planned.name]
+        rows = history.table(planned.name)
         columns = tuple(node_column(rows.column(c.name), c.name, c.stype) for c in planned.columns)
         nodes.append(NodeTable(planned.name, node_times(rows, meta), columns, _keys(rows, meta)))
+        tables[planned.name] = rows.select(_ends_of_links(plan.graph.links, planned.name))
+        del rows
     index = {planned.name: i for i, planned in enumerate(plan.graph.tables)}
     edges = tuple(edge_type(link, index[link.child], index[link.parent], tables, nodes) for link in plan.graph.links)
     graph = TemporalGraph(tuple(nodes), edges, index[plan.query.entity.table])
     return _with_shared_items(graph, plan, index) if plan.graph.co_occurrence else graph
+
+
+def _ends_of_links(links: tuple[Link, ...], table: str) -> list[str]:
+    """The columns of a table that its links leave from or lead to."""
+    found = [name for link in links if link.child == table for name in link.child_columns]
+    found += [name for link in links if link.parent == table for name in link.parent_columns]
+    return list(dict.fromkeys(found))
 
 
 def _with_shared_items(graph: TemporalGraph, plan: Plan, index: dict[str, int]) -> TemporalGraph:
@@ -146,21 +155,22 @@ def reverse(
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
     """Parents to children as CSR: indptr int64[p + 1], children int32[e], times int64[e], by (parent, time, row)."""
     linked = np.flatnonzero((parent_of >= 0) & (child_time != NEVER))
-    parents = parent_of[linked].astype(np.int64)
-    linked = linked[parent_time[parents] != NEVER]
-    parents = parent_of[linked].astype(np.int64)
-    times = np.maximum(child_time[linked], parent_time[parents])
-    own = child_time[linked]
+    lost = parent_time[parent_of[linked]] == NEVER
+    if lost.any():
+        linked = linked[~lost]
+    indptr = np.zeros(len(parent_time) + 1, dtype=np.int64)
+    np.cumsum(np.bincount(parent_of[linked], minlength=len(parent_time)), out=indptr[1:])
+    own = child_time if len(linked) == len(child_time) else child_time[linked]
     if len(own) < 2 or bool(np.all(own[1:] >= own[:-1])):
         # Rows come by time, and a parent's own time lifts all its edges alike: order by (parent, row) is enough.
-        packed = np.sort((parents << 32) | linked)
-        children = packed & 0xFFFFFFFF
-        lookup = np.empty(len(child_time), dtype=np.int64)
-        lookup[linked] = times
-        times = lookup[children]
+        packed = parent_of[linked].astype(np.int64)
+        packed <<= 32
+        packed |= linked
+        del linked, own
+        packed.sort()
+        children = packed.astype(np.uint32).view(np.int32)
     else:
-        order = np.lexsort((linked, times, parents))
-        children, times = linked[order], times[order]
-    indptr = np.zeros(len(parent_time) + 1, dtype=np.int64)
-    np.cumsum(np.bincount(parents, minlength=len(parent_time)), out=indptr[1:])
-    return indptr, children.astype(np.int32), times
+        parents = parent_of[linked]
+        times = np.maximum(own, parent_time[parents])
+        children = linked[np.lexsort((linked, times, parents))].astype(np.int32)
+    return indptr, children, np.maximum(child_time[children], parent_time[parent_of[children]])

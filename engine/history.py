@@ -65,6 +65,8 @@ class History:
         Rows of a virtual table with the same first sight stand by their key.
         """
         columns = self._columns[name]
+        if (plain := self._as_read(name)) is not None:
+            return plain
         virtual = self.catalog.table(name).virtual is not None
         wanted = columns if virtual else (*columns, ROW)
         rows = self.query(relation_sql(self.catalog, name, self.until, wanted))
@@ -82,6 +84,28 @@ class History:
         if not np.array_equal(order, np.arange(len(order))):
             rows = rows.take(pa.array(order))
         return rows.combine_chunks()
+
+    def _as_read(self, name: str) -> pa.Table | None:
+        """What `table` gives, without a copy, of a stored table whose rows were read in the order of its own clock."""
+        clock = self.catalog.table(name).clock
+        if self.catalog.table(name).virtual is not None or clock.kind not in ("own", "none"):
+            return None
+        rows = self._rows[name]
+        if clock.kind == "none":
+            time = pa.chunked_array([pa.nulls(len(rows), pa.int64())])
+        else:
+            time = rows.column(clock.column)
+            if time.type != pa.timestamp("us") or time.null_count or time.num_chunks != 1:
+                return None
+            time = time.cast(pa.int64())
+            moments = time.chunk(0).to_numpy()
+            if not bool(np.all(moments[1:] >= moments[:-1])):
+                return None
+        shown = rows.select(self._columns[name])
+        floats = [column for column in shown.columns if pa.types.is_floating(column.type)]
+        if any(pc.all(pc.is_finite(column)).as_py() is False for column in floats):
+            return None
+        return shown.append_column(TIME, time).combine_chunks()
 
     def columns(self, name: str) -> tuple[str, ...]:
         """The columns that `table(name)` shows."""
@@ -123,7 +147,10 @@ class History:
 
     def _cut(self, name: str) -> None:
         """Drop the rows whose clock, own or inherited, is later than `until` or unknown."""
-        if self.catalog.table(name).clock.kind == "none":
+        clock = self.catalog.table(name).clock
+        if clock.kind == "none" or (
+            clock.kind == "own" and _all_known(self._rows[name].column(clock.column), self.until)
+        ):
             return
         kept = self.query(relation_sql(self.catalog, name, self.until, (ROW,))).column(ROW).to_numpy()
         rows = self._rows[name]
@@ -132,6 +159,13 @@ class History:
         kept = np.searchsorted(rows.column(ROW).to_numpy(), np.sort(kept))
         self._connection.unregister(name)
         self._register(name, rows.take(pa.array(kept)).combine_chunks())
+
+
+def _all_known(clock: pa.ChunkedArray, until: int) -> bool:
+    """True if every row has a time, and none is later than `until`."""
+    if clock.type != pa.timestamp("us") or clock.null_count or not len(clock):
+        return False
+    return int(pc.max(clock).cast(pa.int64()).as_py()) <= until
 
 
 def load(snapshot: Snapshot, catalog: Catalog, tables: Mapping[str, Sequence[str]], until: int) -> History:
@@ -146,7 +180,12 @@ def load(snapshot: Snapshot, catalog: Catalog, tables: Mapping[str, Sequence[str
             read = snapshot.scan(name, columns, time_column=clock.column, until=until)
         else:
             read = snapshot.scan(name, columns)
-        rows[name] = read.append_column(ROW, pa.array(np.arange(len(read), dtype=np.int64)))
+        read = read.append_column(ROW, pa.array(np.arange(len(read), dtype=np.int64)))
+        names, whole = read.column_names, []
+        for column in names:  # one by one, so that no two copies of a table stand beside each other
+            whole.append(pa.table({column: read.column(0)}).combine_chunks().column(0))
+            read = read.remove_column(0)
+        rows[name] = pa.table(whole, names=names)
     return History(catalog, until, rows, {name: tuple(dict.fromkeys(columns)) for name, columns in tables.items()})
 
 

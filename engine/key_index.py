@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 NOBODY = -1
 DENSE = 4  # a lookup table may have this many places per parent row, plus a million
+BLOCK = 4_000_000  # child rows looked up at a time
 
 
 def parent_rows(
@@ -21,6 +22,10 @@ def parent_rows(
 
     `known` bool[n_parent]: parent rows that may be pointed to (all, if not given).
     """
+    starts = range(0, len(child[0]), BLOCK)
+    if len(starts) > 1:
+        blocks = ([column.slice(start, BLOCK) for column in child] for start in starts)
+        return np.concatenate([parent_rows(block, parent, known) for block in blocks])
     n_child, n_parent = len(child[0]), len(parent[0])
     rows = np.arange(n_parent, dtype=np.int64) if known is None else np.flatnonzero(known)
     codes, sought = _codes(child[0], parent[0])
