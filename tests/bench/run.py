@@ -1,52 +1,126 @@
-"""`make bench`: every case with the default model, the boosted model alone and the network alone.
+"""`make bench`: answer benchmark cases, keep a record of each, and renew docs/benchmarks.md.
 
-Each runs in a process of its own. The truth lies after the anchor and is computed outside of the product.
+    python tests/bench/run.py [CASE …] [--models auto,boosted] [--seeds 3] [--dry]
+
+CASE is a name or the beginning of one: shop-churn, cj, f1-frozen, growth-churn-10x; all but growth if none is given.
+Every run is a process of its own. A record stands for one case and model and replaces the one before; all others stay.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import scale
 from cases import CASES, SHOP
-
-from pql.table import text_table
+from record import keep, render, show
 
 HERE = Path(__file__).resolve().parent
+FOLDER = SHOP.parent / "rel-f1"  # in RelBench's format
+TASKS = ("driver-dnf", "driver-top3", "driver-position", "driver-circuit-compete")
+AUTOCOMPLETE = ("results-position", "qualifying-position")
+FACTORS = (1, 10, 100)
+METRICS = ("auroc", "mae", "map@12", "recall@12", "coverage", "width", "n")
 
 
-def main(wanted: list[str]) -> int:
-    rows, tables, failed = [], [], 0
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A case: its models unless others are asked for, and a function from (model, how many seeds) to the runs."""
+
+    case: str
+    models: tuple[str, ...]
+    run: Callable[[str, int], list[dict[str, Any]]]
+
+
+def jobs(data: Path | None) -> Iterator[Job]:
+    """All cases whose data is there."""
     for name, case in CASES.items():
-        if wanted and not any(w in name for w in wanted):
+        if case.database != "shop" or SHOP.is_dir():
+            yield Job(name, case.models, partial(_case, name))
+        else:
+            sys.stderr.write(f"{name}: left out, the shop's tables are not there\n")
+    if FOLDER.is_dir():
+        for regime in ("frozen", "as-of"):
+            for task in TASKS if regime == "frozen" else TASKS[:-1]:
+                yield Job(f"f1-{regime}-{task}", ("auto",), partial(_of_folder, task, regime))
+        for task in AUTOCOMPLETE:
+            yield Job(f"f1-{task}", ("auto",), partial(_of_folder, task, None))
+    else:
+        sys.stderr.write("f1: left out, the folder of rel-f1 is not there\n")
+    for question in scale.QUESTIONS:
+        for factor in FACTORS:
+            yield Job(f"growth-{question}-{factor}x", ("auto",), partial(_grown, question, factor, data))
+
+
+def _case(name: str, model: str, seeds: int) -> list[dict[str, Any]]:
+    runs = []
+    for seed in range(seeds):
+        command = [sys.executable, str(HERE / "cases.py"), name, model, str(seed)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        answer = json.loads(done.stdout.splitlines()[-1])
+        kept = ("cpu_s", "wall_s", "peak_gb", "warm_cpu_s", "warm_wall_s", "weights")
+        metrics = {name: round(answer[name], 5) for name in METRICS if name in answer}
+        runs.append({"seed": seed, "metrics": metrics, **{name: answer[name] for name in kept if name in answer}})
+    return runs
+
+
+def _of_folder(task: str, regime: str | None, model: str, seeds: int) -> list[dict[str, Any]]:
+    """Validation of one task by `pql bench`; its CPU seconds are those from the label tables to the measures."""
+    with tempfile.TemporaryDirectory(prefix="pql-bench-") as place:
+        program = str(Path(sys.executable).with_name("pql"))
+        command = [program, "bench", str(FOLDER), task, "--split", "val", "--model", model, "-q", "-o", place]
+        command += ["--seeds", str(seeds), *(["--regime", regime] if regime else [])]
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+        (said,) = json.loads((Path(place) / "metrics.json").read_text("utf-8"))
+    runs = []
+    for one in said["seeds"]:
+        metrics = next(iter(one["metrics"].values())) | {"n": said["rows"]}
+        runs.append({"seed": one["seed"], "metrics": metrics, "cpu_s": one["cpu_seconds"]})
+    return runs
+
+
+def _grown(question: str, factor: int, data: Path | None, model: str, seeds: int) -> list[dict[str, Any]]:
+    return [scale.answered(question, factor, model, data)]  # stages, not quality: one seed says it
+
+
+def main() -> int:
+    reader = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    reader.add_argument("cases", nargs="*", help="names, or how they begin")
+    reader.add_argument("--models", help="models to answer with, separated by commas; else those of each case")
+    reader.add_argument("--seeds", type=int, default=1, help="how many seeds to average over")
+    reader.add_argument("--data", type=Path, help="where the grown tables are kept for the next run")
+    reader.add_argument("--dry", action="store_true", help="measure and show, but keep no record")
+    given = reader.parse_args()
+    failed = 0
+    for job in jobs(given.data):
+        if not any(job.case.startswith(w) for w in given.cases) and (given.cases or job.case.startswith("growth-")):
             continue
-        if case.database == "shop" and not SHOP.is_dir():
-            sys.stderr.write(f"{name}: left out, {SHOP} is not there\n")
-            continue
-        for model in case.models:
-            sys.stderr.write(f"{name} with model = {model} …\n")
-            done = subprocess.run(
-                [sys.executable, str(HERE / "cases.py"), name, model], capture_output=True, text=True, check=False
-            )
-            if done.returncode != 0:
-                sys.stderr.write(done.stderr[-3000:])
+        for model in given.models.split(",") if given.models else job.models:
+            sys.stderr.write(f"{job.case} with model = {model} …\n")
+            try:
+                runs = job.run(model, given.seeds)
+            except subprocess.CalledProcessError as error:
+                sys.stderr.write(f"{job.case} with model = {model} failed: {error}\n")
                 failed += 1
                 continue
-            answer = json.loads(done.stdout.splitlines()[-1])
-            quality = ", ".join(f"{k} {answer[k]:.4f}" for k in ("auroc", "mae", "map@12", "recall@12") if k in answer)
-            weights = ", ".join(f"{k} {v:.2f}" for k, v in answer["weights"].items())
-            rows.append(
-                (name, model, quality, answer["cpu_s"], answer["wall_s"], answer["peak_gb"], weights, case.goal)
-            )
-            if model == "auto":
-                tables.append(f"{name}, as the user sees it:\n{answer['metrics']}")
-    sys.stdout.write("\n\n".join(tables) + "\n\n")
-    header = ("case", "model", "against the truth", "cpu s", "wall s", "peak GB", "blend", "goal")
-    sys.stdout.write(text_table(header, rows) + "\n")
+            command = f"python tests/bench/run.py {job.case} --models {model}"
+            command += f" --seeds {len(runs)}" if len(runs) > 1 else ""
+            record = {"case": job.case, "model": model, "command": command, "runs": runs}
+            sys.stdout.write(show(record) + "\n")
+            sys.stdout.flush()
+            if not given.dry:
+                keep(record)
+                render()
     return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
