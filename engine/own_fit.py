@@ -20,9 +20,10 @@ from pql.engine.key_index import parent_rows
 from pql.engine.models.base import FeatureMatrix, Inputs
 from pql.engine.output import Ranked
 from pql.engine.own_examples import divided, known_of, lags_of, own_examples, seeds_of
+from pql.engine.own_items import best_way
 from pql.engine.own_labels import OwnLabels, completed, known_labels, without_copies
 from pql.engine.own_measured import Measured, measured, measured_ranking, truth_of
-from pql.engine.own_plan import Extent, Question, entity_of, plan_own
+from pql.engine.own_plan import NO_HORIZON, Extent, Question, entity_of, plan_own, ranked_ways
 from pql.engine.plan import Plan, Regime
 from pql.engine.rank import TrainedRanker, train_ranking
 from pql.engine.regime import at_prediction, regime_of
@@ -116,6 +117,11 @@ def train_own(
         graph = build_graph(history, plan)
         examples, classes, told = own_examples(list(zip(plain, splits, strict=True)), plan, graph, question.horizon)
     history.close()
+    if question.kind is TaskKind.RANKING:
+        query = plan.query
+        ways = ranked_ways(question, catalog, query.entity.table, query.ignoring)
+        ends = completed(examples.seeds.anchors, question.horizon or NO_HORIZON)
+        plan = best_way(plan, ways, graph, examples, ends, extent.last)
     trained = _train(plan, graph, examples, classes, events)
     return OwnModel(question, plan, trained, classes, tuple(plain), (*notes, *told, *plan.warnings))
 

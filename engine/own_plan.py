@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pql.backends.overrides import find_name
+from pql.engine.own_items import Way, ways_of
 from pql.engine.plan import Anchor, Plan, Regime, Split
 from pql.engine.planned_graph import plan_graph
 from pql.engine.planned_model import plan_model
@@ -14,23 +15,12 @@ from pql.engine.planner import plan_output, plan_task
 from pql.engine.statistics import Span
 from pql.language import ast
 from pql.language.bind_options import OPTION_NAMES, bind_options
-from pql.language.bound import (
-    BoundAggregate,
-    BoundEntity,
-    BoundQuery,
-    BoundWindow,
-    ColumnRef,
-    Constant,
-    Expression,
-    Item,
-    TaskKind,
-)
-from pql.language.catalog import Catalog, Stype, Table
+from pql.language.bound import BoundEntity, BoundQuery, ColumnRef, Constant, Expression, TaskKind
+from pql.language.catalog import Catalog, Table
 from pql.language.errors import PqlError
 from pql.language.names import listed, nearest
 from pql.language.options import Duration, Options
 from pql.language.parser import parse
-from pql.language.routes import links_for, upward
 from pql.language.scope import Scope, quoted
 
 DEFAULT_TOP_K = 10
@@ -126,7 +116,7 @@ def bind_own(question: Question, catalog: Catalog) -> BoundQuery:
     ignoring = frozenset(_column(name, catalog) for name in question.ignoring)
     item, target = None, _target(question, catalog.table(table))
     if question.kind is TaskKind.RANKING:
-        item, target = _ranked(question, catalog, table, ignoring)
+        item, target = ranked_ways(question, catalog, table, ignoring)[0]
     return BoundQuery(
         syntax=syntax,
         text=text,
@@ -184,10 +174,8 @@ def _target(question: Question, table: Table) -> Expression:
     return Constant(None, None)
 
 
-def _ranked(
-    question: Question, catalog: Catalog, entity: str, ignoring: frozenset[tuple[str, str]]
-) -> tuple[Item, Expression]:
-    """The items, and the facts in which entities have met them: the nearest table that points to both."""
+def ranked_ways(question: Question, catalog: Catalog, entity: str, ignoring: frozenset[tuple[str, str]]) -> list[Way]:
+    """The items, and the facts in which entities may have met them, the nearest table first."""
     name = question.items or items_of(catalog, question.target)
     if name is None:
         raise PqlError(
@@ -196,27 +184,7 @@ def _ranked(
             hint="Name the table's key: items='products.product_id'",
         )
     table, key = entity_of(name, catalog)
-    links = links_for(catalog, entity, ignoring=ignoring)
-    ways = []
-    for fact in catalog.tables:
-        if fact.clock.kind == "none" or fact.name in (entity, table):
-            continue
-        here, there = upward(fact.name, entity, links), upward(fact.name, table, links)
-        if here and there:
-            ways.append((len(here[0]) + len(there[0]), -(fact.rows or 0), fact.name, here[0], there[0]))
-    if not ways:
-        raise PqlError(
-            "not_supported",
-            f"no table with a clock points to both {entity} and {table}, so nothing tells who met what",
-            hint="Declare the links: db.link('child.column', 'parent.key')",
-        )
-    _, _, fact_name, to_entity, to_item = min(ways)
-    column = catalog.table(table).column(key)
-    reference = ColumnRef(table, key, column.type, Stype.ID, to_item)
-    horizon = question.horizon or NO_HORIZON
-    window = BoundWindow(0, horizon.n, horizon.unit)
-    aggregate = BoundAggregate("LIST_DISTINCT", fact_name, reference, None, window, to_entity, column.type)
-    return Item(reference, table, key), aggregate
+    return ways_of(catalog, entity, table, key, question.horizon or NO_HORIZON, ignoring)
 
 
 def _column(name: str, catalog: Catalog) -> tuple[str, str]:

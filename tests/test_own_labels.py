@@ -170,3 +170,20 @@ def test_faulty_tables_have_codes(tables, rows: dict, code: str) -> None:
     with pytest.raises(PqlError) as caught:
         fitted(tables, rows)
     assert caught.value.code == code
+
+
+def test_the_table_that_explains_the_lists_says_who_met_what(tables) -> None:
+    rng = np.random.default_rng(3)
+    n = 2 * len(tables["orders"])
+    when = np.sort(rng.integers(0, 600 * 86_400, n)).astype("timedelta64[s]") + np.datetime64("2022-01-01", "us")
+    views = pa.table(
+        {
+            "view_id": range(n),
+            "customer_id": rng.integers(0, 60, n),
+            "item_id": rng.integers(0, 12, n),
+            "viewed_at": pa.array(when.astype("datetime64[us]")),
+        }
+    )
+    train = labels(tables, anchors(90, 450), "items")
+    model = fitted({**tables, "views": views}, train, items="items.item_id", k=3)
+    assert model.plan.query.target.fact == "orders"  # views are twice as many, and say nothing of the labels
