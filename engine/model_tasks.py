@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pql.engine.past_facts import outcome_of
 from pql.language import ast
 from pql.language.bound import BoundQuery, TaskKind
 from pql.language.errors import PqlError
@@ -11,15 +12,18 @@ from pql.language.errors import PqlError
 _TRAINED = frozenset(TaskKind)
 _NUMERIC = frozenset({TaskKind.BINARY, TaskKind.REGRESSION, TaskKind.FORECAST})
 _RANKING = frozenset({TaskKind.RANKING})
+_VALUES = frozenset({TaskKind.BINARY, TaskKind.REGRESSION})
 _SETS = frozenset({TaskKind.RANKING, TaskKind.MULTILABEL})
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The kinds of targets a model answers. `timeless`: those without a window (a column's value) as well."""
+    """The kinds of targets a model answers. `timeless`: those without a window (a column's value) as well. `outcomes`:
+    what yes/no and numeric targets may ask of the rows of their window (any, if None; see `outcome_of`)."""
 
     tasks: frozenset[TaskKind]
     timeless: bool = False
+    outcomes: frozenset[str] | None = None
 
 
 ANSWERS: dict[str, Answers] = {
@@ -31,7 +35,9 @@ ANSWERS: dict[str, Answers] = {
     ),
     "last_window": Answers(_NUMERIC | {TaskKind.MULTICLASS}),
     "entity_mean": Answers(_NUMERIC),
-    "interval": Answers(frozenset({TaskKind.TIME_TO_EVENT})),
+    "rfm": Answers(_VALUES, outcomes=frozenset({"none", "any", "count", "sum", "other"})),
+    "bgnbd": Answers(_VALUES, outcomes=frozenset({"none", "any", "count", "sum"})),
+    "interval": Answers(frozenset({TaskKind.BINARY, TaskKind.TIME_TO_EVENT}), outcomes=frozenset({"none", "any"})),
     "popularity": Answers(_SETS),
     "repeat": Answers(_SETS),
     "rules": Answers(_RANKING),
@@ -51,7 +57,9 @@ def answering(query: BoundQuery) -> tuple[str, ...]:
     return tuple(
         name
         for name, answers in ANSWERS.items()
-        if query.task in answers.tasks and (answers.timeless or not query.is_static)
+        if query.task in answers.tasks
+        and (answers.timeless or not query.is_static)
+        and (answers.outcomes is None or query.task not in _VALUES or outcome_of(query.target) in answers.outcomes)
     )
 
 

@@ -10,6 +10,7 @@ from pql.engine.examples import Seeds, StepRows
 from pql.engine.graph import TemporalGraph
 from pql.engine.models.base import Inputs
 from pql.engine.models.blend import combine
+from pql.engine.past_facts import Past
 from pql.engine.steps import compute_stacked
 from pql.engine.trained import TrainedModel
 from pql.language.errors import PqlError
@@ -22,19 +23,21 @@ def predict(
     lags: NDArray[np.float32] | None = None,
     steps: StepRows | None = None,
     asked: Bounds | None = None,
+    past: Past | None = None,
 ) -> NDArray[np.float64]:
     """The scores of n seeds: float64[n] (binary: calibrated probability; regression: value) or float64[n, classes]
     (multiclass: probabilities that sum to 1; multilabel: one probability per class); never NaN.
 
     `lags` float32[n, L]: the query's own target over the L windows before each seed's anchor, as in `Examples`; so
-    `steps`, of tasks of several steps. With bounds `asked` for, float64[n, 1 + k]: the value, then their columns.
+    `steps`, of tasks of several steps; `past`: what lies behind the seeds of the target's own facts. With bounds
+    `asked` for, float64[n, 1 + k]: the value, then their columns.
     Raises PqlError `model_mismatch` if the graph or the lags aren't like those of training, or the model was made
     without bounds.
     """
     if lags is None:
         lags = np.zeros((len(seeds), 0), dtype=np.float32)
     features = compute_stacked(trained.spec, graph, seeds, lags, steps, trained.step_names)
-    inputs = Inputs(graph, seeds, features, lags)
+    inputs = Inputs(graph, seeds, features, lags, past)
     scores = score(trained, inputs)
     if not asked:
         return scores

@@ -13,6 +13,7 @@ from pql.language.catalog import Stype
 
 Truth = tuple[NDArray[np.bool_], NDArray[np.bool_]]  # (is true, is NULL)
 _EPOCH = dt.datetime(1970, 1, 1)
+_ARITHMETIC = {"+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "neg": np.negative}
 _COMPARE = {"=", "!=", "<", "<=", ">", ">="}
 
 
@@ -26,6 +27,30 @@ def rows_that_pass(graph: TemporalGraph, table: int, where: Expression) -> NDArr
         return _truth(graph, table, where)[0]
     except _CannotTell:
         return None
+
+
+def numbers_of(graph: TemporalGraph, table: int, expression: Expression) -> NDArray[np.float64] | None:
+    """float64[n]: a number for each row of `table`, NaN for NULL; None where the graph's columns cannot tell."""
+    try:
+        return _number(graph, table, expression)
+    except _CannotTell:
+        return None
+
+
+def _number(graph: TemporalGraph, table: int, expression: Expression) -> NDArray[np.float64]:
+    if isinstance(expression, Constant) and isinstance(expression.value, int | float):
+        return np.full(len(graph.nodes[table]), float(expression.value))
+    if isinstance(expression, ColumnRef):
+        values, null = _values(graph, table, expression)
+        if values.dtype != np.float64:
+            raise _CannotTell
+        return np.where(null, np.nan, values)
+    if not isinstance(expression, Call) or expression.op not in _ARITHMETIC:
+        raise _CannotTell
+    parts = [_number(graph, table, one) for one in expression.args]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        found = _ARITHMETIC[expression.op](*parts)
+    return np.where(np.isfinite(found), found, np.nan)
 
 
 def _truth(graph: TemporalGraph, table: int, expression: Expression) -> Truth:

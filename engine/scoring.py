@@ -15,6 +15,7 @@ from pql.engine.folds import time_borders
 from pql.engine.interactions import item_values
 from pql.engine.labels import LabelTable, compute_eligible
 from pql.engine.output import NOT_ELIGIBLE, OK, UNKNOWN, Asked, Ranked
+from pql.engine.past_facts import past_behind
 from pql.engine.plan import Plan
 from pql.engine.regime import at_prediction
 from pql.engine.step_grid import grid_of
@@ -166,7 +167,9 @@ def score(
     lags = lag_values(labels, plan, graph, seeds)
     fold = np.full(len(seeds), -1) if model.folds is None else model.folds.of(labels, plan, graph, seeds)
     if (fold == -1).all():
-        return predict(model.blend, graph, seeds, lags, asked=asked)
+        names = {fitted.name for fitted in model.blend.members}
+        past = past_behind(plan.query.target, graph, seeds, names)
+        return predict(model.blend, graph, seeds, lags, asked=asked, past=past)
     scores: NDArray[np.float64] | None = None
     for number in np.unique(fold).tolist():
         trained = model.blend if number == -1 or model.folds is None else model.folds.models[number]

@@ -26,6 +26,7 @@ from pql.engine.models.baselines import TASKS as BASELINES
 from pql.engine.models.blend import combine, fit_weights
 from pql.engine.models.boosted import BoostedFitted
 from pql.engine.models.instant import InstantFitted
+from pql.engine.past_facts import past_behind
 from pql.engine.plan import US_PER_DAY, Plan
 from pql.engine.planned_graph import columns_read, masked_columns
 from pql.engine.planner import future_windows
@@ -326,10 +327,12 @@ def _problem(job: _Job, cut: int, spec: FeatureSpec) -> Problem:
         features = _features_of_few(job, spec)
     else:
         features = compute_stacked(spec, job.graph, examples.seeds, examples.lags, examples.steps, job.step_names)
+    names = {*job.plan.model.members, *job.plan.model.baselines}
+    past = past_behind(job.plan.query.target, job.graph, examples.seeds, names) if examples.steps is None else None
     return Problem(
         task=job.plan.task,
         plan=job.plan.model,
-        inputs=Inputs(job.graph, examples.seeds, features, examples.lags),
+        inputs=Inputs(job.graph, examples.seeds, features, examples.lags, past),
         examples=examples,
         classes=job.classes,
         cut=cut,

@@ -13,8 +13,11 @@ from pql.engine.features import FeatureSpec
 from pql.engine.metrics import MetricsTable
 from pql.engine.models.base import Fitted, Model, State
 from pql.engine.models.baselines import TASKS, BaselineModel
+from pql.engine.models.bgnbd import BgnbdModel
 from pql.engine.models.boosted import BoostedModel
+from pql.engine.models.gaps import IntervalModel
 from pql.engine.models.hazards import HAZARDS, HazardModel
+from pql.engine.models.rfm import RfmModel
 from pql.engine.spread import Spread
 from pql.engine.survival import Intervals
 from pql.language.errors import PqlError
@@ -104,6 +107,9 @@ class TrainedModel:
         )
 
 
+PURCHASES: dict[str, Model] = {"rfm": RfmModel(), "bgnbd": BgnbdModel(), "interval": IntervalModel()}
+
+
 def model_called(name: str) -> Model:
     """The model of that name. Raises PqlError `not_supported` for a name that no model here answers to."""
     if name == "boosted":
@@ -116,6 +122,8 @@ def model_called(name: str) -> Model:
         from pql.engine.models.instant import InstantModel
 
         return InstantModel()
+    if name in PURCHASES:
+        return PURCHASES[name]
     if name in HAZARDS:
         return HazardModel(name)
     if name in TASKS:
@@ -123,7 +131,7 @@ def model_called(name: str) -> Model:
     raise PqlError(
         "not_supported",
         f"The model {name!r} is not supported for this kind of target.",
-        hint=f"Known models: auto, blend, gnn, boosted, instant, {', '.join(sorted(TASKS))}.",
+        hint=f"Known models: auto, blend, gnn, boosted, instant, {', '.join(sorted({*TASKS, *PURCHASES}))}.",
     )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pql.engine.events import Events
 from pql.engine.examples import Examples, Seeds
 from pql.engine.graph import TemporalGraph
+from pql.engine.past_facts import Past
 from pql.engine.plan import ModelPlan, Task
 
 
@@ -34,18 +35,21 @@ class FeatureMatrix:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a model may look at for n seeds: the graph (through a sampler that respects anchors), features, lags."""
+    """What a model may look at for n seeds: the graph (through a sampler that respects anchors), features, lags, and,
+    where a member of `PAST_MODELS` takes part, what lies behind each seed of the target's own facts."""
 
     graph: TemporalGraph
     seeds: Seeds
     features: FeatureMatrix
     lags: NDArray[np.float32]
+    past: Past | None = None
 
     def __len__(self) -> int:
         return len(self.seeds)
 
     def take(self, index: NDArray[np.int64]) -> Inputs:
-        return Inputs(self.graph, self.seeds.take(index), self.features.take(index), self.lags[index])
+        past = None if self.past is None else self.past.take(index)
+        return Inputs(self.graph, self.seeds.take(index), self.features.take(index), self.lags[index], past)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ MODELS = (
     "last_window",
     "rate",
     "rfm",
+    "bgnbd",
     "interval",
     "popularity",
     "repeat",
