@@ -201,10 +201,7 @@ def _own(
     history: History, entities: NDArray[np.int64], limits: Limits, allowed: Allowed
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The entity's own items: most interactions (recent ones weigh more), and those met last."""
-    low = np.searchsorted(history.pair_entity, entities)
-    sizes = np.searchsorted(history.pair_entity, entities, side="right") - low
-    owner = np.repeat(np.arange(len(entities), dtype=np.int64), sizes)
-    pair = np.arange(len(owner)) + np.repeat(low - np.concatenate([[0], np.cumsum(sizes)[:-1]]), sizes)
+    owner, pair = _own_pairs(history, entities)
     item = history.pair_item[pair].astype(np.int64)
     permitted = allowed.permits(entities[owner], item)
     owner, pair, item = owner[permitted], pair[permitted], item[permitted]
@@ -214,6 +211,14 @@ def _own(
     return owner[index], item[index]
 
 
+def _own_pairs(history: History, entities: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The pairs of the entities (positions in the history's) and whose each is (0 … n - 1, ascending)."""
+    low = np.searchsorted(history.pair_entity, entities.astype(history.pair_entity.dtype))
+    sizes = np.searchsorted(history.pair_entity, entities.astype(history.pair_entity.dtype), side="right") - low
+    owner = np.repeat(np.arange(len(entities), dtype=np.int64), sizes)
+    return owner, np.arange(len(owner)) + np.repeat(low - (np.cumsum(sizes) - sizes), sizes)
+
+
 def _popular(
     history: History, entities: NDArray[np.int64], limits: Limits, allowed: Allowed
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -221,7 +226,7 @@ def _popular(
     n, deeper = len(entities), DEEPER if len(allowed.barred) else 1
     recent = popular_order(history, allowed.open)[: deeper * (limits.popular // 2)]
     long = history.item_recent_buyers[-1]
-    ranked = np.lexsort((np.arange(history.n_items), -long))
+    ranked = history.by_recent_buyers
     ranked = ranked[allowed.open[ranked]][: deeper * limits.popular]
     ranked = ranked[long[ranked] > 0]
     if not len(allowed.barred):
@@ -276,12 +281,11 @@ def _category(
     n_codes = int(codes.max(initial=-1)) + 1
     if not n_codes or not limits.categories:
         return nothing, nothing
-    ranked = np.lexsort((np.arange(history.n_items), -history.item_recent_buyers[-1]))
+    ranked = history.by_recent_buyers
     ranked = ranked[(history.item_recent_buyers[-1][ranked] > 0) & (codes[ranked] >= 0) & allowed.open[ranked]]
     if not len(ranked):
         return nothing, nothing
-    place = best_of(codes[ranked].astype(np.int64), np.arange(len(ranked)), np.zeros(len(ranked)), n_codes, 1 << 30)
-    listed = ranked[place]
+    listed = ranked[np.argsort(codes[ranked], kind="stable")]
     of = codes[listed].astype(np.int64)
     first = np.concatenate([[0], np.cumsum(np.bincount(of, minlength=n_codes))])
     width = limits.per_category * (DEEPER if len(allowed.barred) else 1)
@@ -289,12 +293,11 @@ def _category(
     rank = np.arange(len(listed)) - first[of]
     table[of[rank < width], rank[rank < width]] = listed[rank < width]
 
-    owner_of = np.full(history.n_entities, -1, dtype=np.int64)
-    owner_of[entities] = np.arange(len(entities))
-    code = codes[history.pair_item]
-    mine = np.flatnonzero((owner_of[history.pair_entity] >= 0) & (code >= 0))
-    keys, start = _runs(owner_of[history.pair_entity[mine]] * n_codes + code[mine])
-    counts = np.bincount(start, weights=history.count[mine]) if len(keys) else nothing
+    owner, pair = _own_pairs(history, entities)
+    code = codes[history.pair_item[pair]]
+    mine = np.flatnonzero(code >= 0)
+    keys, start = _runs(owner[mine] * n_codes + code[mine])
+    counts = np.bincount(start, weights=history.count[pair[mine]]) if len(keys) else nothing
     owner = keys // n_codes
     index = best_of(owner, keys % n_codes, counts, len(entities), limits.categories)
     items = table[keys[index] % n_codes]

@@ -52,6 +52,10 @@ class History:
     item_again: NDArray[np.int64]  # interactions followed by the same pair's next within one horizon ...
     item_chances: NDArray[np.int64]  # ... among those at least one horizon old
     known: NDArray[np.bool_]
+    by_buyers: NDArray[
+        np.int64
+    ]  # all items, by distinct entities in the last horizon, then in 4, then ever, then index
+    by_recent_buyers: NDArray[np.int64]  # all items, by distinct entities in the last 4 horizons, then index
 
     @property
     def n_items(self) -> int:
@@ -113,6 +117,8 @@ def history_at(interactions: Interactions, anchor: int, horizon: int) -> History
     item_count = np.bincount(item, minlength=n_items)
     item_last[item_count == 0] = anchor
     windows = tuple(_sum_by(starts, r) for r in recent)
+    item_buyers = np.bincount(pair_item, minlength=n_items)
+    buyers = tuple(np.bincount(pair_item[w > 0], minlength=n_items) for w in windows)
     return History(
         anchor,
         horizon,
@@ -135,13 +141,15 @@ def history_at(interactions: Interactions, anchor: int, horizon: int) -> History
         np.bincount(row_entity[fresh], minlength=n_entities),
         item_count,
         tuple(np.bincount(item[r], minlength=n_items) for r in recent),
-        np.bincount(pair_item, minlength=n_items),
-        tuple(np.bincount(pair_item[w > 0], minlength=n_items) for w in windows),
+        item_buyers,
+        buyers,
         item_first,
         item_last,
         np.bincount(item[again & chance], minlength=n_items),
         np.bincount(item[chance], minlength=n_items),
         interactions.items.birth <= anchor,
+        np.lexsort((np.arange(n_items), -item_buyers, -buyers[-1], -buyers[0])),
+        np.lexsort((np.arange(n_items), -buyers[-1])),
     )
 
 
@@ -150,14 +158,7 @@ def popular_order(history: History, open_: NDArray[np.bool_] | None = None) -> N
 
     By distinct entities in the last horizon, then in 4, then ever, then index.
     """
-    ranked = np.lexsort(
-        (
-            np.arange(history.n_items),
-            -history.item_buyers,
-            -history.item_recent_buyers[-1],
-            -history.item_recent_buyers[0],
-        )
-    )
+    ranked = history.by_buyers
     return ranked[(history.known if open_ is None else open_)[ranked]]
 
 

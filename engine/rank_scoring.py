@@ -256,4 +256,7 @@ def _nearest(
     owner, item = allowed.barred_for(entities)
     at, found = locate(basis, item)
     score[owner[found], at[found]] = -np.inf
-    return basis[np.argsort(-score, axis=1, kind="stable")[:, :limit]]
+    least = -np.partition(-score, limit - 1, axis=1)[:, limit - 1 : limit]
+    owner, place = np.nonzero(score >= least)
+    best = best_of(owner, place, score[owner, place], len(score), limit)
+    return basis[place[best]].reshape(len(score), limit)
