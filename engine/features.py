@@ -29,6 +29,7 @@ from pql.engine.feature_paths import TOP_SHARES, Group, as_text, enumerate_group
 from pql.engine.graph import ALWAYS, NEVER, NodeColumn, TemporalGraph
 from pql.engine.models.base import FeatureMatrix
 from pql.engine.plan import US_PER_DAY
+from pql.engine.seasons import Seasons
 from pql.engine.segments import History, histories
 from pql.language.catalog import Stype
 from pql.language.errors import PqlError
@@ -43,6 +44,7 @@ STALENESS = ("days that the history ends before the anchor",)
 class FeatureSpec:
     """A fitted choice of features. `widths`: windows in µs, widest first. `lags`: how many lagged targets there are.
     `stale_days`: how stale the histories of examples are at most; with any, how stale a seed's is, is a feature.
+    `seasons`: the features of the time of year, where there are any.
 
     `tables` and `edges` name what the groups' integers mean, so that another graph can be checked against them.
     """
@@ -53,13 +55,13 @@ class FeatureSpec:
     tables: tuple[str, ...]
     edges: tuple[str, ...]
     stale_days: float = 0.0
+    seasons: Seasons | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """The features' names, unique, in the order of the matrix's columns."""
-        stale = STALENESS if self.stale_days else ()
-        stale = STALENESS if self.stale_days else ()
-        return _unique((*(n for g in self.groups for n in g.names), *lag_names(self.lags), *stale))
+        extra = (*(self.seasons.names if self.seasons else ()), *(STALENESS if self.stale_days else ()))
+        return _unique((*(n for g in self.groups for n in g.names), *lag_names(self.lags), *extra))
 
     def compute(self, graph: TemporalGraph, seeds: Seeds, lags: NDArray[np.float32] | None = None) -> FeatureMatrix:
         """The features of n seeds: float32[n, len(self.names)], NaN where undefined.
@@ -81,7 +83,10 @@ class FeatureSpec:
             width = sum(len(g.names) for g in groups)
             _compute_path(graph, seeds, base, via, down, groups, self.widths, values[:, column : column + width])
             column += width
-        _compute_lags(lags, self.lags, values[:, column : column + len(lag_names(self.lags))])
+        lagged = column + len(lag_names(self.lags))
+        _compute_lags(lags, self.lags, values[:, column:lagged])
+        if self.seasons is not None:
+            values[:, lagged : lagged + len(self.seasons.names)] = self.seasons.compute(graph, seeds)
         if self.stale_days:
             values[:, -1] = np.minimum((seeds.anchors - seeds.seen) / US_PER_DAY, self.stale_days)
         categorical = [n for g in self.groups for n in g.categorical]
@@ -96,6 +101,7 @@ class FeatureSpec:
             "tables": list(self.tables),
             "edges": list(self.edges),
             "stale_days": self.stale_days,
+            "seasons": None if self.seasons is None else self.seasons.to_json(),
         }
 
     @classmethod
@@ -107,6 +113,7 @@ class FeatureSpec:
             tuple(value["tables"]),
             tuple(value["edges"]),
             float(value["stale_days"]),
+            None if value["seasons"] is None else Seasons.from_json(value["seasons"]),
         )
 
 
@@ -122,13 +129,14 @@ def fit_features(
     limit: int = MAX_FEATURES,
     shares: int = TOP_SHARES,
     stale_days: float = 0.0,
+    seasons: Seasons | None = None,
 ) -> FeatureSpec:
     """Choose features on the rows at or before `cut` (µs).
 
     `horizon` (µs) is the width of the target's window: history is summed over 8, 4, 2, 1 and 1/2 of it, and whole.
     `masked` columns are not read; `masked_own` ones are read of earlier rows only, not of the seed's own.
     At most `limit` features are kept, cheap and near ones first. `shares`: for how
-    many categories of a column their share of the history is a feature. `stale_days`: see FeatureSpec.
+    many categories of a column their share of the history is a feature. `stale_days` and `seasons`: see FeatureSpec.
     """
     horizon = max(int(horizon), 2)
     widths = (8 * horizon, 4 * horizon, 2 * horizon, horizon, horizon // 2)
@@ -141,7 +149,13 @@ def fit_features(
             room -= len(group.names)
     chosen.sort(key=lambda g: (g.base, -1 if g.via is None else g.via, g.down))
     return FeatureSpec(
-        tuple(chosen), widths, lags, tuple(n.name for n in graph.nodes), tuple(e.name for e in graph.edges), stale_days
+        tuple(chosen),
+        widths,
+        lags,
+        tuple(n.name for n in graph.nodes),
+        tuple(e.name for e in graph.edges),
+        stale_days,
+        seasons,
     )
 
 

@@ -30,6 +30,7 @@ from pql.engine.past_facts import past_behind
 from pql.engine.plan import US_PER_DAY, Plan
 from pql.engine.planned_graph import columns_read, masked_columns
 from pql.engine.planner import future_windows
+from pql.engine.seasons import fit_seasons
 from pql.engine.spread_fit import refit_spread, with_spread
 from pql.engine.steps import compute_stacked, useful_names
 from pql.engine.trained import TrainedModel, class_count, model_called
@@ -308,16 +309,21 @@ def spec_of(plan: Plan, graph: TemporalGraph, examples: Examples) -> FeatureSpec
 
 def _spec(plan: Plan, graph: TemporalGraph, examples: Examples, cut: int) -> FeatureSpec:
     own = masked_in_own_row(plan)
+    width = history_width(plan, graph, cut)
+    seasons = None
+    if plan.regime.known is not None:
+        seasons = fit_seasons(graph, examples.seeds.anchors[examples.where(TRAIN)], width)
     return fit_features(
         graph,
         cut=cut,
-        horizon=history_width(plan, graph, cut),
+        horizon=width,
         masked=masked_columns(plan.query) - own,
         masked_own=own,
         hops=plan.graph.hops,
         lags=examples.lags.shape[1],
         shares=CLASS_SHARES if plan.task.kind.value in ("multiclass", "multilabel") else TOP_SHARES,
         stale_days=plan.regime.high / US_PER_DAY,
+        seasons=seasons,
     )
 
 

@@ -22,6 +22,7 @@ from pql.engine.plan import Regime
 from pql.engine.regime import COPIES, at_prediction, imitable, is_met, known_times, natural_gap, regime_of, staled
 from pql.engine.regime import staled_freely as freely
 from pql.engine.sample import sample
+from pql.engine.seasons import fit_seasons
 from pql.language.catalog import Link
 from pql.language.options import Duration
 
@@ -149,6 +150,49 @@ def test_a_copy_in_which_nothing_is_known_of_the_entity_is_no_example():
     assert is_met(made, before, first_seen=False).all()
 
 
+# ---------------------------------------------------------------- the time of year
+
+
+def yearly() -> tuple:
+    """A graph whose orders come on ten days of every spring, over six years; anchors of training over four."""
+    made = graph()
+    days = np.concatenate([365 * year + 90 + np.arange(10) for year in range(6)])
+    when = np.sort(np.resize(days * DAY, len(made.nodes[1].time)))
+    nodes = (made.nodes[0], replace(made.nodes[1], time=when), *made.nodes[2:])
+    edge = made.edges[0]
+    edges = (replace(make_edge(nodes, "orders.user", 1, 0, edge.parent_of), link=edge.link), *made.edges[1:])
+    return replace(made, nodes=nodes, edges=edges), np.arange(365, 365 * 5, 30) * DAY
+
+
+def test_how_busy_the_same_time_of_earlier_years_was_is_known_of_stale_histories():
+    made, anchors = yearly()
+    seasons = fit_seasons(made, anchors, 30 * DAY)
+    assert seasons is not None
+    spring, autumn = (365 * 5 + 80) * DAY, (365 * 5 + 250) * DAY
+    seen = np.full(2, (365 * 3 + 300) * DAY)
+    found = seasons.compute(made, Seeds(np.array([0, 0]), np.array([spring, autumn]), seen))
+    assert found[:, 1].tolist() == [10, 0]
+    assert found[:, 2].tolist() == [10, 0]
+    assert 70 < found[0, 0] < 90
+
+
+@pytest.mark.parametrize("scramble", [None, 1])
+def test_the_same_time_of_earlier_years_is_read_up_to_what_is_seen(scramble: int | None):
+    made, anchors = yearly()
+    known = (365 * 4 + 95) * DAY
+    seasons = fit_seasons(made, anchors[anchors <= known], 30 * DAY)
+    assert seasons is not None
+    given = Seeds(np.arange(100), known + np.arange(100) * 10 * DAY, np.full(100, known))
+    later = without_later(made, known, scramble=scramble)
+    assert seasons.compute(made, given).tobytes() == seasons.compute(later, given).tobytes()
+
+
+def test_less_than_two_years_of_training_say_nothing_of_the_time_of_year():
+    made, anchors = yearly()
+    assert fit_seasons(made, anchors[:20], 30 * DAY) is None
+    assert fit_seasons(made, anchors, 400 * DAY) is None
+
+
 # ---------------------------------------------------------------- leaks
 
 
@@ -213,7 +257,10 @@ def test_a_later_row_moves_the_edge_of_no_stale_history():
 
 # ---------------------------------------------------------------- end to end
 
-QUESTION = "PREDICT COUNT(orders.*, 0, 10, days) FOR EACH customers.customer_id WITH (model = boosted, cache = off)"
+QUESTION = (
+    "PREDICT COUNT(orders.*, 0, 10, days) FOR EACH customers.customer_id "
+    "WITH (model = boosted, cache = off, anchors = 4)"
+)
 
 
 @pytest.fixture
