@@ -10,7 +10,7 @@ from pql.engine.examples import Seeds, StepRows
 from pql.engine.graph import TemporalGraph
 from pql.engine.models.base import Inputs
 from pql.engine.models.blend import combine
-from pql.engine.past_facts import Past
+from pql.engine.past import Past
 from pql.engine.steps import compute_stacked
 from pql.engine.trained import TrainedModel
 from pql.language.errors import PqlError

@@ -13,7 +13,8 @@ import pql
 from pql.engine.examples import Seeds
 from pql.engine.models.gaps import START, chance
 from pql.engine.models.rfm import RfmModel
-from pql.engine.past_facts import Facts, outcome_of
+from pql.engine.past import Facts
+from pql.engine.past_facts import outcome_of
 from pql.engine.purchase_process import (
     Purchases,
     Spending,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pql.engine.events import Events
 from pql.engine.examples import Examples, Seeds
 from pql.engine.graph import TemporalGraph
-from pql.engine.past_facts import Past
+from pql.engine.past import Past
 from pql.engine.plan import ModelPlan, Task
 
 

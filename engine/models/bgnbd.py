@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pql.engine.models.base import Inputs, Problem, State
 from pql.engine.models.rfm import needed
-from pql.engine.past_facts import Past
+from pql.engine.past import Past
 from pql.engine.purchase_process import Purchases, Spending, fit_purchases, fit_spending
 
 MOST_ENTITIES = 20_000  # that the process is fitted on

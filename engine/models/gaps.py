@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pql.engine.models.base import Inputs, Problem, State
 from pql.engine.models.hazards import HazardFitted, HazardModel
 from pql.engine.models.rfm import needed
-from pql.engine.past_facts import Past
+from pql.engine.past import Past
 
 MOST_SEEDS = 8_000
 DOUBT = 20.0  # examples' worth of the usual outcome, for entities without an event

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pql.engine.models.base import Inputs, Problem, State
-from pql.engine.past_facts import Past
+from pql.engine.past import Past
 from pql.language.errors import PqlError
 
 FIFTHS = 5
