@@ -12,12 +12,12 @@ from pql.engine.anchors import MAX_LAGS
 from pql.engine.examples import TRAIN, VALID, Examples, Seeds
 from pql.engine.graph import NEVER, TemporalGraph
 from pql.engine.own_labels import OwnLabels, completed
+from pql.engine.own_plan import LAGGED
 from pql.engine.plan import Plan
 from pql.engine.regime import is_met, staled_freely
 from pql.engine.segments import upper_bound
 from pql.engine.steps import node_rows, numbers
 from pql.engine.targets import Classes, coded_labels, require_variety
-from pql.language.bound import TaskKind
 from pql.language.errors import PqlError
 from pql.language.names import listed
 from pql.language.options import Duration
@@ -26,7 +26,6 @@ Ints = NDArray[np.int64]
 Known = tuple[Ints, Ints, NDArray[np.float64]]
 
 VALID_SHARE = 0.15  # of the training rows, the latest, where no validation table is given
-LAGGED = (TaskKind.BINARY, TaskKind.REGRESSION)
 
 
 def seeds_of(labels: OwnLabels, plan: Plan, graph: TemporalGraph) -> Seeds:

@@ -23,7 +23,7 @@ from pql.engine.own_examples import divided, known_of, lags_of, own_examples, se
 from pql.engine.own_items import best_way
 from pql.engine.own_labels import OwnLabels, completed, known_labels, without_copies
 from pql.engine.own_measured import Measured, measured, measured_ranking, truth_of
-from pql.engine.own_plan import NO_HORIZON, Extent, Question, entity_of, plan_own, ranked_ways
+from pql.engine.own_plan import LAGGED, NO_HORIZON, Extent, Question, entity_of, plan_own, ranked_ways
 from pql.engine.plan import Plan, Regime
 from pql.engine.rank import TrainedRanker, train_ranking
 from pql.engine.regime import at_prediction, regime_of
@@ -230,7 +230,7 @@ def earlier_labels(model: OwnModel, graph: TemporalGraph, seeds: Seeds) -> NDArr
     """The lags of seeds, from the labels that the model was trained on; None where the model has none."""
     assert isinstance(model.trained, TrainedModel)
     horizon = model.question.horizon
-    if not model.trained.spec.lags or horizon is None:
+    if horizon is None or model.question.split != "own" or model.question.kind not in LAGGED:
         return None
     known = [seeds_of(part, model.plan, graph) for part in model.parts]
     values = np.concatenate([numbers(part.label) for part in model.parts if part.label is not None])
@@ -264,7 +264,9 @@ def _extent(
     training = [p.anchors[s == TRAIN] for p, s in zip(parts, splits, strict=True) if p.anchors is not None]
     trained = np.concatenate(training)
     last_train = int(trained.max()) if len(trained) else int(anchors.max())
-    return Extent(count, last_train, int(anchors.max()), _width(anchors, question))
+    valid = anchors[np.concatenate(splits) == VALID]
+    asked = int(valid.max() - valid.min()) if len(valid) else 0
+    return Extent(count, last_train, int(anchors.max()), _width(anchors, question), asked)
 
 
 def _width(anchors: Ints, question: Question) -> int | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pql.backends.overrides import find_name
+from pql.engine.anchors import MAX_LAGS
 from pql.engine.own_items import Way, ways_of
 from pql.engine.plan import Anchor, Plan, Regime, Split
 from pql.engine.planned_graph import plan_graph
@@ -24,6 +25,8 @@ from pql.language.parser import parse
 from pql.language.scope import Scope, quoted
 
 DEFAULT_TOP_K = 10
+LAGGED = (TaskKind.BINARY, TaskKind.REGRESSION)  # whose earlier labels are features
+FRESH = 4  # horizons that the newest known label may be old, to be a feature beside a history that ends at the anchor
 NO_HORIZON = Duration(30, "days")  # of rankings, whose items are met over a window that nothing says
 
 
@@ -62,13 +65,15 @@ class Question:
 class Extent:
     """What the plan knows of the examples: how many there are, the last training anchor and the last of all (µs).
 
-    `width` (µs): how long the labels' window is, or as good as.
+    `width` (µs): how long the labels' window is, or as good as. `asked` (µs): from the first validation anchor to the
+    last, which is how old the newest known label may be.
     """
 
     examples: int
     last_train: int
     last: int
     width: int | None = None
+    asked: int = 0
 
 
 def plan_own(
@@ -86,6 +91,7 @@ def plan_own(
         anchors=(Anchor(extent.last, "predict"),),
         prediction=extent.last,
         width_text="" if question.horizon is None else str(question.horizon),
+        lags=_lags(question, extent, regime),
         encoder_cut=extent.last_train,
         width=extent.width,
         notes=("the label table says who trains and validates, and at which moments",),
@@ -105,6 +111,14 @@ def plan_own(
         regime=regime or Regime(),
         warnings=tuple(dict.fromkeys((*query.warnings, *warnings))),
     )
+
+
+def _lags(question: Question, extent: Extent, regime: Regime | None) -> int:
+    """How many earlier labels are features: none where they are much older than the histories beside them."""
+    if question.split != "own" or question.kind not in LAGGED or question.horizon is None:
+        return 0
+    is_fresh = extent.asked <= FRESH * (extent.width or 0)
+    return MAX_LAGS if is_fresh or (regime is not None and regime.known is not None) else 0
 
 
 def bind_own(question: Question, catalog: Catalog) -> BoundQuery:

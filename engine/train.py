@@ -320,7 +320,7 @@ def _spec(plan: Plan, graph: TemporalGraph, examples: Examples, cut: int) -> Fea
         masked=masked_columns(plan.query) - own,
         masked_own=own,
         hops=plan.graph.hops,
-        lags=examples.lags.shape[1],
+        lags=plan.split.lags if plan.split.kind == "own" else examples.lags.shape[1],
         shares=CLASS_SHARES if plan.task.kind.value in ("multiclass", "multilabel") else TOP_SHARES,
         stale_days=plan.regime.high / US_PER_DAY,
         seasons=seasons,
