@@ -20,6 +20,7 @@ MULTIPLES = (1, 2, 4)  # the windows before the anchor, in horizons
 class History:
     """The past of one anchor. E entities, I items, p distinct (entity, item) pairs sorted by `key` = entity * I + item.
 
+    The rows of entity e are `rows_indptr[e]:rows_indptr[e + 1]` of both `row_items` and `pair_row`.
     Windows are the 1, 2 and 4 horizons before the anchor. `decayed` is the pair's number of interactions, each
     weighing 1 / (1 + age / horizon). Times are µs; entities or items without a past have 0 counts and `anchor` as time.
     """
@@ -34,7 +35,9 @@ class History:
     key: NDArray[np.int64]
     pair_entity: NDArray[np.int32]
     pair_item: NDArray[np.int32]
+    pair_row: NDArray[np.int32]  # positions in `row_items`, sorted by (pair, time)
     count: NDArray[np.int32]
+    pair_baskets: NDArray[np.int32]  # distinct times
     windows: tuple[NDArray[np.int32], ...]
     first: NDArray[np.int64]
     last: NDArray[np.int64]
@@ -88,6 +91,7 @@ def history_at(interactions: Interactions, anchor: int, horizon: int) -> History
     past = interactions.time <= anchor
     row_entity, row_items, row_times = interactions.entity[past], interactions.item[past], interactions.time[past]
     order = interactions.pair_order[past[interactions.pair_order]]
+    row_of = np.cumsum(past, dtype=np.int32) - np.int32(1)
     entity, item, time = interactions.entity[order], interactions.item[order], interactions.time[order]
     keys = entity.astype(np.int64) * n_items + item
     new = np.ones(len(keys), dtype=bool)
@@ -98,6 +102,8 @@ def history_at(interactions: Interactions, anchor: int, horizon: int) -> History
     recent = [time > anchor - m * horizon for m in MULTIPLES]
     age = (anchor - time) / horizon
 
+    apart = new.copy()
+    apart[1:] |= time[1:] != time[:-1]
     again = np.zeros(len(keys), dtype=bool)
     again[:-1] = ~new[1:] & (time[1:] - time[:-1] <= horizon) & (time[1:] > time[:-1])
     chance = time <= anchor - horizon
@@ -130,7 +136,9 @@ def history_at(interactions: Interactions, anchor: int, horizon: int) -> History
         keys[starts],
         pair_entity,
         pair_item,
+        row_of[order],
         (ends - starts).astype(np.int32),
+        _sum_by(starts, apart),
         windows,
         pair_first,
         pair_last,

@@ -36,7 +36,9 @@ from pql.language.errors import PqlError
 
 __all__ = ["TrainedRanker", "fit_ranking", "train_ranking"]
 
-RANKER_ANCHORS = 4  # the newest training anchors, which the ranker learns from
+RANKER_ANCHORS = 4  # the newest training anchors, which the ranker learns from at least ...
+MOST_ANCHORS = 24  # ... and at most, where the newest have few examples
+LOOKED = 1_000  # validation examples that the ranker's rounds are stopped on
 MAX_HURRIED = 300  # of either, once the user wants the work to end
 FEWEST_EXAMPLES = 20
 FEWEST_PAIRED = 30  # examples, likewise
@@ -153,9 +155,9 @@ def fit_ranking(
     wants = _wanted(model, towers)
     if towers is None and model.name in NETWORK:
         notes.append("The network has too few training anchors to learn from: a baseline answers.")
-    newest = np.unique(examples.seeds.anchors[examples.where(TRAIN)])[
-        -(RANKER_ANCHORS if towers is None else held_anchors(examples, model)) :
-    ]
+    newest = _newest_anchors(examples, work.seeds)
+    if towers is not None:
+        newest = newest[-held_anchors(examples, model) :]
     train = _spread(_at(examples, examples.where(TRAIN), newest), work.seeds)
     rankers: dict[str, Ranker] = {}
     checked: list[Block] = []
@@ -169,7 +171,11 @@ def fit_ranking(
                 checked = list(blocks(_spread(examples.where(VALID), work.checked)))
             if sum(len(r.groups) for part in rows.values() for r in part) >= FEWEST_EXAMPLES:
                 with events.stage("boosted"):
-                    looked = check_of(checked, k) if checked else None
+                    looked = (
+                        check_of(checked[:: max(1, sum(b.described.candidates.n for b in checked) // LOOKED)], k)
+                        if checked
+                        else None
+                    )
                     every = RankerRows.together([r for a in sorted(rows) for r in rows[a]]).at_most(work.rows)
                     rankers = _fit_rankers(every, names, looked, model, events, thorough=work.thorough)
                 del looked, every
@@ -213,7 +219,9 @@ def fit_ranking(
             del valid
     if kept is not None and model.refit and not events.stopped:
         with events.patient(), events.stage("refit"):
-            newest_rows = RankerRows.together([r for a in sorted(rows)[-RANKER_ANCHORS - 1 :] for r in rows[a]])
+            newest_rows = RankerRows.together(
+                [r for a in sorted(rows)[-max(RANKER_ANCHORS, len(newest)) - 1 :] for r in rows[a]]
+            )
             again = fit_ranker(
                 newest_rows.at_most(work.rows).columns(columns_of(names, kept.names)),
                 kept.names,
@@ -287,6 +295,13 @@ def _wanted(model: ModelPlan, towers: Towers | None) -> tuple[str, ...]:
         return ("gnn",) if towers is not None else SIMPLE
     network = ("gnn",) if towers is not None and model.name != "boosted" else ()
     return ("boosted",) if model.name == "boosted" else ("boosted", *network, *SIMPLE)
+
+
+def _newest_anchors(examples: Examples, most: int) -> NDArray[np.int64]:
+    """The newest training anchors that have `most` examples between them, ascending."""
+    anchors, counts = np.unique(examples.seeds.anchors[examples.where(TRAIN)], return_counts=True)
+    enough = 1 + int(np.searchsorted(np.cumsum(counts[::-1]), most))
+    return anchors[-min(MOST_ANCHORS, max(RANKER_ANCHORS, enough)) :]
 
 
 def _newest(examples: Examples) -> int:

@@ -15,7 +15,7 @@ from pql.engine.interactions import Interactions
 from pql.engine.models.popularity import popularity_scores
 from pql.engine.models.ranker import Ranker, RankerRows, top_lists
 from pql.engine.models.repeat import repeat_scores
-from pql.engine.pair_features import PairFeatures, pair_features
+from pql.engine.pair_features import AnchorPast, PairFeatures, anchor_past, pair_features
 from pql.engine.pair_history import History, history_at, locate, popular_order
 from pql.engine.pair_models import PairModel, made_at
 from pql.engine.rank_rules import Allowed, Rules
@@ -48,6 +48,7 @@ class Moment:
 
     history: History
     together: Together
+    past: AnchorPast
     allowed: Allowed
     least: int = 0
     limits: Limits = field(default_factory=Limits)
@@ -109,7 +110,9 @@ def moment_at(
     items = None if towers is None else towers.embed_items(anchor)
     least = history.n_items if every else 0 if rules is None else min(k, MOST_FILLED)
     made = tuple(one for model in models for one in (made_at(history, [model]) if isinstance(model, str) else [model]))
-    return Moment(history, together_at(history), allowed, least, limits or Limits(), towers, items, made)
+    past = anchor_past(history)
+    limits = limits or Limits()
+    return Moment(history, together_at(history), past, allowed, least, limits, towers, items, made)
 
 
 def batch_of(moment: Moment) -> int:
@@ -144,7 +147,7 @@ def describe(moment: Moment, entities: NDArray[np.int64]) -> Described:
         scores[name] = reach.score(candidates.owner, candidates.items)
     _, met = history.find(entity, candidates.items)
     newcomer = history.entity_count[entity] == 0
-    features = pair_features(history, entities, candidates, extra)
+    features = pair_features(history, entities, candidates, extra, moment.past)
     return Described(candidates, features, met, newcomer, activity_of(history, entities), scores)
 
 

@@ -12,14 +12,16 @@ from pql.engine.plan import ModelPlan
 
 FULL = 60.0  # seconds of budget that buy everything
 LEAST = 0.1  # share of the work that is always done
-THOROUGH = 0.5  # share from which on both of the ranker's objectives are tried, on all candidates
+WHOLE = 0.5  # share from which on all candidates are looked at
+THOROUGH = 120.0  # seconds of budget from which on both of the ranker's objectives are tried
 
 
 @dataclass(frozen=True, slots=True)
 class RankWork:
     """`seeds` training examples and `rows` training pairs of them; `checked` validation examples, for weights and
     metrics; `measured` test examples; `quiet` ones with an empty window, for the odds; `paired`: pairs of all items,
-    for the odds of every pair; `towers`: examples of the network. `thorough`: both objectives are tried."""
+    for the odds of every pair; `towers`: examples of the network. `thorough`: both of the ranker's objectives
+    are tried."""
 
     seeds: int
     rows: int
@@ -39,7 +41,6 @@ def rank_work(model: ModelPlan) -> RankWork:
     def part(whole: int, least: int) -> int:
         return max(least, int(whole * share))
 
-    thorough = share >= THOROUGH
     return RankWork(
         seeds=min(part(6_000, 800), max(500, model.max_examples)),
         rows=part(150_000, 20_000),
@@ -48,8 +49,8 @@ def rank_work(model: ModelPlan) -> RankWork:
         quiet=part(600, 200),
         paired=part(200_000, 50_000),
         towers=part(20_000, 4_000),
-        thorough=thorough,
+        thorough=model.budget_seconds >= THOROUGH,
         limits=Limits()
-        if thorough
+        if share >= WHOLE
         else Limits(own=60, latest=20, popular=40, together=30, categories=2, per_category=8),
     )

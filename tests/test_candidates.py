@@ -121,7 +121,7 @@ def test_features_tell_rhythm_recency_and_shares():
     assert row["mean gap"] == 1.0
     assert row["recency / gap"] == 2.0
     assert row["share of mine"] == 0.75
-    assert row["in last basket"] == 0
+    assert (row["baskets since"], row["times in last 1"], row["times in last 3"]) == (1, 0, 2)
     assert row["own recency lag"] == 1.5
     never = dict(zip(described.names, described.values[found.items.tolist().index(2)].tolist(), strict=True))
     assert never["times"] == 0

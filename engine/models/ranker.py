@@ -1,4 +1,4 @@
-"""The boosted ranker: LightGBM over pair features, by lambdarank or by log loss, whichever validation prefers."""
+"""The boosted ranker: LightGBM over pair features, by log loss, or by lambdarank where validation prefers it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from pql.engine.rank_metrics import average_precision
 from pql.engine.rank_rules import Cap
 from pql.language.errors import PqlError
 
-OBJECTIVES = ("lambdarank", "binary")
-MAX_ROUNDS = 120
-LEAST_ROUNDS = 60  # looks before this only tell noise
-_EVERY = 10
-_PATIENCE = 3  # looks without a gain
+OBJECTIVES = ("binary", "lambdarank")
+MAX_ROUNDS = 150
+LEAST_ROUNDS = 50  # looks before this only tell noise
+_EVERY = 25
+_PATIENCE = 2  # looks without a gain
 _DEFAULT_ROUNDS = 100
 
 
@@ -230,7 +230,7 @@ def _fit(
         "num_leaves": 31,
         "min_data_in_leaf": max(5, min(50, len(rows) // 200)),
         "max_bin": 63,
-        "feature_fraction": 0.4,
+        "feature_fraction": 0.25,
         "lambda_l2": 1.0,
         "seed": seed,
         "num_threads": threads,
