@@ -84,7 +84,7 @@ def category_features(
         recent = own.time > history.anchor - multiple * history.horizon
         sizes = np.bincount(own.owner[recent], minlength=len(own.sizes))
         columns[f"share of mine in {multiple}h"] = total(recent) / np.maximum(1, sizes[owner])
-    fading = FADING**own.baskets_since
+    fading = np.power(FADING, own.baskets_since.astype(np.float64))
     whole = _per_owner(own, fading)
     faded = total(fading)
     columns["share of mine, fading"] = faded / np.maximum(1e-9, whole[owner])
