@@ -13,7 +13,8 @@ from pql.language.bound import BoundQuery, TaskKind
 
 MAX_EXAMPLES = 200_000
 # Rates of one core, measured (examples per second); they turn a budget into counts and are never read off a clock.
-GNN_EXAMPLES_PER_SECOND = 14_000
+GNN_EXAMPLES_PER_SECOND = 20_000  # all epochs together
+GNN_EPOCH_EXAMPLES_PER_SECOND = 60_000
 FEATURE_EXAMPLES_PER_SECOND = 60_000
 FEATURE_ROWS_PER_SECOND = 1_500_000
 BOOSTED_EXAMPLES_PER_SECOND = 25_000
@@ -61,7 +62,7 @@ def plan_model(query: BoundQuery, split: Split, graph: GraphPlan, rows: dict[str
         seed=options.seed,
         threads=options.threads or os.cpu_count() or 1,
         budget_seconds=options.budget_seconds,
-        estimate=_estimate(query, members, examples, epochs, read),
+        estimate=_estimate(query, members, examples, read),
     )
 
 
@@ -101,11 +102,11 @@ def _epochs(query: BoundQuery, examples: int) -> int:
     if examples == 0:
         return 1
     share = 1.0 if query.options.model == "gnn" else GNN_SHARE
-    affordable = int(share * query.options.budget_seconds * GNN_EXAMPLES_PER_SECOND / examples)
+    affordable = int(share * query.options.budget_seconds * GNN_EPOCH_EXAMPLES_PER_SECOND / examples)
     return max(1, min(query.options.epochs, max(2, affordable)))
 
 
-def _estimate(query: BoundQuery, members: tuple[str, ...], examples: int, epochs: int, read: int) -> str:
+def _estimate(query: BoundQuery, members: tuple[str, ...], examples: int, read: int) -> str:
     """What the work should cost on one core, part by part."""
     seconds = {
         "labels": read / LABEL_ROWS_PER_SECOND,
@@ -119,7 +120,7 @@ def _estimate(query: BoundQuery, members: tuple[str, ...], examples: int, epochs
             examples = min(examples, 2 * MOST_CONTEXT + 2 * MOST_JUDGED)
             seconds["graph and features"] = read / FEATURE_ROWS_PER_SECOND + examples / FEATURE_EXAMPLES_PER_SECOND
     if "gnn" in members:
-        seconds["gnn"] = examples * epochs / GNN_EXAMPLES_PER_SECOND
+        seconds["gnn"] = examples / GNN_EXAMPLES_PER_SECOND
     if bounds_of(query):
         seconds["bounds"] = min(examples, rows_for(query.options.budget_seconds)) / BOUNDS_EXAMPLES_PER_SECOND
     total = sum(seconds.values())

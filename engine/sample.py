@@ -177,3 +177,11 @@ def elapsed(anchors: Ints, times: Ints) -> NDArray[np.float32]:
     known = (times > low) & (times < high) & (times <= anchors)
     gap = np.where(known, anchors, 0).astype(np.float64) - np.where(known, times, 0)
     return np.where(known, gap / 86_400_000_000, np.nan).astype(np.float32)
+
+
+def typical_age(trees: Sample) -> float:
+    """The median age in days of what the seeds' first hop reaches, at least a second; 30 where nothing has a time."""
+    ages = [elapsed(trees.anchors[block.seeds], block.times) for block in trees.blocks if block.depth == 1]
+    days = np.concatenate(ages) if ages else np.zeros(0, np.float32)
+    days = days[np.isfinite(days)]
+    return max(float(np.median(days)), 1 / 86_400) if len(days) else 30.0

@@ -260,6 +260,7 @@ def _fit_members(job: _Job, problem: Problem, inputs: Inputs) -> _Contestants:
             with job.events.stage(name, f"{len(at):,} examples"):
                 fitted = model.fit(problem, at, valid)
                 found.add(model, fitted, fitted.predict(inputs))
+            job.notes += getattr(fitted, "notes", ())
         except KeyboardInterrupt:
             if job.events.insisted:
                 raise

@@ -14,7 +14,8 @@ from pql.engine.events import Events
 from pql.engine.examples import TRAIN, VALID, Ragged, Seeds
 from pql.engine.graph import ALWAYS, TemporalGraph
 from pql.engine.models.base import FeatureMatrix, Inputs
-from pql.engine.models.gnn import Gnn, chunks_by_anchor
+from pql.engine.models.gnn import Gnn
+from pql.engine.seed_batches import chunks_by_anchor
 from pql.language.bound import TaskKind
 from pql.language.catalog import Stype
 from pql.language.errors import PqlError

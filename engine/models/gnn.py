@@ -8,86 +8,76 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pql.engine.encode import Encoders, bind_readers, fit_encoders
-from pql.engine.models.base import Inputs, Problem, State
-from pql.engine.sample import elapsed, sample
+from pql.engine.encode import Encoders, bind_readers
+from pql.engine.models.base import FeatureMatrix, Inputs, Problem, State
+from pql.engine.models.gnn_lesson import NetworkParts, learn_features, learn_neighbors, lesson_of
+from pql.engine.sample import Sample, sample
+from pql.engine.seed_batches import chunks_by_anchor, spread_over
 from pql.language.errors import PqlError
 
 if TYPE_CHECKING:
+    from pql.engine.encode import TableReader
     from pql.engine.nn.losses import Target
     from pql.engine.nn.module import GnnModule
     from pql.engine.nn.seed_features import FeatureScaler
 
-WORK = 90_000  # nodes visited per second of budget, all epochs together (hidden 64)
-MIN_EPOCHS = 3
 REFIT_RATE = 5e-4
 REFIT_EXAMPLES = 30_000  # what the refit learns on from, evenly spread over all anchors
-PROBE = 2_000  # seeds sampled to learn the size of a tree
 PREDICT_BATCH = 2_048
 VALID_LIMIT = 20_000
 
 
-def spread_over(index: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
-    """At most `limit` of the positions, evenly spaced."""
-    if len(index) <= limit:
-        return index
-    return index[np.linspace(0, len(index) - 1, limit).astype(np.int64)]
-
-
-def chunks_of_one_anchor(anchors: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
-    """Positions in chunks of at most `size`, each of one anchor, anchors ascending."""
-    order = np.argsort(anchors, kind="stable")
-    groups = np.split(order, np.flatnonzero(np.diff(anchors[order])) + 1) if len(order) else []
-    return [group[i : i + size] for group in groups for i in range(0, len(group), size)]
-
-
-def chunks_by_anchor(anchors: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
-    """Positions in chunks of at most `size`, in the order of their anchors. Where anchors are few, a chunk holds one
-    anchor only, so that what is known later cannot even change the shape of the batch its seeds are computed in.
-    """
-    if len(np.unique(anchors)) < 64 + len(anchors) // 64:
-        return chunks_of_one_anchor(anchors, size)
-    order = np.argsort(anchors, kind="stable")
-    return [order[i : i + size] for i in range(0, len(order), size)]
-
-
 @dataclass(frozen=True, slots=True)
 class FittedGnn:
-    """A trained network with all it needs to read a graph."""
+    """A trained network with all it needs to read a graph. `encoders` None: it reads no neighbours."""
 
-    encoders: Encoders
+    encoders: Encoders | None
     scaler: FeatureScaler
     target: Target
     module: GnnModule
     neighbors: tuple[int, ...]
     rounds: int
     scores: tuple[float, ...] = ()
+    notes: tuple[str, ...] = ()
     name: str = "gnn"
 
     def predict(self, inputs: Inputs) -> NDArray[np.float64]:
         """float64[n] or float64[n, classes]; never NaN."""
         from pql.engine.nn.losses import decode
 
-        return decode(self.target, self._outputs(inputs, roots=False))
+        return decode(self.target, self.outputs(inputs))
 
-    def embed(self, inputs: Inputs) -> NDArray[np.float32]:
-        """The representation of each seed before the head, float32[n, hidden]."""
-        return self._outputs(inputs, roots=True)
+    def encode(self, inputs: Inputs) -> NDArray[np.float32]:
+        """float32[n, width]: the features and lags as the network reads them."""
+        return self.scaler.encode(shown(self.scaler, inputs.features), inputs.lags[:, : self.scaler.lags])
 
-    def _outputs(self, inputs: Inputs, *, roots: bool) -> NDArray[np.float32]:
+    def outputs(self, inputs: Inputs, features: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """float32[n, outputs]: what the network says of the seeds, not yet decoded. `features`: theirs, encoded."""
         from pql.engine.nn.loop import computing
-        from pql.engine.nn.module import run
 
-        readers = bind_readers(self.encoders, inputs.graph)
-        features = self.scaler.encode(inputs.features, inputs.lags)
-        width = self.module.network.spec.hidden if roots else self.target.outputs
-        out = np.zeros((len(inputs), width), np.float32)
+        readers = self.readers(inputs)
+        features = self.encode(inputs) if features is None else features
+        out = np.zeros((len(inputs), self.target.outputs), np.float32)
         with computing(0):
-            for index in chunks_by_anchor(inputs.seeds.anchors, PREDICT_BATCH):
-                seeds = inputs.seeds.take(index)
-                trees = sample(inputs.graph, seeds.rows, seeds.seen, self.neighbors)
-                out[index] = run(self.module, trees, readers, features[index], roots=roots)
+            import torch
+
+            self.module.eval()
+            with torch.no_grad():
+                for index in chunks_by_anchor(inputs.seeds.anchors, PREDICT_BATCH):
+                    said = self.module.of_features(features[index])
+                    if readers:
+                        said = said + self.module.of_trees(self.trees(inputs, index), readers)
+                    out[index] = said.numpy()
         return out
+
+    def readers(self, inputs: Inputs) -> tuple[TableReader, ...]:
+        """The readers of the graph's tables; none without neighbours."""
+        return () if self.encoders is None else bind_readers(self.encoders, inputs.graph)
+
+    def trees(self, inputs: Inputs, index: NDArray[np.int64]) -> Sample:
+        """The sampled neighbourhoods of some seeds."""
+        seeds = inputs.seeds.take(index)
+        return sample(inputs.graph, seeds.rows, seeds.seen, self.neighbors)
 
     @property
     def again(self) -> ContinuedGnn:
@@ -97,11 +87,12 @@ class FittedGnn:
     def state(self) -> State:
         """JSON under `config`, every weight as an array under its name."""
         weights = {f"weight.{name}": value.detach().numpy().copy() for name, value in self.module.state_dict().items()}
+        network = self.module.network
         config: dict[str, Any] = {
-            "encoders": self.encoders.to_json(),
+            "encoders": None if self.encoders is None else self.encoders.to_json(),
             "scaler": self.scaler.to_json(),
             "target": self.target.to_json(),
-            "network": self.module.network.spec.to_json(),
+            "network": None if network is None else network.spec.to_json(),
             "neighbors": list(self.neighbors),
             "rounds": self.rounds,
             "scores": list(self.scores),
@@ -109,11 +100,19 @@ class FittedGnn:
         return {"config": config, **weights}
 
 
+def shown(scaler: FeatureScaler, features: FeatureMatrix) -> FeatureMatrix:
+    """The features a scaler reads: all, or none where it was fitted on none."""
+    return features if scaler.names else FeatureMatrix((), features.values[:, :0])
+
+
 class Gnn:
-    """The heterogeneous temporal graph network with the seed's as-of features joined at its head."""
+    """The heterogeneous temporal graph network beside a network over the seed's as-of features."""
 
     name = "gnn"
     tasks = frozenset({"binary", "regression", "forecast", "multiclass", "multilabel"})
+
+    def __init__(self, parts: NetworkParts | None = None) -> None:
+        self.parts = parts or NetworkParts()
 
     def fit(
         self,
@@ -126,57 +125,31 @@ class Gnn:
 
         PqlError `no_examples` without training examples.
         """
-        from pql.engine.nn.hetero import describe
-        from pql.engine.nn.loop import computing, schedule_of
-        from pql.engine.nn.loop import train as run_training
-        from pql.engine.nn.losses import encode_labels, fit_target, loss_of, score_of
-        from pql.engine.nn.module import GnnModule, outputs_of
+        from pql.engine.nn.loop import computing
+        from pql.engine.nn.losses import fit_target
+        from pql.engine.nn.module import GnnModule
         from pql.engine.nn.seed_features import fit_features
 
         if not len(train):
             raise PqlError("no_examples", "there is no training example", hint="Widen the window or the filter.")
-        plan, inputs, graph = problem.plan, problem.inputs, problem.inputs.graph
-        neighbors = tuple(problem.neighbors[: min(problem.hops, plan.layers)])
-        encoders = fit_encoders(graph, problem.cut, problem.masked)
-        readers = bind_readers(encoders, graph)
-        seeds = inputs.seeds
-        probe = spread_over(train, PROBE)
-        trees = sample(graph, seeds.rows[probe], seeds.seen[probe], neighbors)
-        visited = sum(len(block) for block in trees.blocks) / len(probe) + 8
-        work = plan.budget_seconds * WORK * 64 / max(plan.hidden, 16) / visited
-        train = spread_over(train, int(min(plan.max_examples, max(work / MIN_EPOCHS, 512))))
-        epochs = max(1, min(plan.epochs, max(MIN_EPOCHS, int(work / len(train)))))
-        schedule = schedule_of(epochs, len(train), plan.seed)
-        learn, check = problem.examples.take(train), problem.examples.take(spread_over(valid, VALID_LIMIT))
-        target = fit_target(problem.task.kind, learn.labels, problem.classes)
-        watched = inputs.take(spread_over(valid, VALID_LIMIT))
-        known = inputs.take(train)
-        scaler = fit_features(known.features, known.lags)
-        features = scaler.encode(known.features, known.lags)
-        with computing(plan.seed):
-            spec = describe(graph, encoders, hidden=plan.hidden, layers=plan.layers, unit=typical_age(trees))
-            module = GnnModule(spec, scaler.width, target.outputs, dropout=0.1, prior=target.prior)
-            fitted = FittedGnn(encoders, scaler, target, module, neighbors, 1)
-
-            def loss(index: NDArray[np.int64]) -> Any:
-                batch = known.seeds.take(index)
-                drawn = sample(graph, batch.rows, batch.seen, neighbors)
-                out = outputs_of(module, drawn, readers, features[index])
-                return loss_of(target, out, encode_labels(target, learn.labels, index))
-
-            def evaluate() -> float:
-                return score_of(target, fitted.predict(watched), check.labels)
-
-            outcome = run_training(
-                module,
-                schedule,
-                len(train),
-                loss,
-                problem.events,
-                evaluate=evaluate if len(valid) and rounds is None else None,
-                rounds=rounds,
-            )
-        return replace(fitted, rounds=outcome.rounds, scores=outcome.scores)
+        train = spread_over(train, problem.plan.max_examples)
+        valid = spread_over(valid, VALID_LIMIT)
+        known = problem.inputs.take(train)
+        names = slice(None) if self.parts.features else slice(0)
+        features = FeatureMatrix(
+            known.features.names[names], known.features.values[:, names], known.features.categorical
+        )
+        scaler = fit_features(features, known.lags[:, names])
+        target = fit_target(problem.task.kind, problem.examples.take(train).labels, problem.classes)
+        with computing(problem.plan.seed):
+            module = GnnModule(None, scaler.width, target.outputs, prior=target.prior)
+            fitted = FittedGnn(None, scaler, target, module, (), 1)
+            lesson = lesson_of(fitted, problem, train, valid, rounds)
+            if scaler.width and (self.parts.staged or not self.parts.graph):
+                fitted = learn_features(fitted, lesson)
+            if self.parts.graph and not problem.events.stopped:
+                fitted = learn_neighbors(fitted, lesson, self.parts)
+        return fitted
 
     def restore(self, state: State) -> FittedGnn:
         """The fitted model of a `FittedGnn.state`, with the same predictions bit for bit."""
@@ -203,23 +176,21 @@ class ContinuedGnn:
         from pql.engine.nn.loop import computing, schedule_of
         from pql.engine.nn.loop import train as run_training
         from pql.engine.nn.losses import encode_labels, loss_of
-        from pql.engine.nn.module import outputs_of
 
         train = spread_over(train, min(problem.plan.max_examples, REFIT_EXAMPLES))
         learn, known = problem.examples.take(train), problem.inputs.take(train)
         with computing(problem.plan.seed):
             fitted = restored(self.start.state())
-            readers = bind_readers(fitted.encoders, problem.inputs.graph)
-            features = fitted.scaler.encode(known.features, known.lags)
+            readers, features, module = fitted.readers(known), fitted.encode(known), fitted.module
 
             def loss(index: NDArray[np.int64]) -> Any:
-                batch = known.seeds.take(index)
-                drawn = sample(problem.inputs.graph, batch.rows, batch.seen, fitted.neighbors)
-                out = outputs_of(fitted.module, drawn, readers, features[index])
+                out = module.of_features(features[index])
+                if readers:
+                    out = out + module.of_trees(fitted.trees(known, index), readers)
                 return loss_of(fitted.target, out, encode_labels(fitted.target, learn.labels, index))
 
             schedule = replace(schedule_of(1, len(train), problem.plan.seed), rate=REFIT_RATE)
-            run_training(fitted.module, schedule, len(train), loss, problem.events, rounds=1)
+            run_training(module, schedule, len(train), loss, problem.events, rounds=1)
         return fitted
 
     def restore(self, state: State) -> FittedGnn:
@@ -236,12 +207,12 @@ def restored(state: State) -> FittedGnn:
     from pql.engine.nn.seed_features import FeatureScaler
 
     config = state["config"]
-    encoders = Encoders.from_json(config["encoders"])
+    encoders = None if config["encoders"] is None else Encoders.from_json(config["encoders"])
     scaler = FeatureScaler.from_json(config["scaler"])
     target = Target.from_json(config["target"])
+    spec = None if config["network"] is None else NetworkSpec.from_json(config["network"])
     with torch.random.fork_rng(devices=[]):
-        spec = NetworkSpec.from_json(config["network"])
-        module = GnnModule(spec, scaler.width, target.outputs, dropout=0.1, prior=target.prior)
+        module = GnnModule(spec, scaler.width, target.outputs, prior=target.prior)
     weights = {
         name.removeprefix("weight."): torch.from_numpy(np.array(value))
         for name, value in state.items()
@@ -251,11 +222,3 @@ def restored(state: State) -> FittedGnn:
     module.eval()
     neighbors = tuple(int(k) for k in config["neighbors"])
     return FittedGnn(encoders, scaler, target, module, neighbors, config["rounds"], tuple(config["scores"]))
-
-
-def typical_age(trees: Any) -> float:
-    """The median age in days of what the seeds' first hop reaches, at least a second; 30 where nothing has a time."""
-    ages = [elapsed(trees.anchors[block.seeds], block.times) for block in trees.blocks if block.depth == 1]
-    days = np.concatenate(ages) if ages else np.zeros(0, np.float32)
-    days = days[np.isfinite(days)]
-    return max(float(np.median(days)), 1 / 86_400) if len(days) else 30.0

@@ -34,3 +34,31 @@ class Head(nn.Module):
         joined = F.dropout(torch.cat(parts, dim=1), self.dropout, self.training)
         out = self.out(F.dropout(F.relu(self.mix(joined)), self.dropout, self.training))
         return out if self.wide is None else out + self.wide(features)
+
+
+def thin(x: Tensor, share: float) -> Tensor:
+    """`x` with about `share` of its values at nought, the others raised to make up for them, drawn byte by byte."""
+    noise = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
+    cut = round(256 * share)
+    kept = noise.view(torch.uint8)[: x.numel()].view_as(x) >= cut
+    return x * kept * (256 / (256 - cut))
+
+
+class FeatureHead(nn.Module):
+    """Encoded features of seeds [n, f] → outputs [n, outputs]: two hidden layers beside a straight linear path."""
+
+    def __init__(self, features: int, outputs: int, *, hidden: int = 64, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.dropout = dropout
+        self.first = nn.Linear(features, hidden)
+        self.second = nn.Linear(hidden, hidden)
+        self.out = nn.Linear(hidden, outputs)
+        self.wide = nn.Linear(features, outputs, bias=False)
+        with torch.no_grad():
+            self.out.weight.mul_(0.1)
+            self.wide.weight.zero_()
+
+    def forward(self, features: Tensor) -> Tensor:
+        x = F.relu(self.first(features))
+        x = F.relu(self.second(thin(x, self.dropout) if self.training else x))
+        return self.out(thin(x, self.dropout) if self.training else x) + self.wide(features)

@@ -42,13 +42,16 @@ class TableSpec:
 
 @dataclass(frozen=True, slots=True)
 class NetworkSpec:
-    """What fixes the shape of a network. `edges` are (child, parent) tables; `unit` is a typical age in days."""
+    """What fixes the shape of a network. `edges` are (child, parent) tables; `unit` is a typical age in days;
+    `counts`: how many neighbours are known is read beside their mean.
+    """
 
     tables: tuple[TableSpec, ...]
     edges: tuple[tuple[int, int], ...]
     hidden: int
     layers: int
     unit: float
+    counts: bool = True
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -57,22 +60,31 @@ class NetworkSpec:
     def from_json(cls, value: dict[str, Any]) -> NetworkSpec:
         tables = tuple(TableSpec(**{**t, "categories": tuple(t["categories"])}) for t in value["tables"])
         edges = tuple((int(child), int(parent)) for child, parent in value["edges"])
-        return cls(tables, edges, value["hidden"], value["layers"], value["unit"])
+        return cls(tables, edges, value["hidden"], value["layers"], value["unit"], value["counts"])
 
 
-def describe(graph: TemporalGraph, encoders: Encoders, *, hidden: int, layers: int, unit: float) -> NetworkSpec:
-    """The spec of a network for this graph, read through these encoders."""
+def describe(
+    graph: TemporalGraph,
+    encoders: Encoders,
+    *,
+    hidden: int,
+    layers: int,
+    unit: float,
+    ages: bool = True,
+    counts: bool = True,
+) -> NetworkSpec:
+    """The spec of a network for this graph, read through these encoders; for ablations without ages or counts."""
     tables = tuple(
         TableSpec(
             numbers=2 * len(t.numbers),
             categories=tuple(c.size for c in t.categories),
             texts=len(t.texts),
-            timestamps=len(t.timestamps),
-            timed=t.timed,
+            timestamps=len(t.timestamps) if ages else 0,
+            timed=t.timed and ages,
         )
         for t in encoders.tables
     )
-    return NetworkSpec(tables, tuple((e.child, e.parent) for e in graph.edges), hidden, layers, unit)
+    return NetworkSpec(tables, tuple((e.child, e.parent) for e in graph.edges), hidden, layers, unit, counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +256,8 @@ class Layer(nn.Module):
         relations = [f"e{i}{way}" for i in range(len(spec.edges)) for way in "du"]
         self.own = nn.ModuleDict({f"t{i}": nn.Linear(h, h) for i in range(len(spec.tables))})
         self.neighbor = nn.ModuleDict({r: nn.Linear(h, h, bias=False) for r in relations})
-        self.count = nn.ModuleDict({r: nn.Linear(2, h, bias=False) for r in relations})
+        counted = relations if spec.counts else []
+        self.count = nn.ModuleDict({r: nn.Linear(2, h, bias=False) for r in counted})
         self.norm = nn.ModuleDict({f"t{i}": nn.LayerNorm(h) for i in range(len(spec.tables))})
 
 
@@ -327,7 +340,8 @@ class HeteroNetwork(nn.Module):
                         total = total + nodes[j].message(
                             cast(nn.Linear, layer.neighbor[child.relation]).weight, child.offsets
                         )
-                        total = total + layer.count[child.relation](child.counts)
+                        if self.spec.counts:
+                            total = total + layer.count[child.relation](child.counts)
                 updated[i] = Nodes(old, block.inverse, None, None, old + F.relu(layer.norm[name](total)))
             nodes = updated
         return nodes[0].value()

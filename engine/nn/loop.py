@@ -140,19 +140,22 @@ def train(
     evaluate: Callable[[], float] | None = None,
     rounds: int | None = None,
     groups: NDArray[np.int64] | None = None,
+    beat: float | None = None,
+    visit: int | None = None,
     name: str = "gnn",
 ) -> Outcome:
     """Train `module` in place on n examples; it ends with the best weights, in eval mode.
 
     `loss(index)` gives the loss of a batch of positions. With `evaluate` (smaller is better, called after each epoch)
     the best epoch's weights are kept and `schedule.patience` epochs without progress end the run; with `rounds`
-    that many epochs are run. With `groups` int64[n] no batch mixes two groups. KeyboardInterrupt or `events.stop()`
-    ends it and keeps the best so far.
+    that many epochs are run. With `groups` int64[n] no batch mixes two groups. `beat`: only a smaller score is worth
+    keeping weights for; `rounds` is 0 where no epoch had one. `visit`: examples an epoch visits, drawn anew; without
+    it, all. KeyboardInterrupt or `events.stop()` ends it and keeps the best so far.
     """
     rng = np.random.default_rng(schedule.seed)
     optimizer = Optimizer(module, decay=schedule.decay, average=schedule.average)
     best: Tensor | None = None
-    best_score, kept = float("inf"), 0
+    best_score, kept = float("inf") if beat is None else beat, 0
     scores: list[float] = []
     last = rounds or schedule.epochs
     epochs = max(schedule.epochs, last)
@@ -161,6 +164,8 @@ def train(
         for epoch in range(1, last + 1):
             module.train()
             batches = draw_batches(rng, n, schedule.batch, groups)
+            if visit is not None:
+                batches = batches[: max(1, visit // schedule.batch)]
             for b, index in enumerate(batches):
                 value = loss(index)
                 value.backward()
@@ -177,7 +182,7 @@ def train(
             with optimizer.averaged(), torch.no_grad():
                 score = evaluate()
             scores.append(score)
-            if score < best_score or best is None:
+            if score < best_score or (best is None and beat is None):
                 best, best_score, kept = optimizer.average.clone(), score, epoch
             elif epoch - kept >= schedule.patience:
                 break
@@ -188,4 +193,4 @@ def train(
     optimizer.weights.copy_(optimizer.average if best is None else best)
     for p in module.parameters():
         p.grad = None
-    return Outcome(max(kept, 1), tuple(scores), stopped)
+    return Outcome(kept if beat is not None else max(kept, 1), tuple(scores), stopped)

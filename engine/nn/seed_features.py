@@ -14,6 +14,7 @@ from pql.language.errors import PqlError
 
 KNOTS = 100
 TOP_CODES = 24
+SAMPLE = 20_000  # examples the quantiles are taken from, evenly spaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +32,18 @@ class ColumnScaler:
     def width(self) -> int:
         return len(self.codes) if self.codes is not None else int(bool(self.knots)) + int(self.flagged)
 
-    def encode(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """float32[n, width]; no NaN."""
+    def encode(self, x: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        """Fills `out` float32[width, n]; no NaN."""
         if self.codes is not None:
-            return (x[:, None] == np.array(self.codes, np.float32)[None, :]).astype(np.float32)
+            out[:] = x[None, :] == np.array(self.codes, np.float32)[:, None]
+            return
         known = np.isfinite(x)
-        parts = []
         if self.knots:
-            parts.append(np.where(known, np.interp(np.where(known, x, 0.0), self.knots, self.levels), 0.0))
+            whole = bool(known.all())
+            z = np.interp(x if whole else np.where(known, x, 0.0), self.knots, self.levels)
+            out[0] = z if whole else np.where(known, z, 0.0)
         if self.flagged:
-            parts.append(~known)
-        return np.stack(parts, axis=1).astype(np.float32) if parts else np.zeros((len(x), 0), np.float32)
+            out[-1] = ~known
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,12 @@ class FeatureScaler:
             raise PqlError(
                 "model_mismatch", "the features differ from those the model was trained on", hint="Train again."
             )
-        out = np.empty((len(features.values), self.width), np.float32)
+        out = np.empty((self.width, len(features.values)), np.float32)
         at = 0
         for x, column in zip(_columns(features, lags), self.columns, strict=True):
-            out[:, at : at + column.width] = column.encode(x)
+            column.encode(x, out[at : at + column.width])
             at += column.width
-        return out
+        return np.ascontiguousarray(out.T)
 
     def to_json(self) -> dict[str, Any]:
         columns = [
@@ -85,7 +87,7 @@ class FeatureScaler:
 
 
 def _columns(features: FeatureMatrix, lags: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    return [*features.values.T, *lags.T]
+    return [*np.ascontiguousarray(features.values.T), *np.ascontiguousarray(lags.T)]
 
 
 def _fit_quantity(x: NDArray[np.float32]) -> ColumnScaler:
@@ -114,5 +116,8 @@ def _fit_codes(x: NDArray[np.float32]) -> ColumnScaler:
 def fit_features(features: FeatureMatrix, lags: NDArray[np.float32]) -> FeatureScaler:
     """The scalers of these training examples' features and lags."""
     coded = {i for i, name in enumerate(features.names) if name in features.categorical}
-    columns = [_fit_codes(x) if i in coded else _fit_quantity(x) for i, x in enumerate(_columns(features, lags))]
-    return FeatureScaler(features.names, lags.shape[1], tuple(columns))
+    step = max(1, len(features.values) // SAMPLE)
+    some = FeatureMatrix(features.names, features.values[::step], features.categorical)
+    columns = _columns(some, lags[::step])
+    scalers = [_fit_codes(x) if i in coded else _fit_quantity(x) for i, x in enumerate(columns)]
+    return FeatureScaler(features.names, lags.shape[1], tuple(scalers))

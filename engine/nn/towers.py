@@ -22,7 +22,8 @@ from pql.engine.encode import Encoders, bind_readers, fit_encoders
 from pql.engine.examples import Ragged
 from pql.engine.graph import TemporalGraph
 from pql.engine.models.base import Inputs, Problem, State
-from pql.engine.models.gnn import PREDICT_BATCH, PROBE, chunks_of_one_anchor, spread_over, typical_age
+from pql.engine.models.gnn import PREDICT_BATCH
+from pql.engine.models.gnn_lesson import PROBE
 from pql.engine.nn.heads import Head
 from pql.engine.nn.hetero import (
     TIME_FEATURES,
@@ -37,7 +38,8 @@ from pql.engine.nn.hetero import (
 from pql.engine.nn.items import Items, ItemView, Met, history_width
 from pql.engine.nn.loop import computing, schedule_of, train
 from pql.engine.nn.seed_features import FeatureScaler, fit_features
-from pql.engine.sample import sample
+from pql.engine.sample import sample, typical_age
+from pql.engine.seed_batches import chunks_of_one_anchor, spread_over
 from pql.language.errors import PqlError
 
 SHARPNESS = 4.0  # scales an entity's vector, so that few steps already move the logits
