@@ -21,22 +21,30 @@ def since(times: Ints, anchors: Ints) -> Floats:
     return np.where(known, (anchors - np.where(known, times, anchors)) / US_PER_DAY, np.nan)
 
 
-def measure_clock(history: History, *, brief: bool, occasions: bool) -> Measured:
-    """How many rows (and moments) per window, how long ago the latest and first were, and the rhythm of the gaps."""
-    counts = _whole_and_windows(np.diff(history.bounds, axis=1))
-    n = counts[:, 0]
+def moments_of(history: History) -> tuple[Ints, Ints, Ints]:
+    """Where moments begin (positions; rows at the same time are one), each seed's latest (index, -1) and how many."""
+    starts = np.flatnonzero(_beginnings(history))
+    latest = np.searchsorted(starts, history.end, side="left") - 1
+    latest = np.where(history.end > history.start, latest, -1)
+    return starts, latest, np.where(latest >= 0, latest + 1 - np.searchsorted(starts, history.start, side="left"), 0)
+
+
+def _beginnings(history: History) -> NDArray[np.bool_]:
     moments = history.first.copy()
     moments[1:] |= history.times[1:] != history.times[:-1]
-    per_bucket = count_ranges(moments, history.bounds)
-    times = _whole_and_windows(per_bucket)
-    m = times[:, 0]
-    starts = np.flatnonzero(moments)  # positions at which a new moment begins
-    latest = np.searchsorted(starts, history.end, side="left") - 1  # index of each seed's latest moment
-    latest = np.where(n > 0, latest, -1)
+    return moments
+
+
+def measure_clock(history: History, *, brief: bool, occasions: bool, terse: bool = False) -> Measured:
+    """How many rows (and moments) per window, how long ago the latest and first were, and the rhythm of the gaps."""
+    counts = _whole_and_windows(np.diff(history.bounds, axis=1))
+    starts, latest, m = moments_of(history)
     back = {k: _moment(history, starts, latest, m, k) for k in (1, 2, 3, 5, 10)}
     recency = back[1]
     first = _moment(history, starts, latest, m, m)
     mean_gap = _ratio(first - recency, m - 1)
+    if terse:
+        return [*_floats(counts[:, [0, 2]]), recency]
     if brief:
         return [*_floats(counts[:, [0, 2, 4]]), recency, first, mean_gap]
     gaps = np.zeros(len(history.times) + 1)
@@ -47,6 +55,7 @@ def measure_clock(history: History, *, brief: bool, occasions: bool) -> Measured
     total = _running(squares)[:, 0]
     spread = np.sqrt(np.maximum(_ratio(total, m - 1) - mean_gap * mean_gap, 0.0))
     result = _floats(counts)
+    times = _whole_and_windows(count_ranges(_beginnings(history), history.bounds))
     if occasions:
         result += _floats(times)
     return [
@@ -73,7 +82,9 @@ def _moment(history: History, starts: Ints, latest: Ints, m: Ints, k: int | Ints
     return np.where(has, since(times, history.anchors), np.nan)
 
 
-def measure_number(history: History, values: Floats, centre: float, *, brief: bool) -> Measured:
+def measure_number(
+    history: History, values: Floats, centre: float, *, brief: bool, gaps: bool = False, terse: bool = False
+) -> Measured:
     """Sums, means, extremes, spreads and latest values of a number; `values` float64[m + 1], NaN for unknown."""
     known = np.isfinite(values)
     known[-1] = False
@@ -81,13 +92,20 @@ def measure_number(history: History, values: Floats, centre: float, *, brief: bo
     n = _whole_and_windows(count_ranges(known[:-1], history.bounds))
     sums = _running(reduce_ranges(np.add, filled, history.bounds, 0.0))
     highest = reduce_ranges(np.maximum, np.where(known, filled, -np.inf), history.bounds, -np.inf)
-    recent = last_positions(history, 5 if brief else 10)
+    recent = last_positions(history, 10 if brief else 20)
     latest = np.where(recent >= 0, values[recent], np.nan)
     newest = _first_known(latest)
-    means = _last_means(latest, (5,) if brief else (3, 5, 10))
+    means = _last_means(latest, (5, 10) if brief else (3, 5, 10, 20))
     top = highest.max(axis=1)
+    shares: Measured = []
+    if gaps:
+        rows = history.end[:, None] - history.bounds[:, [0, 2]]
+        shares = [_ratio(n[:, 0], rows[:, 0]), _ratio(n[:, 2], rows[:, 1])]
+    if terse:
+        return [_ratio(sums[:, 0], n[:, 0]), _ratio(sums[:, 2], n[:, 2]), newest, *means, *shares]
     if brief:
-        return [_ratio(sums[:, 0], n[:, 0]), _ratio(sums[:, 2], n[:, 2]), sums[:, 2], newest, means[0], _defined(top)]
+        averages = (_ratio(sums[:, 0], n[:, 0]), _ratio(sums[:, 2], n[:, 2]))
+        return [*averages, sums[:, 2], newest, *means, _defined(top), *shares]
     shifted = np.where(known, filled - centre, 0.0)
     firsts = _running(reduce_ranges(np.add, shifted, history.bounds, 0.0))
     squares = _running(reduce_ranges(np.add, shifted * shifted, history.bounds, 0.0))
@@ -106,11 +124,32 @@ def measure_number(history: History, values: Floats, centre: float, *, brief: bo
         newest,
         *means,
         means[0] - whole,
+        *shares,
     ]
 
 
+def measure_stamp(history: History, stamps: Ints, *, brief: bool) -> Measured:
+    """Days since the timestamp of the latest row, and since the newest and oldest of all; `stamps` int64[m].
+
+    Timestamps later than their row's own time count as unknown: they may have been filled in afterwards.
+    """
+    days = np.full(len(stamps) + 1, np.nan)
+    known = np.flatnonzero((stamps != ALWAYS) & (stamps != NEVER) & (stamps <= history.times))
+    days[known] = stamps[known] / US_PER_DAY
+    recent = last_positions(history, 5)
+    newest = _first_known(np.where(recent >= 0, days[recent], np.nan))
+    anchors = history.anchors / US_PER_DAY
+    if brief:
+        return [anchors - newest]
+    there = np.isfinite(days)
+    top = reduce_ranges(np.maximum, np.where(there, days, -np.inf), history.bounds, -np.inf).max(axis=1)
+    low = reduce_ranges(np.minimum, np.where(there, days, np.inf), history.bounds, np.inf).min(axis=1)
+    return [anchors - newest, anchors - _defined(top), anchors - _defined(low)]
+
+
 def measure_category(history: History, codes: Ints, top: int, *, brief: bool) -> Measured:
-    """The latest category's code (-1 unknown) and the shares of the `top` most frequent ones, whole and lately."""
+    """The latest category's code (-1 unknown), the `top` one most frequent in the history, and their shares of the
+    rows, whole and lately."""
     recent = last_positions(history, 1)[:, 0]
     latest = np.where(recent >= 0, codes[recent] if len(codes) else -1, -1).astype(np.float64)
     span = history.bounds[:, [0, 2, -1]]
@@ -120,7 +159,14 @@ def measure_category(history: History, codes: Ints, top: int, *, brief: bool) ->
         found = count_ranges(codes == code, span)
         whole.append(_ratio(found[:, 0] + found[:, 1], n[:, 0]))
         lately.append(_ratio(found[:, 1], n[:, 1]))
-    return [latest, *whole] if brief else [latest, *whole, *lately]
+    if brief:
+        return [latest, *whole]
+    most = np.full(len(history), -1.0)
+    highest = np.zeros(len(history))
+    for code, share in enumerate(whole):
+        more = share > highest
+        most[more], highest[more] = code, share[more]
+    return [latest, most, *whole, *lately]
 
 
 def measure_distinct(history: History, targets: Ints, *, brief: bool) -> Measured:

@@ -7,7 +7,7 @@ each fact to a row it points to. Everything here is fitted on rows at or before 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -16,21 +16,30 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pql.engine.feature_names import category_names, clock_names, distinct_names, number_names, stamp_names
+from pql.engine.feature_pace import HALF_LIVES, fit_pace, pace_names
+from pql.engine.feature_peers import EVERYONE, Peers, peer_ways
 from pql.engine.graph import ALWAYS, NEVER, EdgeType, NodeColumn, NodeTable, TemporalGraph
 from pql.language.catalog import Stype
 
 TOP_SHARES = 8  # categories whose shares are features, unless asked otherwise
 BRIEF_SHARES = 4
 TOP_CODES = 48  # categories that get a code of their own
-HEAVY_OWNER = 5_000  # rows of a typical owner above which a history reached over a parent is left out
+HEAVY_OWNER = 5_000  # rows of a typical owner; of more, reached over a parent, only the latest count
+RECENT = 200  # how many that are
+FEW_FACTS = 6  # direct facts; of the columns of more, only the cheapest features
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
     """Features that are computed together.
 
-    kind: own (a column or the age of the base row), clock (how many, how long ago), number, category, distinct.
+    kind: own (a column or the age of the base row), clock (how many, how long ago), pace (see `engine.feature_pace`),
+    number, stamp, category, distinct.
     `base`, `down`, `join`: edge indexes; with `via`, `base` starts at the entity's latest fact along that edge type.
+    With `peers` (see `engine.feature_peers`), the history is that of the rows that share these ways up instead.
+    `recent`: only so many latest rows of the history count, 0 for all. `gaps`: the column has unknown values, so how
+    many are known is a feature. `rates`: the parameters of the pace.
     `column` is read at the end of the path (for distinct: the edge index); `centre` is about its mean, for exact
     spreads; `vocabulary` its categories. `brief`: the cheapest features only. `occasions`: rows share moments.
     `shares`: of how many categories the share is a feature.
@@ -50,6 +59,10 @@ class Group:
     vocabulary: tuple[str, ...] = ()
     occasions: bool = False
     shares: int = 0
+    peers: Peers = ()
+    recent: int = 0
+    gaps: bool = False
+    rates: tuple[float, ...] = ()
     names: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
 
@@ -59,12 +72,18 @@ class Group:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Group:
         fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
-        return cls(**fields)
+        return cls(**{**fields, "peers": tuple(tuple(way) for way in value["peers"])})
+
+    @property
+    def path(self) -> tuple[Any, ...]:
+        """What leads to the history: groups with the same are computed from one reading of it."""
+        return self.base, -1 if self.via is None else self.via, self.down, self.peers, self.recent
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A way to a history: see Group. `label` is how people read it, `brief` asks for the few cheapest features."""
+    """A way to a history: see Group. `label` is how people read it; `brief` asks for the few cheapest features, `is_lean`
+    for those of the columns alone."""
 
     base: tuple[int, ...]
     via: int | None
@@ -72,6 +91,9 @@ class Path:
     label: str
     table: int
     brief: bool
+    peers: Peers = ()
+    recent: int = 0
+    is_lean: bool = False
 
 
 def enumerate_groups(
@@ -82,30 +104,35 @@ def enumerate_groups(
     hops: int,
     windows: tuple[str, ...],
     shares: int = TOP_SHARES,
+    horizon: int = 0,
 ) -> Iterator[Group]:
     """All groups a graph offers within `hops`, the cheapest and most telling first.
 
-    `windows` are the spec's windows as text, widest first. Rows later than `cut` are not looked at. `masked` columns
-    are read nowhere, `masked_own` ones not of the seed's row and of what it points to, but of earlier rows.
+    `windows` are the spec's windows as text, widest first; `horizon`: the target's (µs), 0 where rows predict
+    themselves. Rows later than `cut` are not looked at. `masked` columns are read nowhere, `masked_own` ones not of the
+    seed's row and of what it points to, but of earlier rows.
     """
     by_child = _edges_by(graph, child=True)
     by_parent = _edges_by(graph, child=False)
     yield from _own_groups(graph, cut, masked | masked_own, (), graph.entity)
+    own = by_parent[graph.entity]
     direct = [
-        Path((), None, (e,), _label(graph, e, down=True), graph.edges[e].child, False)
-        for e in by_parent[graph.entity]
-        if graph.edges[e].link is not None
+        Path((), None, (e,), _label(graph, e, down=True), graph.edges[e].child, False, is_lean=len(own) > FEW_FACTS)
+        for e in own
     ]
-    for path in direct:
-        yield from _history_groups(graph, cut, masked, path, (), windows, shares)
+    yield from _in_turn(_history_groups(graph, cut, masked, path, (), windows, shares, horizon) for path in direct)
     for e in by_child[graph.entity]:
         yield from _own_groups(graph, cut, masked | masked_own, (e,), graph.edges[e].parent)
     if hops < 2:
         return
-    for path in direct:
-        for e in by_child[path.table]:
-            if e not in path.down:
-                yield from _history_groups(graph, cut, masked, path, (e,), windows, shares)
+    if masked_own:
+        yield from _peer_groups(graph, cut, masked, windows, shares)
+    yield from _in_turn(
+        _history_groups(graph, cut, masked, path, (e,), windows, shares)
+        for path in direct
+        for e in by_child[path.table]
+        if e not in path.down
+    )
     far: list[Path] = []
     for path in direct:
         for e in by_parent[path.table]:
@@ -116,21 +143,21 @@ def enumerate_groups(
     for e in by_child[graph.entity]:
         parent = graph.edges[e].parent
         for d in by_parent[parent]:
-            if graph.edges[d].link is not None and _light(graph, d, cut):
+            if graph.edges[d].link is not None:
                 label = f"{_label(graph, e, down=False)}.{_label(graph, d, down=True)}"
-                far.append(Path((e,), None, (d,), label, graph.edges[d].child, True))
+                far.append(_limited(graph, Path((e,), None, (d,), label, graph.edges[d].child, True), cut))
     for path in direct:
         for e in by_child[path.table]:
             if e in path.down:
                 continue
             parent = graph.edges[e].parent
             for d in by_parent[parent]:
-                if graph.edges[d].link is not None and _light(graph, d, cut):
+                if graph.edges[d].link is not None:
                     own = _label(graph, e, down=False)
                     label = f"latest {path.label}.{own}.{_label(graph, d, down=True)}"
-                    far.append(Path((e,), path.down[0], (d,), label, graph.edges[d].child, True))
-    for path in far:
-        yield from _history_groups(graph, cut, masked, path, (), windows, shares)
+                    latest = Path((e,), path.down[0], (d,), label, graph.edges[d].child, True)
+                    far.append(_limited(graph, latest, cut))
+    yield from _in_turn(_history_groups(graph, cut, masked, path, (), windows, shares) for path in far)
     for e in by_child[graph.entity]:
         for f in by_child[graph.edges[e].parent]:
             yield from _own_groups(graph, cut, masked | masked_own, (e, f), graph.edges[f].parent)
@@ -139,6 +166,19 @@ def enumerate_groups(
             for f in by_child[graph.edges[e].parent]:
                 if e not in path.down:
                     yield from _history_groups(graph, cut, masked, path, (e, f), windows, shares)
+
+
+def _in_turn(parts: Iterable[Iterator[Group]]) -> Iterator[Group]:
+    """One group of each part after the other, until all are used up: no part alone takes all the room."""
+    waiting = list(parts)
+    while waiting:
+        left = []
+        for part in waiting:
+            group = next(part, None)
+            if group is not None:
+                yield group
+                left.append(part)
+        waiting = left
 
 
 def known_rows(node: NodeTable, cut: int) -> NDArray[np.int64]:
@@ -164,11 +204,25 @@ def _label(graph: TemporalGraph, e: int, *, down: bool) -> str:
     return name
 
 
-def _light(graph: TemporalGraph, e: int, cut: int) -> bool:
-    """True if the owners of the edge type have few enough rows (at or before `cut`) to be read for every seed."""
-    sizes = known_sizes(graph.edges[e], cut).astype(np.float64)
+def _limited(graph: TemporalGraph, path: Path, cut: int) -> Path:
+    """The path, of its latest rows only where owners have too many (at or before `cut`) to be read for every seed."""
+    sizes = known_sizes(graph.edges[path.down[0]], cut).astype(np.float64)
     total = sizes.sum()
-    return total > 0 and float((sizes * sizes).sum() / total) <= HEAVY_OWNER
+    if total == 0 or float((sizes * sizes).sum() / total) <= HEAVY_OWNER:
+        return path
+    return replace(path, recent=RECENT, label=f"{path.label} (latest {RECENT})")
+
+
+def _peer_groups(
+    graph: TemporalGraph, cut: int, masked: frozenset[tuple[str, str]], windows: tuple[str, ...], shares: int
+) -> Iterator[Group]:
+    """Histories of the seeds' own table that no row owns; of everyone only the latest rows."""
+    name = graph.nodes[graph.entity].name
+    for peers in peer_ways(graph):
+        ways = " and ".join(".".join(_label(graph, e, down=False) for e in way) for way in peers)
+        label = f"{name} of the same {ways}" if peers != EVERYONE else f"all {name} (latest {RECENT})"
+        path = Path((), None, (), label, graph.entity, True, peers, RECENT)
+        yield from _history_groups(graph, cut, masked, path, (), windows, shares)
 
 
 def known_sizes(edge: EdgeType, cut: int) -> NDArray[np.int64]:
@@ -219,9 +273,11 @@ def _history_groups(
     join: tuple[int, ...],
     windows: tuple[str, ...],
     shares: int,
+    horizon: int = 0,
 ) -> Iterator[Group]:
-    brief = path.brief or len(join) > 1
-    facts = _facts(graph, path.down, cut)
+    """The groups of one history, or of the rows that its facts point to over `join`; with `horizon`, its pace too."""
+    brief, terse = path.brief or len(join) > 1, bool(path.peers)
+    facts = _facts(graph, path.down, cut) if path.down else known_rows(graph.nodes[path.table], cut)
     if not len(facts):
         return
     label, table, at = path.label, path.table, facts
@@ -235,11 +291,19 @@ def _history_groups(
     if not len(at):
         return
     blank = Group("", table, base=path.base, via=path.via, down=path.down, join=join, brief=brief)
+    blank = replace(blank, peers=path.peers, recent=path.recent)
     node = graph.nodes[table]
     if not join:
-        repeats = _has_occasions(graph, path.down, cut)
-        names = clock_names(label, windows, brief=brief, occasions=repeats)
+        repeats = bool(path.down) and _has_occasions(graph, path.down, cut)
+        names = clock_names(label, windows, brief=brief, occasions=repeats, terse=terse)
         yield replace(blank, kind="clock", occasions=repeats, names=names)
+    if not join and horizon and not brief and len(path.down) == 1:
+        rates = fit_pace(graph, graph.edges[path.down[0]], horizon, cut)
+        widths = tuple(window.lstrip("-") for window in windows)
+        lives = tuple(widths[len(HALF_LIVES) - i] for i in range(len(HALF_LIVES)))
+        yield replace(blank, kind="pace", rates=rates, names=pace_names(label, lives, widths[3], rates))
+    if path.is_lean:
+        brief, blank = True, replace(blank, brief=True)
     for column in node.columns:
         if (node.name, column.name) in masked:
             continue
@@ -249,8 +313,12 @@ def _history_groups(
             values = values[np.isfinite(values)]
             if len(values) and values.min() < values.max():
                 centre = float(np.clip(np.median(values), -1e150, 1e150))
-                names = number_names(text, windows, brief=brief)
-                yield replace(blank, kind="number", column=column.name, centre=centre, names=names)
+                gaps = len(values) < len(at)
+                names = number_names(text, windows, brief=brief, gaps=gaps, terse=terse)
+                yield replace(blank, kind="number", column=column.name, centre=centre, gaps=gaps, names=names)
+        elif column.stype is Stype.TIMESTAMP:
+            if bool((column.data[at] != ALWAYS).any()):
+                yield replace(blank, kind="stamp", column=column.name, names=stamp_names(text, brief=brief))
         elif column.stype is Stype.CATEGORY:
             vocabulary = _vocabulary(column, column.data[at], TOP_CODES)
             if len(vocabulary) > 1:
@@ -263,9 +331,9 @@ def _history_groups(
                     vocabulary=vocabulary,
                     shares=top,
                     names=names,
-                    categorical=names[:1],
+                    categorical=names[:1] if brief else names[:2],
                 )
-    if not join:
+    if not join and not terse:
         for e, edge in enumerate(graph.edges):
             if edge.child == table and edge.link is not None and e not in path.down:
                 target = _label(graph, e, down=False)
@@ -317,72 +385,3 @@ def _vocabulary(column: NodeColumn, codes: NDArray[np.int32], limit: int) -> tup
 def as_text(values: pa.Array) -> pa.Array:
     """The values as strings: how categories are kept in a spec."""
     return values if pa.types.is_string(values.type) else pc.cast(values, pa.string())
-
-
-def clock_names(label: str, windows: tuple[str, ...], *, brief: bool, occasions: bool) -> tuple[str, ...]:
-    """Names of a clock group, in the order `engine.features` computes them."""
-    if brief:
-        return (
-            *(f"COUNT({label}.*, {w}, 0)" for w in ("-INF", windows[1], windows[3])),
-            f"days since latest {label}",
-            f"days since first {label}",
-            f"mean gap of {label}",
-        )
-    counts = [f"COUNT({label}.*, {w}, 0)" for w in ("-INF", *windows)]
-    if occasions:
-        counts += [f"moments of {label} ({w}, 0)" for w in ("-INF", *windows)]
-    return (
-        *counts,
-        f"days since latest {label}",
-        *(f"days since {label} {k} back" for k in (2, 3, 5, 10)),
-        f"days since first {label}",
-        f"mean gap of {label}",
-        f"spread of gaps of {label}",
-        f"latest gap of {label} against its mean",
-        f"{label} per day",
-        f"trend of {label} ({windows[3]} in {windows[1]})",
-        f"trend of {label} ({windows[1]} in -INF)",
-    )
-
-
-def number_names(text: str, windows: tuple[str, ...], *, brief: bool) -> tuple[str, ...]:
-    if brief:
-        return (
-            f"AVG({text}, -INF, 0)",
-            f"AVG({text}, {windows[1]}, 0)",
-            f"SUM({text}, {windows[1]}, 0)",
-            f"latest {text}",
-            f"mean of last 5 {text}",
-            f"MAX({text}, -INF, 0)",
-        )
-    return (
-        *(f"SUM({text}, {w}, 0)" for w in ("-INF", *windows)),
-        *(f"AVG({text}, {w}, 0)" for w in ("-INF", windows[1], windows[3])),
-        f"MIN({text}, -INF, 0)",
-        f"MAX({text}, -INF, 0)",
-        f"MAX({text}, {windows[1]}, 0)",
-        f"STDDEV({text}, -INF, 0)",
-        f"STDDEV({text}, {windows[1]}, 0)",
-        f"latest {text}",
-        *(f"mean of last {k} {text}" for k in (3, 5, 10)),
-        f"trend of {text}",
-    )
-
-
-def category_names(text: str, windows: tuple[str, ...], top: tuple[str, ...], *, brief: bool) -> tuple[str, ...]:
-    latest = (f"latest {text}",)
-    shares = tuple(f"share of {text} = {v} (-INF, 0)" for v in top)
-    return (
-        latest + shares if brief else latest + shares + tuple(f"share of {text} = {v} ({windows[1]}, 0)" for v in top)
-    )
-
-
-def distinct_names(text: str, windows: tuple[str, ...], *, brief: bool) -> tuple[str, ...]:
-    if brief:
-        return (f"COUNT_DISTINCT({text}, -INF, 0)",)
-    return (
-        f"COUNT_DISTINCT({text}, -INF, 0)",
-        f"first-time {text} ({windows[1]}, 0)",
-        f"first-time {text} ({windows[3]}, 0)",
-        f"COUNT_DISTINCT({text}, -INF, 0) per row",
-    )

@@ -7,7 +7,7 @@ the same bits whether later rows exist or not and whether it is computed alone o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -17,16 +17,20 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pql.engine.examples import Seeds
+from pql.engine.feature_lags import LIMIT, compute_lags, lag_names
 from pql.engine.feature_measures import (
     Measured,
     measure_category,
     measure_clock,
     measure_distinct,
     measure_number,
+    measure_stamp,
     since,
 )
+from pql.engine.feature_pace import measure_pace
 from pql.engine.feature_paths import TOP_SHARES, Group, as_text, enumerate_groups
-from pql.engine.graph import ALWAYS, NEVER, NodeColumn, TemporalGraph
+from pql.engine.feature_peers import peer_edges, peer_groups
+from pql.engine.graph import ALWAYS, NEVER, EdgeType, NodeColumn, TemporalGraph
 from pql.engine.models.base import FeatureMatrix
 from pql.engine.plan import US_PER_DAY
 from pql.engine.seasons import Seasons
@@ -35,7 +39,8 @@ from pql.language.catalog import Stype
 from pql.language.errors import PqlError
 
 MAX_FEATURES = 250
-LIMIT = 1e30  # magnitudes beyond it are clipped, so that no float32 overflows
+MAX_OFFERED = 1_000  # features that are looked at, to find those worth keeping
+PROBES = 400  # examples on which a feature must vary
 _FORMAT = 1
 STALENESS = ("days that the history ends before the anchor",)
 
@@ -47,6 +52,7 @@ class FeatureSpec:
     `seasons`: the features of the time of year, where there are any.
 
     `tables` and `edges` name what the groups' integers mean, so that another graph can be checked against them.
+    `kept`: which of the groups' features are columns, ascending; None for all.
     """
 
     groups: tuple[Group, ...]
@@ -56,12 +62,15 @@ class FeatureSpec:
     edges: tuple[str, ...]
     stale_days: float = 0.0
     seasons: Seasons | None = None
+    kept: tuple[int, ...] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """The features' names, unique, in the order of the matrix's columns."""
+        names = _unique(tuple(n for g in self.groups for n in g.names))
+        found = names if self.kept is None else tuple(names[i] for i in self.kept)
         extra = (*(self.seasons.names if self.seasons else ()), *(STALENESS if self.stale_days else ()))
-        return _unique((*(n for g in self.groups for n in g.names), *lag_names(self.lags), *extra))
+        return _unique((*found, *lag_names(self.lags), *extra))
 
     def compute(self, graph: TemporalGraph, seeds: Seeds, lags: NDArray[np.float32] | None = None) -> FeatureMatrix:
         """The features of n seeds: float32[n, len(self.names)], NaN where undefined.
@@ -76,21 +85,27 @@ class FeatureSpec:
                 hint="Train again, e.g. by CREATE OR REPLACE MODEL.",
             )
         names = self.names
-        values = np.empty((len(seeds), len(names)), dtype=np.float32)
+        offered = [n for g in self.groups for n in g.names]
+        values = np.empty((len(seeds), len(offered)), dtype=np.float32)
         column = 0
-        for (base, via, down), found in groupby(self.groups, key=lambda g: (g.base, g.via, g.down)):
+        for _, found in groupby(self.groups, key=lambda g: g.path):
             groups = list(found)
             width = sum(len(g.names) for g in groups)
-            _compute_path(graph, seeds, base, via, down, groups, self.widths, values[:, column : column + width])
+            _compute_path(graph, seeds, groups, self.widths, values[:, column : column + width])
             column += width
-        lagged = column + len(lag_names(self.lags))
-        _compute_lags(lags, self.lags, values[:, column:lagged])
+        places = range(len(offered)) if self.kept is None else self.kept
+        categorical = {n for g in self.groups for n in g.categorical}
+        codes = tuple(name for name, place in zip(names, places, strict=False) if offered[place] in categorical)
+        parts = [values if self.kept is None else values[:, list(self.kept)]]
+        if self.lags:
+            parts.append(np.empty((len(seeds), len(lag_names(self.lags))), dtype=np.float32))
+            compute_lags(lags, self.lags, parts[-1])
         if self.seasons is not None:
-            values[:, lagged : lagged + len(self.seasons.names)] = self.seasons.compute(graph, seeds)
+            parts.append(self.seasons.compute(graph, seeds).astype(np.float32))
         if self.stale_days:
-            values[:, -1] = np.minimum((seeds.anchors - seeds.seen) / US_PER_DAY, self.stale_days)
-        categorical = [n for g in self.groups for n in g.categorical]
-        return FeatureMatrix(names, values, tuple(n for n in names if n in set(categorical)))
+            days = np.minimum((seeds.anchors - seeds.seen) / US_PER_DAY, self.stale_days)
+            parts.append(days.astype(np.float32)[:, None])
+        return FeatureMatrix(names, parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1), codes)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -102,6 +117,7 @@ class FeatureSpec:
             "edges": list(self.edges),
             "stale_days": self.stale_days,
             "seasons": None if self.seasons is None else self.seasons.to_json(),
+            "kept": None if self.kept is None else list(self.kept),
         }
 
     @classmethod
@@ -114,6 +130,7 @@ class FeatureSpec:
             tuple(value["edges"]),
             float(value["stale_days"]),
             None if value["seasons"] is None else Seasons.from_json(value["seasons"]),
+            None if value["kept"] is None else tuple(value["kept"]),
         )
 
 
@@ -130,6 +147,7 @@ def fit_features(
     shares: int = TOP_SHARES,
     stale_days: float = 0.0,
     seasons: Seasons | None = None,
+    probe: Seeds | None = None,
 ) -> FeatureSpec:
     """Choose features on the rows at or before `cut` (µs).
 
@@ -137,19 +155,21 @@ def fit_features(
     `masked` columns are not read; `masked_own` ones are read of earlier rows only, not of the seed's own.
     At most `limit` features are kept, cheap and near ones first. `shares`: for how
     many categories of a column their share of the history is a feature. `stale_days` and `seasons`: see FeatureSpec.
+    `probe`: training examples; a feature that is the same for all of them, or the same as an earlier one, is left out.
     """
     horizon = max(int(horizon), 2)
     widths = (8 * horizon, 4 * horizon, 2 * horizon, horizon, horizon // 2)
     texts = tuple(f"-{duration(width)}" for width in widths)
-    chosen: list[Group] = []
     room = limit - len(lag_names(lags))
-    for group in enumerate_groups(graph, cut, masked, masked_own, hops, texts, shares):
-        if len(group.names) <= room:
-            chosen.append(group)
-            room -= len(group.names)
-    chosen.sort(key=lambda g: (g.base, -1 if g.via is None else g.via, g.down))
-    return FeatureSpec(
-        tuple(chosen),
+    most = MAX_OFFERED if probe is not None and len(probe) > 1 else room
+    pace = 0 if masked_own else horizon
+    offered: list[Group] = []
+    for group in enumerate_groups(graph, cut, masked, masked_own, hops, texts, shares, pace):
+        if len(group.names) <= most:
+            offered.append(group)
+            most -= len(group.names)
+    spec = FeatureSpec(
+        tuple(sorted(offered, key=lambda g: g.path)),
         widths,
         lags,
         tuple(n.name for n in graph.nodes),
@@ -157,6 +177,39 @@ def fit_features(
         stale_days,
         seasons,
     )
+    return spec if probe is None or len(probe) < 2 else _useful(spec, graph, probe, offered, room)
+
+
+def _useful(spec: FeatureSpec, graph: TemporalGraph, probe: Seeds, offered: list[Group], room: int) -> FeatureSpec:
+    """The spec with the first `room` features, in the order offered, that vary and repeat no other."""
+    if len(probe) > PROBES:
+        probe = probe.take(np.linspace(0, len(probe) - 1, PROBES).astype(np.int64))
+    values = replace(spec, lags=0, stale_days=0.0, seasons=None).compute(graph, probe).values
+    begins = np.cumsum([0, *(len(g.names) for g in spec.groups)])
+    begin = {id(group): int(at) for group, at in zip(spec.groups, begins, strict=False)}
+    seen: set[bytes] = set()
+    kept: list[int] = []
+    for group in offered:
+        for place in range(begin[id(group)], begin[id(group)] + len(group.names)):
+            column = np.ascontiguousarray(values[:, place])
+            known = column[~np.isnan(column)]
+            if len(kept) >= room or not len(known):
+                continue
+            if len(known) == len(column) and known.min() == known.max():
+                continue
+            content = column.tobytes()
+            if content not in seen:
+                seen.add(content)
+                kept.append(place)
+    groups, places, wanted = [], [], set(kept)
+    total = 0
+    for group, at in zip(spec.groups, begins, strict=False):
+        inside = [i for i in range(len(group.names)) if at + i in wanted]
+        if inside:
+            groups.append(group)
+            places += [total + i for i in inside]
+            total += len(group.names)
+    return replace(spec, groups=tuple(groups), kept=tuple(places))
 
 
 def duration(width: int) -> str:
@@ -167,76 +220,27 @@ def duration(width: int) -> str:
     return f"{width}us"
 
 
-def lag_names(count: int) -> tuple[str, ...]:
-    """Names of the features made of the query's own earlier targets."""
-    if not count:
-        return ()
-    each = tuple(f"target {i + 1} windows ago" for i in range(count))
-    if count == 1:
-        return each
-    summary = ("mean", "weighted mean", "spread", "maximum", "minimum", "trend")
-    return each + tuple(f"{s} of earlier targets" for s in summary)
-
-
-def _compute_lags(lags: NDArray[np.float32] | None, count: int, out: NDArray[np.float32]) -> None:
-    if not count:
-        return
-    if lags is None or lags.shape[1] < count:
-        raise PqlError(
-            "model_mismatch",
-            f"The model was fitted with {count} earlier targets, which are missing here.",
-            hint="Train again, e.g. by CREATE OR REPLACE MODEL.",
-        )
-    values = np.clip(lags[:, :count].astype(np.float64), -LIMIT, LIMIT)
-    known = np.isfinite(values)
-    filled = np.where(known, values, 0.0)
-    out[:, :count] = np.where(known, values, np.nan)
-    if count == 1:
-        return
-    weights = 0.7 ** np.arange(count)
-    total, weighted, weight = np.zeros(len(values)), np.zeros(len(values)), np.zeros(len(values))
-    for i in range(count):
-        total += filled[:, i]
-        weighted += weights[i] * filled[:, i]
-        weight += weights[i] * known[:, i]
-    number = known.sum(axis=1)
-    mean = _ratio(total, number)
-    spread = np.zeros(len(values))
-    for i in range(count):
-        spread += np.where(known[:, i], (filled[:, i] - np.where(number > 0, mean, 0.0)) ** 2, 0.0)
-    summary = (
-        mean,
-        _ratio(weighted, weight),
-        np.sqrt(_ratio(spread, number)),
-        np.where(number > 0, np.where(known, values, -np.inf).max(axis=1), np.nan),
-        np.where(number > 0, np.where(known, values, np.inf).min(axis=1), np.nan),
-        np.where(known[:, 0], filled[:, 0] - mean, np.nan),
-    )
-    for i, column in enumerate(summary):
-        out[:, count + i] = np.clip(column, -LIMIT, LIMIT)
-
-
-def _ratio(above: NDArray, below: NDArray) -> NDArray[np.float64]:
-    return np.where(below > 0, above / np.where(below > 0, below, 1), np.nan)
-
-
 def _compute_path(
     graph: TemporalGraph,
     seeds: Seeds,
-    base: tuple[int, ...],
-    via: int | None,
-    down: tuple[int, ...],
     groups: list[Group],
     widths: tuple[int, ...],
     out: NDArray[np.float32],
 ) -> None:
-    owners = _owners(graph, seeds, base, via)
-    if not down:
+    """The features of groups with the same path, float32[n, their names], into `out`."""
+    path = groups[0]
+    if path.peers:
+        edge = peer_edges(graph, path.peers)
+        _compute_histories(graph, (edge,), peer_groups(edge, seeds), seeds.seen, groups, widths, out)
+        return
+    owners = _owners(graph, seeds, path.base, path.via)
+    if not path.down:
         for column, group in enumerate(groups):
             out[:, column] = _finite(_own(graph, group, owners, seeds))
         return
-    if not base:
-        _compute_histories(graph, down, owners, seeds.seen, groups, widths, out)
+    chain = tuple(graph.edges[e] for e in path.down)
+    if not path.base:
+        _compute_histories(graph, chain, owners, seeds.seen, groups, widths, out)
         return
     seen = seeds.seen
     order = np.lexsort((seen, owners))
@@ -247,34 +251,37 @@ def _compute_path(
     place[order] = np.cumsum(fresh) - 1
     once = order[fresh]
     small = np.empty((len(once), out.shape[1]), dtype=np.float32)
-    _compute_histories(graph, down, owners[once], seen[once], groups, widths, small)
+    _compute_histories(graph, chain, owners[once], seen[once], groups, widths, small)
     out[:] = small[place]
 
 
 def _compute_histories(
     graph: TemporalGraph,
-    down: tuple[int, ...],
+    chain: tuple[EdgeType, ...],
     owners: NDArray[np.int64],
     anchors: NDArray[np.int64],
     groups: list[Group],
     widths: tuple[int, ...],
     out: NDArray[np.float32],
 ) -> None:
-    for history in histories(graph, tuple(graph.edges[e] for e in down), owners, anchors, widths):
+    for history in histories(graph, chain, owners, anchors, widths, recent=groups[0].recent):
         rows: dict[tuple[int, ...], NDArray[np.int64]] = {}
         column = 0
         for group in groups:
             if group.join not in rows:
                 rows[group.join] = _joined(graph, history, group.join)
-            measured = _measure(graph, history, group, rows[group.join])
+            measured = _measure(graph, history, group, rows[group.join], widths[3])
             for i, values in enumerate(measured):
                 out[history.order, column + i] = _finite(values)
             column += len(group.names)
 
 
-def _measure(graph: TemporalGraph, history: History, group: Group, rows: NDArray[np.int64]) -> Measured:
+def _measure(graph: TemporalGraph, history: History, group: Group, rows: NDArray[np.int64], horizon: int) -> Measured:
+    terse = bool(group.peers)
     if group.kind == "clock":
-        return measure_clock(history, brief=group.brief, occasions=group.occasions)
+        return measure_clock(history, brief=group.brief, occasions=group.occasions, terse=terse)
+    if group.kind == "pace":
+        return measure_pace(history, horizon, group.rates)
     if group.kind == "distinct":
         return measure_distinct(history, _joined(graph, history, (int(group.column or 0),)), brief=group.brief)
     column = graph.nodes[group.table].column(group.column or "")
@@ -284,10 +291,14 @@ def _measure(graph: TemporalGraph, history: History, group: Group, rows: NDArray
         there = np.flatnonzero(rows >= 0)
         codes[there] = ranks[column.data[rows[there]]]
         return measure_category(history, codes, group.shares, brief=group.brief)
-    values = np.full(len(rows) + 1, np.nan)
     known = np.flatnonzero(rows >= 0)
+    if group.kind == "stamp":
+        stamps = np.full(len(rows), ALWAYS, dtype=np.int64)
+        stamps[known] = column.data[rows[known]]
+        return measure_stamp(history, stamps, brief=group.brief)
+    values = np.full(len(rows) + 1, np.nan)
     values[known] = column.data[rows[known]]
-    return measure_number(history, values, group.centre, brief=group.brief)
+    return measure_number(history, values, group.centre, brief=group.brief, gaps=group.gaps, terse=terse)
 
 
 def _joined(graph: TemporalGraph, history: History, join: tuple[int, ...]) -> NDArray[np.int64]:

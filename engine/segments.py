@@ -100,12 +100,14 @@ def histories(
     windows: tuple[int, ...],
     block_rows: int = 2_000_000,
     block_seeds: int = 100_000,
+    recent: int = 0,
 ) -> Iterator[History]:
     """The histories of n owners at n anchors, in blocks that bound memory.
 
     `chain` leads down from the owners' table: one edge type, or two (children of children). `owners` int64[n] index the
-    first edge type's parent table; -1 has no history. `windows`: widths in µs, widest first. Blocks never split an
-    owner's seeds unless one owner alone is more than a block.
+    first edge type's parent table; -1 has no history. `windows`: widths in µs, widest first. With `recent`, only
+    so many latest rows of each seed are in its ranges. Blocks never split an owner's seeds unless one owner alone is
+    more than a block.
     """
     order = np.lexsort((anchors, owners))
     owner = owners[order]
@@ -126,7 +128,7 @@ def histories(
         while end < len(order) and not changes[end] and end - begin < 2 * block_seeds:
             end += 1
         block = order[begin:end]
-        yield _history(graph, chain, block, owner[begin:end], anchors[block], windows)
+        yield _history(graph, chain, block, owner[begin:end], anchors[block], windows, recent)
         begin = end
 
 
@@ -137,6 +139,7 @@ def _history(
     owners: Ints,
     anchors: Ints,
     windows: tuple[int, ...],
+    recent: int,
 ) -> History:
     present = owners >= 0
     unique, place = np.unique(owners[present], return_inverse=True)
@@ -150,6 +153,8 @@ def _history(
     start, stop = np.zeros(len(order), dtype=np.int64), np.zeros(len(order), dtype=np.int64)
     start[present], stop[present] = offsets[:-1][place], offsets[1:][place]
     end = upper_bound(times, start, stop, anchors)
+    if recent:
+        start = np.maximum(start, end - recent)
     bounds[:, 0], bounds[:, -1] = start, end
     low = start
     for j, width in enumerate(windows):

@@ -325,6 +325,7 @@ def _spec(plan: Plan, graph: TemporalGraph, examples: Examples, cut: int) -> Fea
         shares=CLASS_SHARES if plan.task.kind.value in ("multiclass", "multilabel") else TOP_SHARES,
         stale_days=plan.regime.high / US_PER_DAY,
         seasons=seasons,
+        probe=examples.seeds.take(examples.where(TRAIN)),
     )
 
 

@@ -1,0 +1,108 @@
+"""The pace of an entity's events: counts that fade with age, and what a customer-base model expects of it.
+
+BG/NBD (Fader, Hardie, Lee 2005): an entity's moments come at a rate of its own, rates are gamma distributed, and after
+each moment it drops out with a chance of its own, beta distributed. The four parameters are fitted on entities as of
+the cut; the model's answers for a seed are closed forms of how many moments it had, when the first and the last.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pql.engine.feature_measures import Measured, moments_of, since
+from pql.engine.graph import ALWAYS, EdgeType, TemporalGraph
+from pql.engine.plan import US_PER_DAY
+from pql.engine.segments import Floats, History, histories
+
+SAMPLE = 2_000  # entities the parameters are fitted on
+FEWEST = 50
+LATEST_MOMENTS = 32  # older ones no longer weigh in a fading count
+HALF_LIVES = (1.0, 2.0, 4.0)  # in horizons
+BOUNDS = (-6.0, 8.0)  # of the parameters' logarithms
+
+
+def fit_pace(graph: TemporalGraph, edge: EdgeType, horizon: int, cut: int) -> tuple[float, ...]:
+    """(r, alpha, a, b) of the moments along an edge type, in horizons (µs), as of `cut`; () where they can't be had."""
+    running = np.concatenate([[0], np.cumsum((edge.times <= cut) & (edge.times != ALWAYS))])
+    owners = np.flatnonzero(np.diff(running[edge.indptr]) > 0)
+    if len(owners) > SAMPLE:
+        owners = owners[np.linspace(0, len(owners) - 1, SAMPLE).astype(np.int64)]
+    if len(owners) < FEWEST:
+        return ()
+    times = np.full(len(owners), cut, dtype=np.int64)
+    repeats, last, age = np.zeros(len(owners)), np.zeros(len(owners)), np.zeros(len(owners))
+    for history in histories(graph, (edge,), owners, times, ()):
+        repeats[history.order], last[history.order], age[history.order] = _summary(history, horizon)
+    known = np.isfinite(age)
+    repeats, last, age = repeats[known], last[known], age[known]
+    if len(age) < FEWEST or repeats.max() < 1 or age.max() <= 0:
+        return ()
+    return _fitted(repeats, last, age)
+
+
+def _fitted(repeats: Floats, last: Floats, age: Floats) -> tuple[float, ...]:
+    from scipy.optimize import minimize
+    from scipy.special import gammaln
+
+    again = repeats > 0
+    after = np.maximum(repeats, 1.0) - 1.0
+
+    def cost(logs: Floats) -> float:
+        r, alpha, a, b = np.exp(logs)
+        pace = gammaln(r + repeats) - gammaln(r) + r * logs[1]
+        drop = gammaln(a + b) + gammaln(b + repeats) - gammaln(b) - gammaln(a + b + repeats)
+        alive = -(r + repeats) * np.log(alpha + age)
+        gone = np.where(again, logs[2] - np.log(b + after) - (r + repeats) * np.log(alpha + last), -np.inf)
+        return float(-(pace + drop + np.logaddexp(alive, gone)).mean() + 1e-3 * (logs * logs).sum())
+
+    found = minimize(cost, np.array([0.0, 0.0, 0.0, 1.0]), method="L-BFGS-B", bounds=[BOUNDS] * 4)
+    if not np.isfinite(found.fun):
+        return ()
+    return tuple(float(f"{value:.6g}") for value in np.exp(found.x))
+
+
+def pace_names(label: str, half_lives: tuple[str, ...], horizon: str, rates: tuple[float, ...]) -> tuple[str, ...]:
+    """Names of a pace group. `half_lives`, `horizon`: as text."""
+    fading = tuple(f"fading count of {label} (half-life {text})" for text in half_lives)
+    if not rates:
+        return fading
+    return (
+        *fading,
+        f"chance that {label} go on (BG/NBD)",
+        f"expected {label} in {horizon} (BG/NBD)",
+        f"chance of no {label} in {horizon} (BG/NBD)",
+    )
+
+
+def measure_pace(history: History, horizon: int, rates: tuple[float, ...]) -> Measured:
+    """Fading counts of moments and, with `rates` (r, alpha, a, b), what BG/NBD expects of the next `horizon` (µs)."""
+    starts, latest, m = moments_of(history)
+    fading = [np.zeros(len(history)) for _ in HALF_LIVES]
+    for k in range(LATEST_MOMENTS if len(starts) else 0):
+        at = starts[np.where(m > k, latest - k, 0)]
+        days = np.where(m > k, since(history.times[at], history.anchors), np.nan)
+        age = np.where(np.isfinite(days), days, np.inf) * (US_PER_DAY / horizon)
+        for total, half_life in zip(fading, HALF_LIVES, strict=True):
+            total += np.exp2(-age / half_life)
+    if not rates:
+        return fading
+    r, alpha, a, b = rates
+    repeats, last, age = _summary(history, horizon)
+    later = (r + repeats) * (np.log(alpha + age) - np.log(alpha + last))
+    odds = np.where(repeats > 0, np.exp(np.minimum(np.log(a / (b + np.maximum(repeats, 1.0) - 1.0)) + later, 500.0)), 0)
+    alive = np.where(np.isfinite(age), 1.0 / (1.0 + odds), np.nan)
+    nothing = np.exp((r + repeats) * (np.log(alpha + age) - np.log(alpha + age + 1.0)))
+    return [*fading, alive, alive * (r + repeats) / (alpha + age), 1.0 - alive * (1.0 - nothing)]
+
+
+def _summary(history: History, horizon: int) -> tuple[Floats, Floats, Floats]:
+    """Of each seed: repeated moments, from the first moment to the last and to the anchor, in horizons; NaN without."""
+    starts, latest, m = moments_of(history)
+    if not len(starts):
+        nothing = np.full(len(history), np.nan)
+        return nothing, nothing.copy(), nothing.copy()
+    scale = US_PER_DAY / horizon
+    some = m > 0
+    recent = np.where(some, since(history.times[starts[np.where(some, latest, 0)]], history.anchors), np.nan)
+    first = np.where(some, since(history.times[starts[np.where(some, latest - (m - 1), 0)]], history.anchors), np.nan)
+    return np.where(np.isfinite(first), m - 1.0, np.nan), (first - recent) * scale, first * scale
