@@ -82,7 +82,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A way to a history: see Group. `label` is how people read it; `brief` asks for the few cheapest features, `is_lean`
+    """A way to a history: see Group. `label` is how people read it; `brief` asks for the cheapest features, `is_lean`
     for those of the columns alone."""
 
     base: tuple[int, ...]
