@@ -115,10 +115,10 @@ def enumerate_groups(
     by_child = _edges_by(graph, child=True)
     by_parent = _edges_by(graph, child=False)
     yield from _own_groups(graph, cut, masked | masked_own, (), graph.entity)
-    own = by_parent[graph.entity]
+    facts = by_parent[graph.entity]
     direct = [
-        Path((), None, (e,), _label(graph, e, down=True), graph.edges[e].child, False, is_lean=len(own) > FEW_FACTS)
-        for e in own
+        Path((), None, (e,), _label(graph, e, down=True), graph.edges[e].child, False, is_lean=len(facts) > FEW_FACTS)
+        for e in facts
     ]
     yield from _in_turn(_history_groups(graph, cut, masked, path, (), windows, shares, horizon) for path in direct)
     for e in by_child[graph.entity]:
