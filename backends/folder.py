@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from pql.backends.base import StoredTable
-from pql.backends.frames import OWN_SETTINGS, describe
+from pql.backends.frames import describe, own_settings
 from pql.backends.memory import Memory
 from pql.backends.relations import DuckSnapshot, Relation, first_line
 from pql.backends.sql import identifier, string
@@ -56,7 +56,7 @@ class FolderBackend:
                 hint=f"expected files {', '.join(SUFFIXES)}",
             )
         self._memory: tuple[tuple[Stamp, ...], Memory] | None = None
-        self._con = duckdb.connect(config=dict(OWN_SETTINGS))
+        self._con = duckdb.connect(config=own_settings())
         self._relations = [self._relation(i, source) for i, source in enumerate(self._sources)]
         self._parquet = tuple(file for source in self._sources if source.is_parquet for file in source.files)
 

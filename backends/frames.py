@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -17,7 +20,17 @@ from pql.backends.sql import identifier
 from pql.backends.sql_targets import read_only
 from pql.language.errors import PqlError
 
-OWN_SETTINGS = {"python_enable_replacements": False, "autoinstall_known_extensions": False}
+
+
+def own_settings() -> dict[str, Any]:
+    """How a DuckDB of our own in memory is configured: nothing is fetched, and what memory can't hold goes to files of
+    its own, which it deletes, under the system's temporary folder (DuckDB's default is the working directory)."""
+    spill = Path(tempfile.gettempdir()) / f"pql-{uuid.uuid4().hex[:12]}"
+    return {
+        "python_enable_replacements": False,
+        "autoinstall_known_extensions": False,
+        "temp_directory": str(spill),
+    }
 
 
 class FrameBackend:
@@ -27,7 +40,7 @@ class FrameBackend:
         if not frames:
             raise PqlError("empty_source", "the dict has no tables", hint="pass {'orders': frame, …}")
         self._memory = Memory()
-        self._con = duckdb.connect(config=dict(OWN_SETTINGS))
+        self._con = duckdb.connect(config=own_settings())
         self.read_only = True
         self._relations: list[Relation] = []
         self._named: dict[str, pa.Table] = {}

@@ -35,10 +35,12 @@ class History:
         """rows: stored tables as read, with `__row`. columns: what `table` shows of each table."""
         import duckdb
 
+        from pql.backends.frames import own_settings
+
         self.catalog = catalog
         self.until = until
         self._columns = columns
-        self._connection: duckdb.DuckDBPyConnection = duckdb.connect(":memory:", config={"threads": 1})
+        self._connection: duckdb.DuckDBPyConnection = duckdb.connect(":memory:", config={**own_settings(), "threads": 1})
         self._connection.execute("SET TimeZone = 'UTC'")
         self._rows: dict[str, pa.Table] = {}
         self._fingerprint = ""
