@@ -15,6 +15,8 @@ from pql.engine.steps import compute_stacked
 from pql.engine.trained import TrainedModel
 from pql.language.errors import PqlError
 
+BLOCK = 100_000  # seeds scored at a time
+
 
 def predict(
     trained: TrainedModel,
@@ -36,6 +38,21 @@ def predict(
     """
     if lags is None:
         lags = np.zeros((len(seeds), 0), dtype=np.float32)
+    if len(seeds) > BLOCK:
+        blocks = np.split(np.arange(len(seeds)), range(BLOCK, len(seeds), BLOCK))
+        parts = [
+            predict(
+                trained,
+                graph,
+                seeds.take(at),
+                lags[at],
+                None if steps is None else steps.take(at),
+                asked,
+                None if past is None else past.take(at),
+            )
+            for at in blocks
+        ]
+        return np.concatenate(parts)
     features = compute_stacked(trained.spec, graph, seeds, lags, steps, trained.step_names)
     inputs = Inputs(graph, seeds, features, lags, past)
     scores = score(trained, inputs)
