@@ -21,7 +21,6 @@ from pql.backends.sql_targets import read_only
 from pql.language.errors import PqlError
 
 
-
 def own_settings() -> dict[str, Any]:
     """How a DuckDB of our own in memory is configured: nothing is fetched, and what memory can't hold goes to files of
     its own, which it deletes, under the system's temporary folder (DuckDB's default is the working directory)."""

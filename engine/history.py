@@ -40,7 +40,9 @@ class History:
         self.catalog = catalog
         self.until = until
         self._columns = columns
-        self._connection: duckdb.DuckDBPyConnection = duckdb.connect(":memory:", config={**own_settings(), "threads": 1})
+        self._connection: duckdb.DuckDBPyConnection = duckdb.connect(
+            ":memory:", config={**own_settings(), "threads": 1}
+        )
         self._connection.execute("SET TimeZone = 'UTC'")
         self._rows: dict[str, pa.Table] = {}
         self._fingerprint = ""
