@@ -37,10 +37,11 @@ ANSWERS: dict[str, Answers] = {
     "entity_mean": Answers(_NUMERIC),
     "rfm": Answers(_VALUES, outcomes=frozenset({"none", "any", "count", "sum", "other"})),
     "bgnbd": Answers(_VALUES, outcomes=frozenset({"none", "any", "count", "sum"})),
-    "interval": Answers(frozenset({TaskKind.BINARY, TaskKind.TIME_TO_EVENT}), outcomes=frozenset({"none", "any"})),
+    "interval": Answers(_RANKING | {TaskKind.BINARY, TaskKind.TIME_TO_EVENT}, outcomes=frozenset({"none", "any"})),
     "popularity": Answers(_SETS),
     "repeat": Answers(_SETS),
     "rules": Answers(_RANKING),
+    "als": Answers(_RANKING),
     "two_tower": Answers(_RANKING),
 }
 

@@ -13,11 +13,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pql.engine.models.als import Als, als_at
 from pql.engine.models.base import State
+from pql.engine.models.due import Due, due_at
 from pql.engine.models.rules import Rules, rules_at
 from pql.engine.pair_history import History
 
-PAIR_MODELS = ("rules",)
+PAIR_MODELS = ("rules", "als", "interval")
 
 
 class Reach(Protocol):
@@ -53,11 +55,16 @@ def made_at(history: History, names: Sequence[str], seed: int = 0) -> tuple[Pair
 
 
 def restored(states: Sequence[State]) -> tuple[PairModel, ...]:
-    return tuple(_CLASSES[state["name"]].restore(state) for state in states)
-
-
-_CLASSES = {"rules": Rules}
+    return tuple(_restore(state) for state in states)
 
 
 def _make(name: str, history: History, seed: int) -> PairModel:
-    return rules_at(history)
+    if name == "als":
+        return als_at(history, seed)
+    return due_at(history) if name == "interval" else rules_at(history)
+
+
+def _restore(state: State) -> PairModel:
+    if state["name"] == "als":
+        return Als.restore(state)
+    return Due.restore(state) if state["name"] == "interval" else Rules.restore(state)

@@ -128,7 +128,16 @@ def fit_ranking(
         for anchor in np.unique(of.seeds.anchors[index]).tolist():
             if anchor not in moments:
                 moments[anchor] = moment_at(
-                    interactions, anchor, horizon, towers, rules, k, limits=work.limits, every=every, models=made
+                    interactions,
+                    anchor,
+                    horizon,
+                    towers,
+                    rules,
+                    k,
+                    limits=work.limits,
+                    every=every,
+                    models=made,
+                    seed=model.seed,
                 )
             at, batch = index[of.seeds.anchors[index] == anchor], batch_of(moments[anchor])
             for start in range(0, len(at), batch):

@@ -99,17 +99,18 @@ def moment_at(
     limits: Limits | None = None,
     every: bool = False,
     models: Sequence[str | PairModel] = (),
+    seed: int = 0,
 ) -> Moment:
     """All that is known at `anchor` and is the same for every entity. `k`: the length of the lists to be made.
 
-    With `every`, all that the rules allow are candidates. `models`: those of pairs, made at the anchor where only
-    their name is given.
+    With `every`, all that the rules allow are candidates. `models`: those of pairs, made at the anchor (with
+    `seed`) where only their name is given.
     """
     history = history_at(interactions, anchor, horizon)
     allowed = (rules or Rules()).at(anchor, history.known)
     items = None if towers is None else towers.embed_items(anchor)
     least = history.n_items if every else 0 if rules is None else min(k, MOST_FILLED)
-    made = tuple(one for model in models for one in (made_at(history, [model]) if isinstance(model, str) else [model]))
+    made = tuple(made_at(history, [one], seed)[0] if isinstance(one, str) else one for one in models)
     past = anchor_past(history)
     limits = limits or Limits()
     return Moment(history, together_at(history), past, allowed, least, limits, towers, items, made)
