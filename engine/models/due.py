@@ -62,7 +62,8 @@ class Due:
 
     @classmethod
     def restore(cls, state: State) -> Due:
-        return cls(*(np.asarray(state[name], dtype=np.float64) for name in ("shares", "waits", "loyalty")))
+        shares, waits, loyalty = (np.asarray(state[name], dtype=np.float64) for name in ("shares", "waits", "loyalty"))
+        return cls(shares, waits, loyalty)
 
 
 @dataclass(frozen=True, slots=True)
