@@ -48,7 +48,7 @@ def plan_model(query: BoundQuery, split: Split, graph: GraphPlan, rows: dict[str
     options = query.options
     examples = count_examples(query, split, rows)
     epochs = _epochs(query, examples)
-    members = _members(query)
+    members = _members(query, regime or Regime(), examples)
     read = sum(rows.get(table.name) or 0 for table in graph.tables)
     return ModelPlan(
         name=options.model,
@@ -86,15 +86,21 @@ def _max_examples(query: BoundQuery) -> int:
     return int(min(MAX_EXAMPLES, max(2_000, query.options.budget_seconds * per_second)))
 
 
-def _members(query: BoundQuery) -> tuple[str, ...]:
-    """What is fitted: the one model asked for, or what `auto` and `blend` put together."""
+def _members(query: BoundQuery, regime: Regime, examples: int) -> tuple[str, ...]:
+    """What is fitted: the one model asked for, or what `auto` and `blend` put together.
+
+    A linear model takes part where trees have little to go by: few examples, or stale histories. In these a network is
+    fitted by `blend` alone.
+    """
     model = query.options.model
     if model not in ("auto", "blend"):
         return (member_called(query, model),)
     smallest = SMALLEST_RANKED_GNN_BUDGET if query.task is TaskKind.RANKING else SMALLEST_GNN_BUDGET
-    if model == "auto" and query.options.budget_seconds < smallest:
-        return ("boosted",)
-    return ("boosted", "gnn")
+    few = examples <= FEW_EXAMPLES or regime.known is not None
+    linear = ("linear",) if few and query.task in (TaskKind.BINARY, TaskKind.REGRESSION) else ()
+    if model == "auto" and (query.options.budget_seconds < smallest or regime.known is not None):
+        return ("boosted", *linear)
+    return ("boosted", *linear, "gnn")
 
 
 def _epochs(query: BoundQuery, examples: int) -> int:

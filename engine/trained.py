@@ -122,6 +122,10 @@ def model_called(name: str) -> Model:
         from pql.engine.models.instant import InstantModel
 
         return InstantModel()
+    if name == "linear":
+        from pql.engine.models.linear import LinearModel
+
+        return LinearModel()
     if name in PURCHASES:
         return PURCHASES[name]
     if name in HAZARDS:
