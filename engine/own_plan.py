@@ -99,7 +99,7 @@ def plan_own(
     rows = {table.name: spans[table.name].rows if table.name in spans else table.rows for table in catalog.tables}
     graph, warnings = plan_graph(query, rows)
     rows[query.entity.table] = extent.examples
-    model = plan_model(query, split, graph, rows)
+    model = plan_model(query, split, graph, rows, regime)
     return Plan(
         query=query,
         task=plan_task(query),

@@ -7,7 +7,7 @@ import os
 from pql.engine.bounds import bounds_of, rows_for
 from pql.engine.context import MOST_CONTEXT, MOST_JUDGED
 from pql.engine.model_tasks import member_called
-from pql.engine.plan import GraphPlan, ModelPlan, Split
+from pql.engine.plan import GraphPlan, ModelPlan, Regime, Split
 from pql.engine.planned_graph import AMPLE_BUDGET
 from pql.language.bound import BoundQuery, TaskKind
 
@@ -20,6 +20,7 @@ FEATURE_ROWS_PER_SECOND = 1_500_000
 BOOSTED_EXAMPLES_PER_SECOND = 25_000
 INSTANT_SECONDS = 0.4  # of a thousand rows, fitted twice
 BOUNDS_EXAMPLES_PER_SECOND = 1_500  # of a dozen sets of quantile trees, fitted twice
+FEW_EXAMPLES = 15_000  # of training, up to which a linear model takes part
 LABEL_ROWS_PER_SECOND = 2_000_000
 RANKED_EXAMPLES_PER_SECOND = 1_500
 
@@ -43,7 +44,9 @@ STATIC_BASELINES = {
 }
 
 
-def plan_model(query: BoundQuery, split: Split, graph: GraphPlan, rows: dict[str, int | None]) -> ModelPlan:
+def plan_model(
+    query: BoundQuery, split: Split, graph: GraphPlan, rows: dict[str, int | None], regime: Regime | None = None
+) -> ModelPlan:
     """The models fitted, their baselines and how much work they get. `rows`: row counts at or before the anchor."""
     options = query.options
     examples = count_examples(query, split, rows)

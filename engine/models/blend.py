@@ -15,6 +15,8 @@ Floats = NDArray[np.float64]
 
 FEWEST = 40  # validation rows below which the weights are equal
 STEPS = 20  # weights are multiples of 1 / STEPS
+PRIOR_ROWS = 500  # of validation, that equal weights of the members weigh as much as
+CLOSE = 0.05  # share of the best member's loss by which another may be worse and count as equal
 MARGIN = 1e-3  # a member must better the loss by this share to be given weight
 
 
@@ -75,7 +77,42 @@ def fit_weights(kind: str, scores: Sequence[Floats], truth: Labels) -> tuple[flo
     if best > start * (1 - MARGIN) and start > 0:
         only = best_member if alone[best_member] < alone[0] * (1 - MARGIN) else 0
         units = [STEPS if i == only else 0 for i in range(k)]
+    return _cautious(kind, scores, truth, units_to_weights(units), best_member)
+
+
+def _cautious(
+    kind: str, scores: Sequence[Floats], truth: Labels, weights: tuple[float, ...], best: int
+) -> tuple[float, ...]:
+    """The weights drawn towards equal ones of all members that validation can't tell from the best, if it is small.
+
+    Of n rows the weights found count n in n + PRIOR_ROWS. Only for numbers and yes or no.
+    """
+    if kind not in ("binary", "regression", "forecast"):
+        return weights
+    n = len(truth)
+    losses = [_losses(kind, truth, s) for s in scores]
+    equal = []
+    for i, loss in enumerate(losses):
+        worse = loss - losses[best]
+        noise = float(np.std(worse)) / np.sqrt(n)
+        slack = max(2 * noise, CLOSE * float(losses[best].mean()))
+        equal.append(1.0 if i == best or weights[i] > 0 or float(worse.mean()) < slack else 0.0)
+    trust = n / (n + PRIOR_ROWS)
+    if trust > 1 - 0.5 / STEPS:
+        return weights
+    mixed = [trust * w + (1 - trust) * e / sum(equal) for w, e in zip(weights, equal, strict=True)]
+    units = [round(w * STEPS) for w in mixed]
+    units[int(np.argmax(mixed))] += STEPS - sum(units)
     return units_to_weights(units)
+
+
+def _losses(kind: str, truth: Labels, scores: Floats) -> Floats:
+    """float64[n]: the loss of each row."""
+    if kind == "binary":
+        positive = np.asarray(truth) > 0.5
+        odds = logit(fit_calibration(scores, positive).apply(scores))
+        return np.logaddexp(0.0, odds) - positive * odds
+    return np.abs(scores - np.asarray(truth))
 
 
 def units_to_weights(units: Sequence[int]) -> tuple[float, ...]:
