@@ -30,6 +30,7 @@ ANSWERS: dict[str, Answers] = {
     "boosted": Answers(_TRAINED, timeless=True),
     "gnn": Answers(_TRAINED, timeless=True),
     "instant": Answers(_NUMERIC | {TaskKind.MULTICLASS, TaskKind.MULTILABEL}, timeless=True),
+    "linear": Answers(_VALUES, timeless=True),
     "rate": Answers(
         frozenset({TaskKind.BINARY, TaskKind.MULTICLASS, TaskKind.MULTILABEL, TaskKind.TIME_TO_EVENT}), timeless=True
     ),

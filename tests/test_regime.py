@@ -11,18 +11,23 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from fake_graphs import DAY, make_edge, without_later
+from fake_graphs import problem as fake_problem
 from fake_graphs import shop as fake_shop
 from shops import seed_shop
 
 import pql
 from pql.engine.anchors import to_datetime
-from pql.engine.examples import BEYOND, TRAIN, VALID, Seeds
+from pql.engine.examples import BEYOND, TRAIN, VALID, Examples, Seeds
 from pql.engine.features import STALENESS, fit_features
+from pql.engine.models.base import FeatureMatrix, Inputs
+from pql.engine.models.blend import fit_weights
+from pql.engine.models.linear import LinearModel
 from pql.engine.plan import Regime
 from pql.engine.regime import COPIES, at_prediction, imitable, is_met, known_times, natural_gap, regime_of, staled
 from pql.engine.regime import staled_freely as freely
 from pql.engine.sample import sample
 from pql.engine.seasons import fit_seasons
+from pql.language.bound import TaskKind
 from pql.language.catalog import Link
 from pql.language.options import Duration
 
@@ -319,3 +324,53 @@ def test_rows_beyond_the_data_are_learnt_from_histories_as_stale_and_read_nothin
     with pql.connect(tables) as db:
         fresh = db.fit(train, model="boosted", **asked).predict(test)
     assert fresh.plan.regime.kind == "as-of"
+
+
+# ---------------------------------------------------------------- models for little data
+
+
+def planted(n: int = 600, kind: str = "regression"):
+    """A problem whose target is a sum of two features and much noise; the last fifth validates."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(n, 12)).astype(np.float32)
+    values[rng.random((n, 12)) < 0.1] = np.nan
+    signal = np.nan_to_num(values[:, 0]) + np.nan_to_num(values[:, 1])
+    target = signal + rng.normal(0, 2.0, n)
+    labels = target if kind == "regression" else (target > 0.5).astype(np.float64)
+    base = fake_problem(fake_shop(), TaskKind(kind))
+    seeds = Seeds(np.arange(n) % 200, np.full(n, 100 * DAY))
+    examples = Examples(seeds, labels, np.zeros(n, np.int8), np.zeros((n, 0), np.float32))
+    matrix = FeatureMatrix(tuple(f"x{i}" for i in range(12)), values)
+    inputs = Inputs(base.inputs.graph, seeds, matrix, examples.lags)
+    return replace(base, inputs=inputs, examples=examples), signal
+
+
+@pytest.mark.parametrize("kind", ["regression", "binary"])
+def test_the_linear_model_finds_a_planted_sum_and_its_state_gives_the_same_bits(kind: str):
+    problem, signal = planted(kind=kind)
+    train, valid = np.arange(480), np.arange(480, 600)
+    fitted = LinearModel().fit(problem, train, valid)
+    scores = fitted.predict(problem.inputs)
+    assert np.corrcoef(scores[valid], signal[valid])[0, 1] > 0.85
+    assert np.isfinite(scores).all()
+    again = LinearModel().restore(fitted.state())
+    assert again.predict(problem.inputs).tobytes() == scores.tobytes()
+    assert fitted.predict(problem.inputs.take(np.array([7])))[0] == scores[7]
+    refit = fitted.again.fit(problem, np.arange(600), np.arange(0))
+    assert refit.penalty == fitted.penalty
+
+
+def test_a_small_validation_draws_weights_to_equal_ones_and_a_large_one_does_not():
+    rng = np.random.default_rng(1)
+
+    def weights(n: int) -> tuple[float, ...]:
+        truth = rng.normal(size=n)
+        members = [truth + rng.normal(0, s, n) for s in (1.0, 1.02, 4.0)]
+        return fit_weights("regression", members, truth)
+
+    few, many = weights(100), weights(20_000)
+    assert 0.35 < few[0] < 0.65
+    assert few[2] == 0
+    assert sum(few) == pytest.approx(1)
+    assert sum(many) == pytest.approx(1)
+    assert many[2] <= 0.05

@@ -9,6 +9,7 @@ MODELS = (
     "gnn",
     "boosted",
     "instant",
+    "linear",
     "blend",
     "entity_mean",
     "last_window",
