@@ -127,6 +127,7 @@ def fit_ranking(
     def blocks(index: NDArray[np.int64], of: Examples = examples, *, every: bool = False) -> Iterator[Block]:
         for anchor in np.unique(of.seeds.anchors[index]).tolist():
             if anchor not in moments:
+                moments.clear()  # of a large database one moment takes a gigabyte
                 moments[anchor] = moment_at(
                     interactions,
                     anchor,

@@ -57,7 +57,8 @@ def jobs(data: Path | None) -> Iterator[Job]:
         sys.stderr.write("f1: left out, the folder of rel-f1 is not there\n")
     for question in scale.QUESTIONS:
         for factor in FACTORS:
-            yield Job(f"growth-{question}-{factor}x", ("auto",), partial(_grown, question, factor, data))
+            models = ("auto", "instant") if question == "churn" else ("auto",)
+            yield Job(f"growth-{question}-{factor}x", models, partial(_grown, question, factor, data))
 
 
 def _case(name: str, model: str, seeds: int) -> list[dict[str, Any]]:
