@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pql.engine.examples import TRAIN, VALID, Examples
-from pql.engine.models.boosted import spread_over
+from pql.engine.models.trees import spread_over
 
 FEWEST_TRAIN = 40  # examples below which only a baseline is fitted
 FEWEST_OF_CLASS = 5  # examples of the rarer class, likewise

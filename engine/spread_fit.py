@@ -19,8 +19,8 @@ from pql.engine.conformal import Correction, fit_correction
 from pql.engine.examples import TEST, TRAIN, VALID
 from pql.engine.metrics import MetricRow
 from pql.engine.models.base import Problem
-from pql.engine.models.boosted import spread_over
 from pql.engine.models.quantile_trees import QuantileTrees, fit_quantile_trees
+from pql.engine.models.trees import spread_over
 from pql.engine.plan import Plan
 from pql.engine.spread import Spread
 from pql.engine.targets import example_hash

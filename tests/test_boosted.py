@@ -12,7 +12,8 @@ from pql.engine.events import Events
 from pql.engine.examples import TRAIN, VALID
 from pql.engine.metrics import measure
 from pql.engine.models.base import FeatureMatrix, Problem
-from pql.engine.models.boosted import BoostedModel, from_log, to_log
+from pql.engine.models.boosted import BoostedModel
+from pql.engine.models.tails import from_log, to_log
 from pql.language.bound import TaskKind
 from pql.language.errors import PqlError
 

@@ -16,7 +16,8 @@ from pql.engine.context import context, natural_rates
 from pql.engine.examples import Labels
 from pql.engine.linear import Linear, logistic, ridge
 from pql.engine.models.base import FeatureMatrix, Inputs, Problem, State
-from pql.engine.models.boosted import from_log, membership, to_log
+from pql.engine.models.boosted import membership
+from pql.engine.models.tails import from_log, to_log
 from pql.engine.rank_gauss import Column, fit_columns, matrix, normal_scores
 from pql.language.errors import PqlError
 

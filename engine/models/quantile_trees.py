@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from pql.engine.distribution import LEVELS, Distribution
 from pql.engine.models.base import Inputs, Problem, State
-from pql.engine.models.boosted import Data, from_log, lag_start, model_matrix, spread_over, to_log
+from pql.engine.models.tails import from_log, lag_start, to_log
+from pql.engine.models.trees import Data, model_matrix, spread_over, telling_names
 
 MOST_ROUNDS = 300
 USUAL_ROUNDS = 60  # where no rows are left to stop early by
@@ -126,6 +127,7 @@ def fit_quantile_trees(
         centre = first.centre
     start = None if centre is None else to_log(lag_start(lags, centre))
     trees, rounds = [""] * len(base), [1] * len(base)
+    names = telling_names(problem, train) if first is None else first.names
 
     def fit(i: int, data: Data, target: Floats, start: Floats | None, params: dict[str, Any]) -> None:
         wanted = None if first is None else max(1, round(first.rounds[i] * growth))
@@ -134,19 +136,17 @@ def fit_quantile_trees(
         trees[i], rounds[i], _ = data.boost(target, wanted, MOST_ROUNDS, start, **{**SIZES, **params})
 
     if not constant and has_atom and share <= ATOM_SHARE[1]:
-        data = Data(problem, train, stopping)
+        data = Data(problem, train, stopping, names)
         if data.is_enough:
             fit(0, data, (labels == atom).astype(np.float64), None, {"objective": "binary", "metric": "binary_logloss"})
     if not constant and len(rest) >= FEWEST_REST and around.min() < around.max():
-        data = Data(problem, rest, stopping[labels[stopping] != atom] if has_atom else stopping)
+        data = Data(problem, rest, stopping[labels[stopping] != atom] if has_atom else stopping, names)
         for i, level in enumerate(LEVELS.tolist() if data.is_enough else (), start=1):
             if problem.events.stopped:
                 trees, rounds = [""] * len(base), [1] * len(base)
                 break
             fit(i, data, to_log(smooth), start, {"objective": "quantile", "metric": "quantile", "alpha": level})
-    return QuantileTrees(
-        problem.inputs.features.names, tuple(trees), base, tuple(rounds), atom, whole, low, high, centre
-    )
+    return QuantileTrees(names, tuple(trees), base, tuple(rounds), atom, whole, low, high, centre)
 
 
 def _most_frequent(values: Floats) -> float:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pql.engine.events import Events
 from pql.engine.examples import Ragged
 from pql.engine.models.base import State
-from pql.engine.models.boosted import worthwhile_threads
+from pql.engine.models.trees import worthwhile_threads
 from pql.engine.pair_features import PairFeatures
 from pql.engine.rank_metrics import average_precision
 from pql.engine.rank_rules import Cap
