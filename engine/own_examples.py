@@ -25,6 +25,7 @@ from pql.language.options import Duration
 Ints = NDArray[np.int64]
 Known = tuple[Ints, Ints, NDArray[np.float64]]
 
+FEWEST_VALID = 200  # rows to choose by; a validation table of fewer borrows the latest training rows
 VALID_SHARE = 0.15  # of the training rows, the latest, where no validation table is given
 
 
@@ -63,6 +64,28 @@ def divided(labels: OwnLabels, anchors: Ints, horizon: Duration | None, seed: in
     border = border if border > anchors.min() else int(np.unique(anchors)[1])
     split[anchors >= border] = VALID
     split[(anchors < border) & (completed(anchors, horizon) > border)] = -1
+    return split
+
+
+def lent(anchors: Ints, valid: Ints, horizon: Duration | None) -> NDArray[np.int8]:
+    """int8[n]: the split of training rows beside a validation table of few rows: the latest ones validate with it.
+
+    Whole anchors, until there are `FEWEST_VALID` rows, but never more than `VALID_SHARE` of the training rows; rows
+    whose window reaches into them are left out of training (-1).
+    """
+    split = np.full(len(anchors), TRAIN, dtype=np.int8)
+    missing = FEWEST_VALID - len(valid)
+    earlier = np.sort(anchors[anchors < valid.min()])
+    if missing <= 0 or not len(earlier):
+        return split
+    most = min(missing, int(VALID_SHARE * len(anchors)))
+    border = int(earlier[max(0, len(earlier) - most)]) if most else int(valid.min())
+    if (anchors >= border).sum() > VALID_SHARE * len(anchors):
+        later = earlier[earlier > border]
+        border = int(later[0]) if len(later) else int(valid.min())
+    split[(anchors >= border) & (anchors < valid.min())] = VALID
+    if (split == VALID).any():
+        split[(split == TRAIN) & (completed(anchors, horizon) > border) & (anchors < border)] = -1
     return split
 
 

@@ -19,7 +19,7 @@ from pql.engine.history import load, needed_tables
 from pql.engine.key_index import parent_rows
 from pql.engine.models.base import FeatureMatrix, Inputs
 from pql.engine.output import Ranked
-from pql.engine.own_examples import divided, known_of, lags_of, own_examples, seeds_of
+from pql.engine.own_examples import divided, known_of, lags_of, lent, own_examples, seeds_of
 from pql.engine.own_items import best_way
 from pql.engine.own_labels import OwnLabels, completed, known_labels, without_copies
 from pql.engine.own_measured import Measured, measured, measured_ranking, truth_of
@@ -108,6 +108,9 @@ def train_own(
             hint="Give labels whose windows end before the moments that are asked about.",
         )
     splits = _splits(plain, question)
+    if len(plain) > 1 and (borrowed := int((splits[0] == VALID).sum())):
+        few = f"The validation table has {len(plain[1])} rows only"
+        notes.append(f"{few}: the latest {borrowed} training rows validate with them.")
     extent = _extent(plain, splits, question, snapshot, catalog)
     with events.stage("read"):
         spans = measure(snapshot, catalog, [table.name for table in catalog.tables], extent.last)
@@ -241,7 +244,11 @@ def earlier_labels(model: OwnModel, graph: TemporalGraph, seeds: Seeds) -> NDArr
 def _splits(parts: Sequence[OwnLabels], question: Question) -> list[NDArray[np.int8]]:
     """The split of every row: the first table trains, the second validates."""
     if len(parts) > 1:
-        return [np.full(len(part), code, dtype=np.int8) for part, code in zip(parts, (TRAIN, VALID), strict=True)]
+        splits = [np.full(len(part), code, dtype=np.int8) for part, code in zip(parts, (TRAIN, VALID), strict=True)]
+        first, second = parts
+        if first.anchors is not None and second.anchors is not None:
+            splits[0] = lent(first.anchors, second.anchors, question.horizon)
+        return splits
     (only,) = parts
     anchors = only.anchors if only.anchors is not None else np.zeros(len(only), dtype=np.int64)
     seed = next((int(value) for name, value in question.options if name == "seed"), 0)

@@ -120,6 +120,17 @@ def test_known_truth_is_measured_beside_the_baselines(tables, parts) -> None:
     assert metrics.value("boosted", "test", "map@3") > metrics.value("popularity", "test", "map@3")
 
 
+def test_a_small_validation_table_borrows_the_latest_training_rows(tables, parts) -> None:
+    train, val, _ = parts
+    day = anchors(390, 390)[0]
+    model = fitted(tables, train, val.filter(pa.compute.equal(val["at"], day)))
+    assert any("the latest 60 training rows validate with them" in note for note in model.notes)
+    n = {row.n for row in model.metrics.rows if row.split == "valid"}
+    assert n == {120}  # 60 of its own, and the 60 of the training anchor whose window ends where it begins
+    many = labels(tables, anchors(390, 480), "any")
+    assert not any("validate with them" in note for note in fitted(tables, train, many).notes)
+
+
 def test_unknown_keys_keep_their_row(tables, parts) -> None:
     train, val, _ = parts
     result = fitted(tables, train, val).predict({"customer_id": [3, 99999], "at": ["2023-06-01", "2023-06-01"]})

@@ -28,6 +28,10 @@ _PATIENCE = 2  # looks without a gain
 _DEFAULT_ROUNDS = 100
 
 
+LEAVES, FEW_LEAVES = 31, 7
+PLENTY = 40_000  # pairs; of fewer, whose items come again and again, large trees learn the items by heart
+
+
 @dataclass(frozen=True, slots=True)
 class RankerRows:
     """Training pairs: `values` float32[r, f], `labels` int8[r] (1: true), `groups` int64[g] rows per example."""
@@ -227,7 +231,7 @@ def _fit(
     parameters: dict[str, Any] = {
         "objective": objective,
         "learning_rate": 0.05,
-        "num_leaves": 31,
+        "num_leaves": LEAVES if len(rows) >= PLENTY else FEW_LEAVES,
         "min_data_in_leaf": max(5, min(50, len(rows) // 200)),
         "max_bin": 63,
         "feature_fraction": 0.25,
