@@ -47,6 +47,12 @@ def natural_rates(examples: Examples, among: Ints, kind: str, most: int = MOST_C
     return counts / max(1.0, counts.sum())
 
 
+def told(examples: Examples) -> str:
+    """What a small model is, for people."""
+    n = len(examples.where(TRAIN))
+    return f"A small model, fitted at query time on {min(n, MOST_CONTEXT):,} of {n:,} training examples."
+
+
 def judged(examples: Examples, notes: list[str], most: int = MOST_JUDGED) -> Examples:
     """The examples with at most `most` of validation and of test each, those with the least hashes; all the others."""
     kept = np.ones(len(examples), dtype=bool)

@@ -12,7 +12,7 @@ from pql.engine.anchors import completes_at
 from pql.engine.bounds import bounds_of
 from pql.engine.calibrate import Calibration, best_threshold, fit_calibration
 from pql.engine.cold_start import past_rows
-from pql.engine.context import judged, read_rows
+from pql.engine.context import judged, read_rows, told
 from pql.engine.enough import too_little, with_validation, within_budget
 from pql.engine.evaluate import choosing_metric, metrics_table, of_totals
 from pql.engine.events import Events
@@ -115,6 +115,7 @@ def train(
     examples = within_budget(examples, plan.model.max_examples, notes)
     examples = with_validation(kind, examples, plan.model.seed, notes)
     if _reads_few(plan):
+        notes.append(told(examples))
         examples = judged(examples, notes)
     metric = choosing_metric(kind, plan.task.metric)
     names = () if examples.steps is None else useful_names(examples.steps, plan)

@@ -378,6 +378,9 @@ def _graph(plan: Plan) -> list[str]:
     return lines
 
 
+WHAT_IT_IS = {"instant": "a small model fitted at query time, on at most 1,000 labelled examples"}
+
+
 def _model(plan: Plan) -> list[str]:
     from pql.engine.model_tasks import answering
 
@@ -388,6 +391,7 @@ def _model(plan: Plan) -> list[str]:
     return _facts(
         [
             ("model", model.name if (model.name,) == model.members else f"{model.name}: {', '.join(model.members)}"),
+            ("which is", WHAT_IT_IS.get(model.name)),
             ("baselines", ", ".join(model.baselines) or "none"),
             ("by name", f"WITH (model = …) takes {', '.join(answering(plan.query))}"),
             ("bounds", _bounds(plan)),

@@ -259,6 +259,8 @@ def test_it_answers_by_name_and_says_what_it_is():
         assert result.model.weights == {"instant": 1.0}
         assert {row.model for row in result.metrics.rows if row.role == "model"} == {"instant"}
         assert "entity_mean" in str(result.metrics)
+        assert any("small model, fitted at query time on" in note for note in result.notes)
+        assert "a small model fitted at query time" in str(db.explain(f"{CHURN} WITH (model = instant)"))
         again = db.predict(f"{CHURN} WITH (model = instant, cache = off)")
         assert again.to_arrow_table().equals(result.to_arrow_table())
 
