@@ -26,7 +26,7 @@ RANKED_EXAMPLES_PER_SECOND = 1_500
 
 GNN_SHARE = 0.35  # of the budget, for the network
 SMALLEST_GNN_BUDGET = 10.0  # seconds; below it `auto` fits the boosted model alone
-SMALLEST_RANKED_GNN_BUDGET = 120.0  # the same of a ranking, whose network embeds every item at every anchor
+SMALLEST_RANKED_GNN_BUDGET = 120.0  # the same of a ranking
 
 BASELINES = {
     TaskKind.BINARY: ("rate", "last_window", "entity_mean"),

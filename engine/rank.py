@@ -13,12 +13,13 @@ from pql.engine.examples import TEST, TRAIN, VALID, Examples, Ragged
 from pql.engine.graph import TemporalGraph
 from pql.engine.interactions import Interactions, interactions_of, item_values, mean_horizon
 from pql.engine.judged import Judged
-from pql.engine.models.ranker import OBJECTIVES, Ranker, RankerCheck, RankerRows, columns_of, fit_ranker
+from pql.engine.models.pair_network import PairNetwork, fit_pair_network
+from pql.engine.models.ranker import OBJECTIVES, PairScorer, Ranker, RankerCheck, RankerRows, columns_of, fit_ranker
 from pql.engine.pair_history import history_at
 from pql.engine.pair_models import PAIR_MODELS, PairModel, made_at
 from pql.engine.plan import ModelPlan, Plan
 from pql.engine.rank_blocks import Block, block_of, check_of, collect, judge
-from pql.engine.rank_choice import BOOSTED, JOINT, SIMPLE, choose_weights
+from pql.engine.rank_choice import BOOSTED, GNN, JOINT, SIMPLE, TWO_TOWER, choose_weights
 from pql.engine.rank_odds import Odds, Sample, fit_odds, odds_rows
 from pql.engine.rank_report import ranking_table
 from pql.engine.rank_rules import Rules
@@ -42,7 +43,7 @@ LOOKED = 1_000  # validation examples that the ranker's rounds are stopped on
 MAX_HURRIED = 300  # of either, once the user wants the work to end
 FEWEST_EXAMPLES = 20
 FEWEST_PAIRED = 30  # examples, likewise
-NETWORK = {"gnn", "two_tower"}
+TOWERS = (GNN, TWO_TOWER, "blend")  # the models that the towers are trained for
 _SPLITS = {VALID: "valid", TEST: "test"}
 
 
@@ -64,7 +65,7 @@ def train_ranking(
         interactions = interactions_of(plan, graph)
     horizon, model = mean_horizon(plan), plan.model
     towers: NetworkTowers | None = None
-    if NETWORK & {model.name, *model.members} and len(examples.where(TRAIN)):
+    if model.name in TOWERS and len(examples.where(TRAIN)):
         with events.stage("gnn"):
             held = held_anchors(examples, model)
             towers = fit_towers(plan, graph, interactions.items, examples, horizon, events, held=held)
@@ -89,10 +90,10 @@ def train_ranking(
 def held_anchors(examples: Examples, model: ModelPlan) -> int:
     """How many of the newest training anchors the ranker learns from; the towers learn from those before.
 
-    Where the network answers alone, one anchor is held, to stop on.
+    Where the towers answer alone, one anchor is held, to stop on.
     """
     anchors = len(np.unique(examples.seeds.anchors[examples.where(TRAIN)]))
-    return min(1, anchors - 1) if model.name in NETWORK else min(RANKER_ANCHORS, anchors // 2)
+    return min(1, anchors - 1) if model.name == TWO_TOWER else min(RANKER_ANCHORS, anchors // 2)
 
 
 def fit_ranking(
@@ -156,38 +157,45 @@ def fit_ranking(
                 judged_now = known
             else:
                 index = _spread(source.where(split), most)
-                judged_now = judge(blocks(index, source, every=pairs), rankers, model, None)
+                judged_now = judge(blocks(index, source, every=pairs), scorers, model, None)
             found.append(judged_now)
             sizes.append(len(source.where(split)) / judged_now.n)
         moments.clear()
         return [Sample(one, size / sizes[0]) for one, size in zip(found, sizes, strict=True)]
 
     wants = _wanted(model, towers)
-    if towers is None and model.name in NETWORK:
+    if towers is None and model.name == TWO_TOWER:
         notes.append("The network has too few training anchors to learn from: a baseline answers.")
     newest = _newest_anchors(examples, work.seeds)
     if towers is not None:
         newest = newest[-held_anchors(examples, model) :]
     train = _spread(_at(examples, examples.where(TRAIN), newest), work.seeds)
     rankers: dict[str, Ranker] = {}
+    scorers: dict[str, PairScorer] = {}
+    network: PairNetwork | None = None
     checked: list[Block] = []
     names: tuple[str, ...] = ()
     rows: dict[int, list[RankerRows]] = {}
-    if "boosted" in wants and not events.stopped:
+    if {BOOSTED, GNN} & set(wants) and not events.stopped:
         try:
             with events.stage("pairs", f"{len(train):,} examples of {len(newest)} anchors"):
                 names = collect(blocks(train), rows, model.seed)
                 moments.clear()
                 checked = list(blocks(_spread(examples.where(VALID), work.checked)))
             if sum(len(r.groups) for part in rows.values() for r in part) >= FEWEST_EXAMPLES:
-                with events.stage("boosted"):
+                with events.stage("boosted" if BOOSTED in wants else "gnn"):
                     looked = (
                         check_of(checked[:: max(1, sum(b.described.candidates.n for b in checked) // LOOKED)], k)
                         if checked
                         else None
                     )
                     every = RankerRows.together([r for a in sorted(rows) for r in rows[a]]).at_most(work.rows)
-                    rankers = _fit_rankers(every, names, looked, model, events, thorough=work.thorough)
+                    if BOOSTED in wants:
+                        rankers = _fit_rankers(every, names, looked, model, events, thorough=work.thorough)
+                if GNN in wants and not events.stopped:
+                    with events.stage("gnn", f"{len(every):,} pairs"):
+                        network = scorers[GNN] = fit_pair_network(every, names, looked, seed=model.seed, events=events)
+                scorers.update(rankers)
                 del looked, every
             else:
                 notes.append("Too few training examples with a true item among the candidates: a baseline answers.")
@@ -197,25 +205,26 @@ def fit_ranking(
             checked = []
 
     judged: dict[int, Judged] = {}
-    kept_rows = rows if model.refit and rankers else None
+    kept_rows = rows if model.refit and scorers else None
     hurry = MAX_HURRIED if events.stopped else work.measured
     try:
         with events.stage("evaluate"):
             if len(examples.where(VALID)):
                 some = _spread(examples.where(VALID), min(hurry, work.checked))
-                judged[VALID] = judge(checked or blocks(some), rankers, model, kept_rows)
+                judged[VALID] = judge(checked or blocks(some), scorers, model, kept_rows)
             checked = []
             moments.clear()
             if len(examples.where(TEST)):
-                judged[TEST] = judge(blocks(_spread(examples.where(TEST), hurry)), rankers, model, kept_rows)
+                judged[TEST] = judge(blocks(_spread(examples.where(TEST), hurry)), scorers, model, kept_rows)
     except KeyboardInterrupt:
         _cut_short(events, notes, "Stopped while the members were being measured.")
     moments.clear()
-    members = [*rankers, *(m for m in wants if m != BOOSTED)] or list(SIMPLE)
+    members = [*rankers, *(m for m in wants if m != BOOSTED and (m != GNN or m in scorers))] or list(SIMPLE)
     weights = choose_weights(judged.get(VALID), members, k, notes)
     table = ranking_table({_SPLITS[s]: j for s, j in judged.items()}, weights, k)
     name = "blend" if sum(w > 0 for w in weights.values()) > 1 else max(weights, key=lambda m: weights[m])
     kept = next((r for n, r in rankers.items() if weights[n] > 0), None)
+    network = network if weights.get(GNN, 0) > 0 else None
     odds: Odds | None = None
     if VALID in judged and not events.stopped:
         with events.stage("odds"):
@@ -227,22 +236,28 @@ def fit_ranking(
                     rows_of.append(odds_rows("test", sample(TEST, None), odds, weights, name, valid))
                 table = replace(table, metric="auroc", rows=(*(r for part in rows_of for r in part), *table.rows))
             del valid
-    if kept is not None and model.refit and not events.stopped:
+    if (kept or network) and model.refit and not events.stopped:
         with events.patient(), events.stage("refit"):
             newest_rows = RankerRows.together(
                 [r for a in sorted(rows)[-max(RANKER_ANCHORS, len(newest)) - 1 :] for r in rows[a]]
-            )
-            again = fit_ranker(
-                newest_rows.at_most(work.rows).columns(columns_of(names, kept.names)),
-                kept.names,
-                None,
-                seed=model.seed,
-                threads=model.threads,
-                events=events,
-                objective=kept.objective,
-                rounds=kept.rounds,
-            )
-            kept = kept if events.stopped else again
+            ).at_most(work.rows)
+            if kept is not None:
+                again = fit_ranker(
+                    newest_rows.columns(columns_of(names, kept.names)),
+                    kept.names,
+                    None,
+                    seed=model.seed,
+                    threads=model.threads,
+                    events=events,
+                    objective=kept.objective,
+                    rounds=kept.rounds,
+                )
+                kept = kept if events.stopped else again
+            if network is not None and not events.stopped:
+                learnt = fit_pair_network(
+                    newest_rows, names, None, seed=model.seed, events=events, rounds=network.rounds
+                )
+                network = network if events.stopped else learnt
     return TrainedRanker(
         name,
         k,
@@ -253,10 +268,15 @@ def fit_ranking(
         tuple(notes),
         judged[VALID].recall if VALID in judged else float("nan"),
         None,
-        weights.get("gnn", 0) > 0 or weights.get(JOINT, 0) > 0,
+        weights.get(TWO_TOWER, 0) > 0 or _reads_towers(kept) or _reads_towers(network),
         odds,
         work.limits,
+        network=network,
     )
+
+
+def _reads_towers(scorer: PairScorer | None) -> bool:
+    return scorer is not None and bool(set(NETWORK_FEATURES) & set(scorer.names))
 
 
 def _cut_short(events: Events, notes: list[str], note: str) -> None:
@@ -301,10 +321,12 @@ def _wanted(model: ModelPlan, towers: Towers | None) -> tuple[str, ...]:
     """The members to weigh against each other, as the plan's model asks."""
     if model.name in (*SIMPLE, *PAIR_MODELS):
         return (model.name,)
-    if model.name in ("gnn", "two_tower"):
-        return ("gnn",) if towers is not None else SIMPLE
-    network = ("gnn",) if towers is not None and model.name != "boosted" else ()
-    return ("boosted",) if model.name == "boosted" else ("boosted", *network, *SIMPLE)
+    if model.name == TWO_TOWER:
+        return (TWO_TOWER,) if towers is not None else SIMPLE
+    if model.name in (BOOSTED, GNN):
+        return (model.name,)
+    network = (GNN,) if GNN in model.members else ()
+    return (BOOSTED, *network, *((TWO_TOWER,) if towers is not None else ()), *SIMPLE)
 
 
 def _newest_anchors(examples: Examples, most: int) -> NDArray[np.int64]:

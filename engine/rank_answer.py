@@ -11,7 +11,7 @@ from pql.engine.examples import Seeds
 from pql.engine.graph import TemporalGraph
 from pql.engine.interactions import Interactions, interactions_of, item_values
 from pql.engine.plan import Plan
-from pql.engine.rank_choice import RANKERS
+from pql.engine.rank_choice import GNN, RANKERS
 from pql.engine.rank_rules import Rules
 from pql.engine.rank_scoring import (
     Described,
@@ -136,6 +136,8 @@ def _scored(trained: TrainedRanker, described: Described) -> tuple[NDArray[np.fl
     weights, scores = dict(trained.weights), dict(described.scores)
     if trained.ranker is not None:
         scores[next(n for n in RANKERS if weights.get(n))] = ranker_scores(trained.ranker, described)
+    if trained.network is not None:
+        scores[GNN] = ranker_scores(trained.network, described)
     owner = described.candidates.owner
     score = blended(owner, scores, weights)
     odds = score if trained.odds is None else trained.odds.apply(owner, scores, score, described.activity)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pql.engine.candidates import candidate_recall
 from pql.engine.examples import Examples, Ragged
 from pql.engine.judged import Judged
-from pql.engine.models.ranker import Ranker, RankerCheck, RankerRows
+from pql.engine.models.ranker import PairScorer, RankerCheck, RankerRows
 from pql.engine.pair_history import locate
 from pql.engine.plan import ModelPlan
 from pql.engine.rank_rules import Cap
@@ -66,7 +66,10 @@ def check_of(listed: Sequence[Block], k: int) -> RankerCheck:
 
 
 def judge(
-    blocks: Iterable[Block], rankers: Mapping[str, Ranker], model: ModelPlan, rows: dict[int, list[RankerRows]] | None
+    blocks: Iterable[Block],
+    scorers: Mapping[str, PairScorer],
+    model: ModelPlan,
+    rows: dict[int, list[RankerRows]] | None,
 ) -> Judged:
     """Score all pairs of a split with every member; with `rows`, keep training pairs for the refit as well."""
     owner, items, met, truths, truth_met, recalls, activity = [], [], [], [], [], [], []
@@ -78,7 +81,7 @@ def judge(
     for number, block in enumerate(blocks):
         candidates, history = block.described.candidates, block.moment.history
         members = dict(block.described.scores)
-        for name, ranker in rankers.items():
+        for name, ranker in scorers.items():
             members[name] = ranker_scores(ranker, block.described, model.threads)
         for name, values in members.items():
             scores.setdefault(name, []).append(values)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pql.engine.judged import Judged
 from pql.engine.rank_scoring import graded
 
+GNN, TWO_TOWER = "gnn", "two_tower"  # the network over pairs, and that over entities and items
 BOOSTED, JOINT = "boosted", "boosted + gnn"  # the ranker without and with the network's scores as features
 RANKERS = (BOOSTED, JOINT)
 SIMPLE = ("repeat", "popularity")  # baselines, which may also take part in a blend

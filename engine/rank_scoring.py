@@ -13,7 +13,7 @@ from pql.engine.candidates import Candidates, Limits, best_of, candidates_at, po
 from pql.engine.examples import Seeds
 from pql.engine.interactions import Interactions
 from pql.engine.models.popularity import popularity_scores
-from pql.engine.models.ranker import Ranker, RankerRows, top_lists
+from pql.engine.models.ranker import PairScorer, RankerRows, top_lists
 from pql.engine.models.repeat import repeat_scores
 from pql.engine.pair_features import AnchorPast, PairFeatures, anchor_past, pair_features
 from pql.engine.pair_history import History, history_at, locate, popular_order
@@ -143,7 +143,7 @@ def describe(moment: Moment, entities: NDArray[np.int64]) -> Described:
         near = np.einsum("cd,cd->c", vectors[candidates.owner], moment.items[candidates.items]).astype(np.float32)
         place = rank_within(candidates.owner, near).astype(np.float32)
         extra = tuple(zip(NETWORK_FEATURES, (near, place), strict=True))
-        scores["gnn"] = near.astype(np.float64)
+        scores["two_tower"] = near.astype(np.float64)
     for name, reach in reached.items():
         scores[name] = reach.score(candidates.owner, candidates.items)
     _, met = history.find(entity, candidates.items)
@@ -159,7 +159,7 @@ def activity_of(history: History, entities: NDArray[np.int64]) -> NDArray[np.flo
     return np.column_stack([np.log1p(recency), *counts, history.entity_count[entities] > 0]).astype(np.float64)
 
 
-def ranker_scores(ranker: Ranker, described: Described, threads: int = 1) -> NDArray[np.float64]:
+def ranker_scores(ranker: PairScorer, described: Described, threads: int = 1) -> NDArray[np.float64]:
     """float64[c]: the ranker's scores; of entities without a past, whom it cannot tell apart, the items' popularity."""
     score = ranker.score(described.features, threads)
     if set(NETWORK_FEATURES) & set(ranker.names):

@@ -9,6 +9,7 @@ import numpy as np
 from pql.engine.candidates import Limits
 from pql.engine.metrics import MetricsTable
 from pql.engine.models.base import State
+from pql.engine.models.pair_network import PairNetwork
 from pql.engine.models.ranker import Ranker
 from pql.engine.models.rules import Rules
 from pql.engine.pair_models import PairModel, restored
@@ -20,8 +21,8 @@ from pql.engine.rank_towers import NetworkTowers
 class TrainedRanker:
     """What answers a ranking. `weights`: (member, weight), sum 1, noughts included.
 
-    Members: boosted, boosted + gnn (the ranker with the network's scores as features), gnn, repeat, popularity, and
-    those of `pair_models`, which are kept as they were made at the newest anchor.
+    Members: boosted, boosted + gnn (the ranker with the towers' scores as features), gnn (`network`), two_tower,
+    repeat, popularity, and those of `pair_models`, which are kept as they were made at the newest anchor.
 
     `k`: the list's length it was chosen by. `horizon`: µs, the unit of its windows. `recall`: share of the validation
     truth among the candidates. `uses_towers`: whether the answer needs the network. `odds`: turns scores into
@@ -41,6 +42,7 @@ class TrainedRanker:
     odds: Odds | None = None
     limits: Limits = field(default_factory=Limits)
     pair_models: tuple[PairModel, ...] = ()
+    network: PairNetwork | None = None
 
     @property
     def rules(self) -> Rules | None:
@@ -67,6 +69,7 @@ class TrainedRanker:
             "odds": self.odds.state() if self.odds else None,
             "towers": self.towers.state() if self.towers else None,
             "pair_models": [model.state() for model in self.pair_models],
+            "network": self.network.state() if self.network else None,
         }
 
     @classmethod
@@ -86,4 +89,5 @@ class TrainedRanker:
             Odds.restore(state["odds"]) if state["odds"] else None,
             Limits(**{name: int(most) for name, most in state["limits"].items()}),
             restored(state["pair_models"]),
+            PairNetwork.restore(state["network"]) if state["network"] else None,
         )

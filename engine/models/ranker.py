@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +97,15 @@ class RankerCheck:
         precision = average_precision(ranked, self.truth, self.k)
         known = ~np.isnan(precision)
         return float(precision[known].mean()) if known.any() else 0.0
+
+
+class PairScorer(Protocol):
+    """What scores pairs by their features: trees or a network."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    def score(self, features: PairFeatures, threads: int = 1) -> NDArray[np.float64]: ...
 
 
 @dataclass(frozen=True, slots=True)
