@@ -18,6 +18,9 @@ MOST_LABELS = 64  # labels of a multilabel task that get trees of their own; rar
 MULTI_CELLS = 240_000  # rows times outputs that trees with several outputs are fitted on
 FEWEST_MULTI_ROWS = 5_000
 SMALL_TREES = {"num_leaves": 7, "learning_rate": 0.15}  # where there are many of them
+FEW_ROWS = 25_000  # up to so many, several copies that differ by their seed are averaged
+COPIES = 3
+SEED_STEP = 101
 RACE_ROWS = 8_000  # rows on which the ways to fit are compared
 START_GAIN = 0.005  # share of the error that a start from the lags must save on validation
 LATEST = 0.35  # of the training rows, where the latest are learnt from alone
@@ -29,7 +32,8 @@ MANY_MOMENTS = 50  # anchors from which on rows may be too old to learn from
 class BoostedFitted:
     """Boosters as LightGBM's own text, one per output.
 
-    `trees`: one text (binary, regression, multiclass) or one per label ("" where the label has only its rate).
+    `trees`: one text (multiclass), one or several copies whose raw scores are averaged (binary, regression), or one per
+    label ("" where the label has only its rate).
     `base`: what is predicted where there are no trees (the rate, the median, or one number per class).
     `objective`: l1, l2 or log (regression), else the task's own. `from_lags`: the trees correct the weighted mean of
     the entity's earlier targets instead of a constant. `rounds`: how many rounds a refit shall run. `names`: the
@@ -65,7 +69,10 @@ class BoostedFitted:
                 if booster is not None:
                     scores[:, i] = booster.predict(matrix, num_threads=1)
             return scores
-        raw = np.asarray(self._load()[0].predict(matrix, num_threads=1), dtype=np.float64)
+        is_binary = self.kind == "binary"
+        raw = self._mean([b.predict(matrix, num_threads=1, raw_score=is_binary) for b in self._load()])
+        if is_binary:
+            return 1.0 / (1.0 + np.exp(-np.clip(raw, -500.0, 500.0)))
         if self.from_lags:
             start = lag_start(inputs.lags, self.base[0])
             raw = raw + (to_log(start) if self.objective == "log" else start)
@@ -91,7 +98,7 @@ class BoostedFitted:
         if not any(self.trees):
             return np.tile(np.append(np.zeros(len(self.names)), self.base[0]), (len(inputs), 1))
         matrix = model_matrix(inputs.features, self.names)
-        parts = np.asarray(self._load()[0].predict(matrix, pred_contrib=True, num_threads=1), dtype=np.float64)
+        parts = self._mean([b.predict(matrix, pred_contrib=True, num_threads=1) for b in self._load()])
         if self.from_lags:
             start = lag_start(inputs.lags, self.base[0])
             parts[:, -1] += to_log(start) if self.objective == "log" else start
@@ -109,6 +116,13 @@ class BoostedFitted:
             "from_lags": self.from_lags,
             "latest": self.latest,
         }
+
+    @staticmethod
+    def _mean(copies: list[Any]) -> Floats:
+        total = np.asarray(copies[0], dtype=np.float64)
+        for copy in copies[1:]:
+            total = total + np.asarray(copy, dtype=np.float64)
+        return total / len(copies)
 
     def _load(self) -> list[Any]:
         if not self._boosters:
@@ -150,7 +164,7 @@ class BoostedModel:
         if self.objective is None and len(valid):
             way = _race(problem, train, valid, names, way)
         data = Data(problem, _latest(problem, train, way.latest), valid, names)
-        return _fit_one(data, kind, way, rounds)
+        return _fit_one(data, kind, way, rounds, copies=COPIES if len(train) <= FEW_ROWS else 1)
 
     def restore(self, state: State) -> BoostedFitted:
         return BoostedFitted(
@@ -224,7 +238,7 @@ def _latest(problem: Problem, rows: NDArray[np.int64], share: float) -> NDArray[
     return rows[anchors >= np.quantile(anchors, 1 - share, method="lower")]
 
 
-def _fit_one(data: Data, kind: str, way: _Way, rounds: int | None) -> BoostedFitted:
+def _fit_one(data: Data, kind: str, way: _Way, rounds: int | None, copies: int = 1) -> BoostedFitted:
     labels = np.asarray(data.problem.examples.labels, dtype=np.float64)
     known, objective = labels[data.train], way.objective
     center = 0.0 if not len(known) else float(known.mean() if objective in ("binary", "l2") else np.median(known))
@@ -240,8 +254,17 @@ def _fit_one(data: Data, kind: str, way: _Way, rounds: int | None) -> BoostedFit
     start = lag_start(data.problem.inputs.lags, center) if way.from_lags else np.zeros(len(labels))
     if objective == "log":
         labels, start = to_log(labels), to_log(start)
-    text, best, gain = data.boost(labels, rounds, start=start if way.from_lags else None, **params)
-    return BoostedFitted(kind, objective, (text,), base, data.names, best, gain, way.from_lags, way.latest)
+    texts, kept, gain = [], [], np.zeros(len(data.names))
+    for copy in range(copies):
+        seed = data.problem.plan.seed + SEED_STEP * copy
+        if copy and data.problem.events.stopped:
+            break
+        text, best, one = data.boost(labels, rounds, start=start if way.from_lags else None, seed=seed, **params)
+        texts.append(text)
+        kept.append(best)
+        gain += one
+    again = round(sum(kept) / len(kept))
+    return BoostedFitted(kind, objective, tuple(texts), base, data.names, again, gain, way.from_lags, way.latest)
 
 
 def _fit_classes(data: Data, rounds: int | None) -> BoostedFitted:
