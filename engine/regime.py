@@ -122,7 +122,8 @@ def is_met(graph: TemporalGraph, seeds: Seeds, *, first_seen: bool) -> NDArray[n
 def days_text(span: int) -> str:
     """A span in µs for people."""
     days = span / US_PER_DAY
-    return f"{days:,.0f} days" if days >= 10 else f"{days:,.3g} days"
+    text = f"{days:,.0f}" if days >= 10 else f"{days:,.3g}"
+    return f"{text} day" if text == "1" else f"{text} days"
 
 
 def at_prediction(seeds: Seeds, regime: Regime) -> Seeds:
