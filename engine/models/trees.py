@@ -44,7 +44,7 @@ class Data:
         self.names = features.names if names is None else names
         self.n = len(train)
         self.params = {
-            "learning_rate": float(np.clip(0.05 * (self.n / MANY_ROWS), 0.05, 0.09)),
+            "learning_rate": float(np.clip(0.05 * (self.n / 40_000), 0.05, 0.09)),
             "num_leaves": 12 if self.n < MANY_ROWS else 24,
             "max_depth": 4 if self.n < MANY_ROWS else 6,
             "min_data_in_leaf": int(np.clip(self.n // 60, 3, 40)),
