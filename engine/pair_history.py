@@ -91,22 +91,29 @@ def history_at(interactions: Interactions, anchor: int, horizon: int) -> History
     past = interactions.time <= anchor
     row_entity, row_items, row_times = interactions.entity[past], interactions.item[past], interactions.time[past]
     order = interactions.pair_order[past[interactions.pair_order]]
-    row_of = np.cumsum(past, dtype=np.int32) - np.int32(1)
+    pair_row = (np.cumsum(past, dtype=np.int32) - np.int32(1))[order]
     entity, item, time = interactions.entity[order], interactions.item[order], interactions.time[order]
+    del past, order
     keys = entity.astype(np.int64) * n_items + item
     new = np.ones(len(keys), dtype=bool)
     new[1:] = keys[1:] != keys[:-1]
     starts = np.flatnonzero(new)
     ends = np.append(starts, len(keys))[1:]
-    pair_entity, pair_item = entity[starts], item[starts]
+    pair_key, pair_entity, pair_item = keys[starts], entity[starts], item[starts]
+    del keys
+    weight = (anchor - time) / horizon
+    weight += 1.0
+    decayed = np.add.reduceat(np.divide(1.0, weight, out=weight), starts) if len(starts) else np.zeros(0)
+    del weight
     recent = [time > anchor - m * horizon for m in MULTIPLES]
-    age = (anchor - time) / horizon
 
     apart = new.copy()
     apart[1:] |= time[1:] != time[:-1]
-    again = np.zeros(len(keys), dtype=bool)
-    again[:-1] = ~new[1:] & (time[1:] - time[:-1] <= horizon) & (time[1:] > time[:-1])
+    gap = np.diff(time)
+    again = np.zeros(len(new), dtype=bool)
+    again[:-1] = ~new[1:] & (gap <= horizon) & (gap > 0)
     chance = time <= anchor - horizon
+    del gap, new
 
     fresh = np.ones(len(row_entity), dtype=bool)
     fresh[1:] = (row_entity[1:] != row_entity[:-1]) | (row_times[1:] != row_times[:-1])
@@ -133,16 +140,16 @@ def history_at(interactions: Interactions, anchor: int, horizon: int) -> History
         indptr,
         row_items,
         row_times,
-        keys[starts],
+        pair_key,
         pair_entity,
         pair_item,
-        row_of[order],
+        pair_row,
         (ends - starts).astype(np.int32),
         _sum_by(starts, apart),
         windows,
         pair_first,
         pair_last,
-        np.add.reduceat(1.0 / (1.0 + age), starts) if len(starts) else np.zeros(0),
+        decayed,
         sizes,
         tuple(np.bincount(entity[r], minlength=n_entities) for r in recent),
         entity_last,

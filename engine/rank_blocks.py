@@ -23,13 +23,20 @@ KEPT_PER_SPLIT = 1_500  # examples whose pairs are kept for the refit
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Some examples of one anchor, described. `labels` bool[c]: which candidates are true."""
+    """Some examples of one anchor, described. `labels` bool[c]: which candidates are true.
 
+    `truth_met`: of every value of `truth`, whether the pair is in the entity's history. `past` int64[n]: how many
+    interactions each entity had. `cap`: AT MOST for the candidates. The moment itself, which is large, isn't kept.
+    """
+
+    anchor: int
     entities: NDArray[np.int64]
     truth: Ragged
+    truth_met: NDArray[np.bool_]
+    past: NDArray[np.int64]
     described: Described
     labels: NDArray[np.bool_]
-    moment: Moment
+    cap: Cap | None
 
 
 def block_of(moment: Moment, examples: Examples, index: NDArray[np.int64]) -> Block:
@@ -41,7 +48,10 @@ def block_of(moment: Moment, examples: Examples, index: NDArray[np.int64]) -> Bl
     owner = np.repeat(np.arange(len(index), dtype=np.int64), np.diff(truth.offsets))
     candidates = described.candidates
     _, labels = locate(owner * width + truth.values, candidates.owner * width + candidates.items)
-    return Block(entities, truth, described, labels, moment)
+    history = moment.history
+    met = history.find(np.repeat(entities, np.diff(truth.offsets)), truth.values)[1]
+    past, cap = history.entity_count[entities].astype(np.int64), moment.allowed.caps(candidates.items)
+    return Block(history.anchor, entities, truth, met, past, described, labels, cap)
 
 
 def collect(blocks: Iterable[Block], rows: dict[int, list[RankerRows]], seed: int) -> tuple[str, ...]:
@@ -50,7 +60,7 @@ def collect(blocks: Iterable[Block], rows: dict[int, list[RankerRows]], seed: in
     for number, block in enumerate(blocks):
         names = block.described.features.names
         drawn = training_rows(block.described, block.labels, negatives=NEGATIVES, seed=seed + number)
-        rows.setdefault(block.moment.history.anchor, []).append(drawn)
+        rows.setdefault(block.anchor, []).append(drawn)
     return names
 
 
@@ -61,7 +71,7 @@ def check_of(listed: Sequence[Block], k: int) -> RankerCheck:
         np.concatenate([b.described.candidates.items for b in listed]),
         _joined([b.truth for b in listed]),
         k,
-        _one_cap([b.moment.allowed.caps(b.described.candidates.items) for b in listed]),
+        _one_cap([b.cap for b in listed]),
     )
 
 
@@ -79,27 +89,26 @@ def judge(
     caps: list[Cap | None] = []
     n = 0
     for number, block in enumerate(blocks):
-        candidates, history = block.described.candidates, block.moment.history
+        candidates = block.described.candidates
         members = dict(block.described.scores)
         for name, ranker in scorers.items():
             members[name] = ranker_scores(ranker, block.described, model.threads)
         for name, values in members.items():
             scores.setdefault(name, []).append(values)
         owner.append(candidates.owner + n)
-        caps.append(block.moment.allowed.caps(candidates.items))
+        caps.append(block.cap)
         items.append(candidates.items)
         met.append(block.described.met)
         activity.append(block.described.activity)
         entities.append(block.entities)
-        anchors.append(np.full(len(block.entities), history.anchor, dtype=np.int64))
-        past.append(history.entity_count[block.entities].astype(np.int64))
+        anchors.append(np.full(len(block.entities), block.anchor, dtype=np.int64))
+        past.append(block.past)
         truths.append(block.truth)
-        of = np.repeat(block.entities, np.diff(block.truth.offsets))
-        truth_met.append(history.find(of, block.truth.values)[1])
+        truth_met.append(block.truth_met)
         recalls.append(candidate_recall(candidates, block.truth) * candidates.n)
         if rows is not None and number * BATCH < KEPT_PER_SPLIT:
             drawn = training_rows(block.described, block.labels, negatives=NEGATIVES, seed=model.seed + number)
-            rows.setdefault(history.anchor, []).append(drawn)
+            rows.setdefault(block.anchor, []).append(drawn)
         n += candidates.n
     return Judged(
         n,
