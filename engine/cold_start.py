@@ -29,7 +29,7 @@ def past_rows(plan: Plan, graph: TemporalGraph, seeds: Seeds) -> Ints | None:
     chosen = [edge for edge in into if edge.link in leading] or into
     total = np.zeros(len(seeds), dtype=np.int64)
     for edge in chosen:
-        total += count_children(edge, seeds.rows, seeds.anchors)
+        total += count_children(edge, seeds.rows, seeds.seen)
     return total
 
 

@@ -40,17 +40,17 @@ class Facts:
     outcome: str
 
     def behind(self, seeds: Seeds) -> Past:
-        """The past of each seed."""
-        low, high = self.starts[seeds.rows], self.starts[seeds.rows + 1]
-        end = upper_bound(self.times, low, high, seeds.anchors)
+        """The past of each seed, as of what it sees."""
+        low, high, seen = self.starts[seeds.rows], self.starts[seeds.rows + 1], seeds.seen
+        end = upper_bound(self.times, low, high, seen)
         rows = end - low
         some = rows > 0
         if not len(self.times):
             nothing = np.full(len(seeds), np.nan)
             return Past(rows, rows, rows, nothing, nothing, None if self.values is None else nothing, self)
-        late = upper_bound(self.times, low, high, seeds.anchors - RECENT * self.horizon)
+        late = upper_bound(self.times, low, high, seen - RECENT * self.horizon)
         age = [
-            np.where(some, (seeds.anchors - self.times[at]) / self.horizon, np.nan)
+            np.where(some, (seen - self.times[at]) / self.horizon, np.nan)
             for at in (np.minimum(low, len(self.times) - 1), np.maximum(end - 1, 0))
         ]
         total = None

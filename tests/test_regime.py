@@ -22,6 +22,7 @@ from pql.engine.features import STALENESS, fit_features
 from pql.engine.models.base import FeatureMatrix, Inputs
 from pql.engine.models.blend import fit_weights
 from pql.engine.models.linear import LinearModel
+from pql.engine.past import Facts
 from pql.engine.plan import Regime
 from pql.engine.regime import COPIES, at_prediction, imitable, is_met, known_times, natural_gap, regime_of, staled
 from pql.engine.regime import staled_freely as freely
@@ -221,6 +222,17 @@ def test_no_row_after_what_a_seed_sees_is_sampled(scramble: int | None):
     for a, b in zip(there.blocks, gone.blocks, strict=True):
         assert np.array_equal(a.times, b.times)
         assert (a.times <= known).all()
+
+
+def test_no_row_after_what_a_seed_sees_is_behind_it():
+    starts, times = np.array([0, 4]), np.array([10, 20, 30, 150]) * DAY
+    facts = Facts(starts, times, np.arange(5), np.array([1.0, 2.0, 3.0, 1e6, np.nan]), 30 * DAY, 0.0, "sum")
+    stale = facts.behind(Seeds(np.array([0]), np.array([200 * DAY]), np.array([40 * DAY])))
+    fresh = facts.behind(Seeds(np.array([0]), np.array([40 * DAY])))
+    assert stale.rows.tolist() == fresh.rows.tolist() == [3]
+    assert stale.total is not None
+    assert stale.total.tolist() == [6.0]
+    assert stale.last.tolist() == fresh.last.tolist()
 
 
 def test_a_moment_in_a_column_later_than_what_is_seen_is_unknown():
