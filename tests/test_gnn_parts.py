@@ -31,7 +31,7 @@ def blind(p):
 
 
 def test_neighbours_stay_where_they_tell_what_the_features_leave_unsaid():
-    p = blind(problem(shop(users=200, orders=3000), TaskKind.REGRESSION, epochs=6))
+    p = blind(problem(shop(users=300, orders=5000), TaskKind.REGRESSION, epochs=6))
     whole, alone = fit(p), fit(p, graph=False)
     assert whole.notes == ()
     assert whole.encoders is not None
