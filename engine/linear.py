@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 PENALTIES = (3000.0, 1000.0, 300.0, 100.0, 30.0, 10.0, 3.0)  # the strongest first
-CAUTION = 0.5  # the strongest penalty within so many standard errors of the best is taken
+CAUTION = 0.5  # the strongest penalty within so many standard errors of the best is taken, of FEW rows; of more, fewer
+FEW = 100
 MOST_STEPS = 25
 WORSE = 2  # penalties in a row that are no better, after which weaker ones aren't tried
 
@@ -57,7 +58,7 @@ def logistic(inputs: Floats, positive: NDArray[np.bool_]) -> Linear:
         found.append((beta, held, _log_loss(y, held)))
         if _is_over([float(loss.mean()) for _, _, loss in found]):
             break
-    beta, held, loss = found[_careful([loss for _, _, loss in found])]
+    beta, held, loss = found[_careful([loss for _, _, loss in found], CAUTION * min(1.0, FEW / n))]
     return Linear(beta[:-1], float(beta[-1]), held, float(loss.mean()))
 
 
@@ -77,7 +78,8 @@ def ridge(inputs: Floats, values: Floats) -> Linear:
         leverage = np.minimum((left**2) @ share + 1.0 / n, 0.99)
         held = values - (values - fitted) / (1 - leverage)
         found.append((right.T @ (sizes / (sizes**2 + penalty) * turned), held, (values - held) ** 2))
-    weights, held, loss = found[_careful([loss for _, _, loss in found])]
+    caution = CAUTION if n <= FEW else 0.0  # the error is exact here
+    weights, held, loss = found[_careful([loss for _, _, loss in found], caution)]
     return Linear(weights, mean, held, float(loss.mean()))
 
 
@@ -107,11 +109,11 @@ def _log_loss(y: Floats, score: Floats) -> Floats:
     return np.logaddexp(0.0, score) - y * score
 
 
-def _careful(losses: list[Floats]) -> int:
-    """The place of the strongest penalty whose loss is within CAUTION standard errors of the least."""
+def _careful(losses: list[Floats], caution: float) -> int:
+    """The place of the strongest penalty whose loss is within `caution` standard errors of the least."""
     means = [float(loss.mean()) for loss in losses]
     best = int(np.argmin(means))
-    slack = CAUTION * float(losses[best].std()) / np.sqrt(len(losses[best]))
+    slack = caution * float(losses[best].std()) / np.sqrt(len(losses[best]))
     return next(i for i, mean in enumerate(means) if mean <= means[best] + slack)
 
 

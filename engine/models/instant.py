@@ -23,7 +23,7 @@ from pql.language.errors import PqlError
 
 Floats = NDArray[np.float64]
 
-MOST_INPUTS = 64
+MOST_INPUTS = 128
 FEWEST_INPUTS = 12
 ROWS_PER_INPUT = 8
 FLOOR = 0.02  # added to every input's correlation with the target
