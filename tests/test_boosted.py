@@ -114,6 +114,21 @@ def test_categories_are_learnt_and_unknown_ones_are_missing(graph):
     assert measure("binary", labels[valid], scores)["auroc"] > 0.95
 
 
+def test_of_many_features_only_the_telling_ones_are_read(graph):
+    made = problem(graph)
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(len(made.inputs), 150))
+    labels = (values[:, 77] + 0.1 * values[:, 3] > 0).astype(float)
+    made = with_features(replace(made, examples=replace(made.examples, labels=labels)), values)
+    train, valid = parts(made)
+    fitted = BoostedModel().fit(made, train, valid)
+    assert "f77" in fitted.names
+    assert len(fitted.names) <= 80
+    assert len(fitted.trees) == 3  # copies, averaged
+    assert fitted.again.fit(made, train, valid[:0], 5).names == fitted.names
+    assert measure("binary", labels[valid], fitted.predict(made.inputs.take(valid)))["auroc"] > 0.9
+
+
 def test_a_refit_runs_the_given_rounds_without_validation(graph):
     made = problem(graph)
     train, valid = parts(made)
