@@ -250,7 +250,7 @@ def _deviation(task: BenchTask, split: str) -> float:
 def _show(mean: float, deviation: float) -> str:
     if math.isnan(mean):
         return "-"
-    return f"{mean:.4f} ± {deviation:.4f}" if deviation > 0 else f"{mean:.4f}"
+    return f"{mean:.4f} ± {deviation:.4f}" if deviation >= 5e-5 else f"{mean:.4f}"
 
 
 def _number(value: float) -> float | None:
