@@ -156,7 +156,7 @@ def page() -> str:
             continue
         record = json.loads(path.read_text("utf-8"))
         size = f", {record['examples']:,} training and {record['test']:,} test rows" if record["examples"] else ""
-        lines += ["", f"## `{name}`{size}, {record['seeds']} seeds", ""]
+        lines += ["", f"## `{name}`{size}, seeds: {record['seeds']}", ""]
         lines += [f"| variant | {record['metric'].upper()} | CPU s |", "|---|---|---|"]
         for variant, found, seconds in record["rows"]:
             digits = 4 if statistics.mean(found) < 1 else 2
