@@ -18,7 +18,7 @@ PARTS = ("no past rows", f"1-{LITTLE} past rows", f"> {LITTLE} past rows")
 
 
 def past_rows(plan: Plan, graph: TemporalGraph, seeds: Seeds) -> Ints | None:
-    """int64[n]: how many rows that point to the seed's entity were known at its anchor; None for targets of a row.
+    """int64[n]: how many rows that point to the seed's entity it could see at its anchor; None for targets of a row.
 
     Of the table that leads from the target's rows to the entity; of all that point to it where none does.
     """
