@@ -126,11 +126,14 @@ def _with_stale_lags(query: BoundQuery, statistics: Statistics, split: Split, re
 
 def _of_staleness(split: Split, regime: Regime) -> tuple[str, ...]:
     """What to know of predictions for a moment that the data doesn't reach."""
-    if split.stale_days < 1 or regime.known is not None:
+    if split.stale_days < 1:
         return ()
+    ends = f"the target's data ends {split.stale_days:,.6g} days before the anchor"
+    if regime.known is not None:
+        return (f"{ends}: the model learns from and is measured on histories that end as early (regime frozen)",)
     return (
-        f"the target's data ends {split.stale_days:,.6g} days before the anchor, but the model learns and is measured "
-        "on histories that end at theirs: expect less than the metrics say",
+        f"{ends}, but the model learns and is measured on histories that end at theirs: expect less than the "
+        "metrics say",
     )
 
 

@@ -81,7 +81,7 @@ def test_messages_are_sentences_without_the_words_of_the_house() -> None:
         for example in examples:
             head = example.says.split("\n")[0].split(": ", 1)[1]
             assert head[-1] in ".?…", head
-            assert head[0] == head[0].upper() or "." in head.split()[0], "only a column's name begins in lower case"
+            assert head[0] == head[0].upper() or set(".-") & set(head.split()[0]), "only names begin in lower case"
             assert "None" not in head, head
             assert "object at 0x" not in example.says
 

@@ -78,7 +78,7 @@ def test_models_are_made_listed_described_changed_and_dropped(db: pql.Session) -
 
     metrics = last(db, "SHOW METRICS FOR MODEL gone")
     assert metrics.columns == db.evaluate(RATE).columns
-    assert {row["split"] for row in rows(metrics)} == {"valid", "test"}
+    assert {"valid", "test"} <= {row["split"] for row in rows(metrics)}
 
     changed = rows(last(db, "ALTER MODEL gone USE VERSION 1"))
     assert [row["current"] for row in changed] == [True, False]
@@ -167,7 +167,7 @@ def test_explain_analyze_says_what_it_took_and_gave(db: pql.Session) -> None:
     assert measured["rows"]["ORDERS"] == 1200
     assert not measured["model"]["loaded"]
     assert measured["predictions"] == len(db.predict(RATE))
-    assert {row["split"] for row in measured["metrics"]} == {"valid", "test"}
+    assert {"valid", "test"} <= {row["split"] for row in measured["metrics"]}
     text = str(explained)
     assert text.startswith("Query")
     for word in ("Measured", "took", "rows read    C", "model        rate", "auroc"):

@@ -191,6 +191,6 @@ def train(
         events.stop()
     module.eval()
     optimizer.weights.copy_(optimizer.average if best is None else best)
-    for p in module.parameters():
-        p.grad = None
+    for p in module.parameters():  # products depend on where weights lie: each in a place of its own, as if read back
+        p.data, p.grad = p.data.clone(), None
     return Outcome(kept if beat is not None else max(kept, 1), tuple(scores), stopped)
