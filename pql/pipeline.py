@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
     from pql.backends.base import Snapshot
     from pql.engine.events import Events
+    from pql.engine.examples import Seeds
     from pql.engine.graph import TemporalGraph
     from pql.engine.history import History
     from pql.engine.kept import KeptModel
     from pql.engine.labels import LabelTable
+    from pql.engine.output import Asked
     from pql.engine.plan import Plan
     from pql.engine.registry import Registry
     from pql.engine.what_if import Moved, WhatIf
@@ -256,9 +258,10 @@ def answer(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events, *
     info = _info(model, events)
     notes: tuple[str, ...] = ()
     with events.stage("predict"):
-        scores = score(model, plan, graph, data.labels, seeds, rules)
+        scores, read = score(model, plan, graph, data.labels, seeds, rules), graph
         if assignments(plan.query):
             changed = what_if(graph, plan, seeds)
+            read = changed.graph
             before, scores = scores, score(model, plan, changed.graph, data.labels, seeds, rules)
             notes = _what_if_notes(plan, changed, moved(before, scores, seeds))
         else:
@@ -272,7 +275,31 @@ def answer(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events, *
         plan=plan,
         model=info,
         notes=(*notes, *_notes(plan, model, info, early=without_a_past(data.labels, plan))),
+        reasons=_reasons(model, plan, read, data.labels, asked, seeds),
     )
+
+
+def _reasons(
+    model: KeptModel, plan: Plan, graph: TemporalGraph, labels: LabelTable, asked: Asked, seeds: Seeds
+) -> Callable[[pa.Table, int], pa.Table]:
+    """What tells the reasons of some rows of the result: (the rows, how many of each) to a table."""
+
+    def told(rows: pa.Table, most: int) -> pa.Table:
+        import numpy as np
+        import pyarrow as pa
+
+        from pql.engine.key_index import parent_rows
+        from pql.engine.why import why, why_table
+
+        keys = rows.select(rows.column_names[: len(plan.output.keys)])
+        scored = asked.keys.take(pa.array(asked.scored))
+        at = parent_rows(list(keys.columns), list(scored.columns)).astype(np.int64)
+        found = np.flatnonzero(at >= 0)
+        reasons = why(model, plan, graph, labels, seeds.take(at[found]))
+        shown = rows.column(keys.num_columns + 1).combine_chunks()
+        return why_table(keys.take(pa.array(found)), shown.take(pa.array(found)), reasons, most)
+
+    return told
 
 
 def _with_names(snapshot: Snapshot, plan: Plan, table: pa.Table) -> pa.Table:

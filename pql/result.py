@@ -5,7 +5,7 @@ A result is a value: it holds its Arrow table and never goes back to the databas
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -138,20 +138,45 @@ class Predictions(_Table):
         plan: Plan,
         model: ModelInfo,
         notes: tuple[str, ...] = (),
+        reasons: Callable[[pa.Table, int], pa.Table] | None = None,
     ) -> None:
         super().__init__(table, display)
         self.metrics = metrics
         self.plan = plan
         self.model = model
         self.notes = notes
+        self._reasons = reasons
 
-    def why(self, k: int = 5) -> Predictions:
-        """The k reasons of each prediction. Raises PqlError `not_supported`: reasons are not computed yet."""
-        raise PqlError(
-            "not_supported",
-            "The reasons of a prediction are not supported yet.",
-            hint="`result.metrics` shows how good the model is, `result.plan` what it looked at.",
-        )
+    def why(self, k: int = 5, *, entity: object = None, most: int = 5) -> Report:
+        """Why the first `k` rows, or those of one `entity` (its key; a tuple where it has several columns), are what
+        they are: the `most` weightiest reasons of each, with what all begin with and what is left, so that the
+        contributions add up: to the log-odds of a probability, to the value of a number.
+
+        Raises PqlError `not_supported` for targets whose reasons aren't told, `unknown_entity` for an unknown key.
+        """
+        if self._reasons is None:
+            raise PqlError(
+                "not_supported",
+                "These predictions have no reasons.",
+                hint="`result.metrics` shows how good the model is, `result.plan` what it looked at.",
+            )
+        table = self._table.slice(0, max(0, k)) if entity is None else self._rows_of(entity)
+        return Report(self._reasons(table, most))
+
+    def _rows_of(self, entity: object) -> pa.Table:
+        import pyarrow as pa
+
+        keys = self._table.column_names[: len(self.plan.output.keys)]
+        wanted = entity if isinstance(entity, tuple) else (entity,)
+        rows = self._table.select(keys).to_pylist()
+        at = [i for i, row in enumerate(rows) if tuple(row.values()) == wanted]
+        if not at:
+            raise PqlError(
+                "unknown_entity",
+                f"No row of the result is about {entity!r}.",
+                hint=f"The rows are those of {', '.join(keys)}: give a value of it, in its own type.",
+            )
+        return self._table.take(pa.array(at))
 
     def shown(self, limit: int = 20) -> str:
         """What a named target was read as, the first rows, one sentence on how good they are, and the notes."""
