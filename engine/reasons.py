@@ -144,7 +144,9 @@ def _by_past(fitted: BgnbdFitted | GapsFitted, inputs: Inputs, kind: str, margin
     some = past.moments > 0
     n = len(past)
     nought, one = np.zeros(n), np.ones(n, dtype=np.int64)
-    total = past.total if past.total is None or not isinstance(fitted, BgnbdFitted) else fitted.size * one
+    total: Floats | None = past.total
+    if total is not None and isinstance(fitted, BgnbdFitted):
+        total = np.full(n, fitted.size, dtype=np.float64)
     newcomer = replace(past, rows=one, moments=one, first=nought, last=nought, total=total)
     span = np.where(some, past.first - past.last, 0.0)
     often = replace(past, first=span, last=nought)

@@ -90,7 +90,7 @@ def _in_order(parts: list[Reasons], order: list[NDArray[np.int64]]) -> Reasons:
     base, amounts = np.zeros(n), np.zeros((n, len(names)))
     words = np.full((n, len(names)), "", dtype=object)
     for part, at in zip(parts, order, strict=True):
-        columns = [names.index(name) for name in part.names]
+        columns = np.array([names.index(name) for name in part.names], dtype=np.int64)
         base[at] = part.base
         amounts[np.ix_(at, columns)] = part.amounts
         words[np.ix_(at, columns)] = part.words
