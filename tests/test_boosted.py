@@ -114,7 +114,8 @@ def test_categories_are_learnt_and_unknown_ones_are_missing(graph):
     assert measure("binary", labels[valid], scores)["auroc"] > 0.95
 
 
-def test_of_many_features_only_the_telling_ones_are_read(graph):
+def test_of_many_features_and_rows_only_the_telling_ones_are_read(graph, monkeypatch):
+    monkeypatch.setattr("pql.engine.models.trees.CHEAP_SEEDS", 20)
     made = problem(graph)
     rng = np.random.default_rng(0)
     values = rng.normal(size=(len(made.inputs), 150))

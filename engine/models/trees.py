@@ -19,6 +19,7 @@ CELLS_PER_THREAD = 15_000_000
 FEWEST_ROWS = 20  # below it a constant is fitted
 MANY_FEATURES = 100  # of more, only the telling ones are kept
 TELLING = 80
+CHEAP_SEEDS = 15_000  # up to so many all are read: leaving some out would save little, and may cost much
 GLANCE_ROWS = 12_000  # rows of the quick fit that tells them
 GLANCE_ROUNDS = 25
 MANY_ROWS = 60_000  # from there on trees may be larger
@@ -130,16 +131,18 @@ class Data:
 
 
 def telling_names(problem: Problem, train: NDArray[np.int64]) -> tuple[str, ...]:
-    """The features that a quick fit on some of the training rows gains most from; all of them where they are few.
+    """The features that a quick fit on some of the training rows gains most from.
 
-    Fewer features make each fit cheaper, and leave less to chance.
+    Fewer features make each fit cheaper; of few features, or for few seeds, all are read.
     """
     import lightgbm
 
-    names = problem.inputs.features.names
+    names, seeds = problem.inputs.features.names, problem.inputs.seeds.take(train)
     rows = spread_over(train, GLANCE_ROWS)
     labels = to_log(np.asarray(problem.examples.labels, dtype=np.float64))
-    if len(names) <= MANY_FEATURES or len(rows) < FEWEST_ROWS or labels[rows].min() == labels[rows].max():
+    if len(names) <= MANY_FEATURES or labels[rows].min() == labels[rows].max():
+        return names
+    if len(np.unique(np.stack([seeds.rows, seeds.anchors]), axis=1).T) <= CHEAP_SEEDS:
         return names
     data = Data(problem, rows, rows[:0])
     data.params |= {"learning_rate": 0.15, "max_bin": 31, "feature_fraction": 0.3}
