@@ -33,7 +33,8 @@ def fit_pace(graph: TemporalGraph, edge: EdgeType, horizon: int, cut: int) -> tu
     repeats, last, age = np.zeros(len(owners)), np.zeros(len(owners)), np.zeros(len(owners))
     for history in histories(graph, (edge,), owners, times, ()):
         repeats[history.order], last[history.order], age[history.order] = _summary(history, horizon)
-    known = np.isfinite(age)
+    known = np.flatnonzero(np.isfinite(age))
+    known = known[np.lexsort((age[known], last[known], repeats[known]))]  # sums don't follow the order of the rows
     repeats, last, age = repeats[known], last[known], age[known]
     if len(age) < FEWEST or repeats.max() < 1 or age.max() <= 0:
         return ()
