@@ -12,6 +12,7 @@ import numpy as np
 from pql.engine.feature_measures import Measured, moments_of, since
 from pql.engine.graph import ALWAYS, EdgeType, TemporalGraph
 from pql.engine.plan import US_PER_DAY
+from pql.engine.purchase_process import Purchases, purchases_likelihood
 from pql.engine.segments import Floats, History, histories
 
 SAMPLE = 2_000  # entities the parameters are fitted on
@@ -19,6 +20,7 @@ FEWEST = 50
 LATEST_MOMENTS = 32  # older ones no longer weigh in a fading count
 HALF_LIVES = (1.0, 2.0, 4.0)  # in horizons
 BOUNDS = (-6.0, 8.0)  # of the parameters' logarithms
+RIDGE = 1e-3  # on them
 
 
 def fit_pace(graph: TemporalGraph, edge: EdgeType, horizon: int, cut: int) -> tuple[float, ...]:
@@ -43,20 +45,12 @@ def fit_pace(graph: TemporalGraph, edge: EdgeType, horizon: int, cut: int) -> tu
 
 def _fitted(repeats: Floats, last: Floats, age: Floats) -> tuple[float, ...]:
     from scipy.optimize import minimize
-    from scipy.special import gammaln
 
-    again = repeats > 0
-    after = np.maximum(repeats, 1.0) - 1.0
+    def cost(logs: Floats) -> tuple[float, Floats]:
+        value, gradient = purchases_likelihood(logs, repeats, last, age)
+        return -value / len(age) + RIDGE * float(logs @ logs), -gradient / len(age) + 2 * RIDGE * logs
 
-    def cost(logs: Floats) -> float:
-        r, alpha, a, b = np.exp(logs)
-        pace = gammaln(r + repeats) - gammaln(r) + r * logs[1]
-        drop = gammaln(a + b) + gammaln(b + repeats) - gammaln(b) - gammaln(a + b + repeats)
-        alive = -(r + repeats) * np.log(alpha + age)
-        gone = np.where(again, logs[2] - np.log(b + after) - (r + repeats) * np.log(alpha + last), -np.inf)
-        return float(-(pace + drop + np.logaddexp(alive, gone)).mean() + 1e-3 * (logs * logs).sum())
-
-    found = minimize(cost, np.array([0.0, 0.0, 0.0, 1.0]), method="L-BFGS-B", bounds=[BOUNDS] * 4)
+    found = minimize(cost, np.array([0.0, 0.0, 0.0, 1.0]), jac=True, method="L-BFGS-B", bounds=[BOUNDS] * 4)
     if not np.isfinite(found.fun):
         return ()
     return tuple(float(f"{value:.6g}") for value in np.exp(found.x))
@@ -87,13 +81,11 @@ def measure_pace(history: History, horizon: int, rates: tuple[float, ...]) -> Me
             total += np.exp2(-age / half_life)
     if not rates:
         return fading
-    r, alpha, a, b = rates
+    process = Purchases(*rates)
     repeats, last, age = _summary(history, horizon)
-    later = (r + repeats) * (np.log(alpha + age) - np.log(alpha + last))
-    odds = np.where(repeats > 0, np.exp(np.minimum(np.log(a / (b + np.maximum(repeats, 1.0) - 1.0)) + later, 500.0)), 0)
-    alive = np.where(np.isfinite(age), 1.0 / (1.0 + odds), np.nan)
-    nothing = np.exp((r + repeats) * (np.log(alpha + age) - np.log(alpha + age + 1.0)))
-    return [*fading, alive, alive * (r + repeats) / (alpha + age), 1.0 - alive * (1.0 - nothing)]
+    alive = np.where(np.isfinite(age), process.alive(repeats, last, age), np.nan)
+    expected = alive * (process.r + repeats) / (process.alpha + age)
+    return [*fading, alive, expected, 1.0 - process.any_in(repeats, last, age, 0.0, 1.0)]
 
 
 def _summary(history: History, horizon: int) -> tuple[Floats, Floats, Floats]:

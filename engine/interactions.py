@@ -6,7 +6,6 @@ are plain values. An interaction is known once its fact row and every row on the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,15 +14,15 @@ from numpy.typing import NDArray
 
 from pql.engine.graph import ALWAYS, NEVER, NodeColumn, NodeTable, TemporalGraph
 from pql.engine.plan import US_PER_DAY, Plan
-from pql.engine.planned_graph import columns_read
+from pql.engine.planned_graph import aggregates, columns_read
 from pql.engine.row_filter import rows_that_pass
-from pql.language.bound import BoundAggregate, Call, Expression, Item, Route
+from pql.language.bound import BoundAggregate, Expression, Item, Route
 from pql.language.catalog import Stype
 from pql.language.errors import PqlError
 
 MAX_CATEGORIES = 4
 MAX_NUMBERS = 3
-_UNIT_DAYS = {
+UNIT_DAYS = {
     "seconds": 1 / 86_400,
     "minutes": 1 / 1_440,
     "hours": 1 / 24,
@@ -141,7 +140,7 @@ def item_values(plan: Plan, graph: TemporalGraph) -> pa.Array:
 
 def target_aggregate(target: Expression) -> BoundAggregate:
     """The first aggregate of a target expression; PqlError not_supported if it has none."""
-    for aggregate in _aggregates(target):
+    for aggregate in aggregates(target):
         return aggregate
     raise PqlError(
         "not_supported",
@@ -154,7 +153,7 @@ def mean_horizon(plan: Plan) -> int:
     """The width of the target's window in µs; months and years at their mean length."""
     window = target_aggregate(plan.query.target).window
     units = window.end - (window.start or 0)
-    return max(1, round(units * _UNIT_DAYS[window.unit] * US_PER_DAY))
+    return max(1, round(units * UNIT_DAYS[window.unit] * US_PER_DAY))
 
 
 def follow(graph: TemporalGraph, table: int, route: Route) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -254,14 +253,6 @@ def _value_items(table: NodeTable, column: NodeColumn) -> ItemTable:
             values[codes] = other.data[row[codes]]
             categories.append((other.name, values))
     return ItemTable(birth, tuple(categories[:MAX_CATEGORIES]))
-
-
-def _aggregates(expression: Expression) -> Iterator[BoundAggregate]:
-    if isinstance(expression, BoundAggregate):
-        yield expression
-    elif isinstance(expression, Call):
-        for argument in expression.args:
-            yield from _aggregates(argument)
 
 
 def _indptr(sorted_codes: NDArray, n: int) -> NDArray[np.int64]:

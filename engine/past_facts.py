@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 import numpy as np
 
 from pql.engine.examples import Seeds
 from pql.engine.graph import ALWAYS, NEVER, TemporalGraph
-from pql.engine.interactions import follow
+from pql.engine.interactions import UNIT_DAYS, follow
 from pql.engine.past import Facts, Past
 from pql.engine.plan import US_PER_DAY
-from pql.engine.planned_graph import columns_read
+from pql.engine.planned_graph import aggregates, columns_read
 from pql.engine.row_filter import numbers_of, rows_that_pass
 from pql.language.bound import BoundAggregate, Call, Constant, Expression
 
 PAST_MODELS = frozenset({"rfm", "bgnbd", "interval"})  # the models that read it
-_DAYS = {
-    "seconds": 1 / 86_400,
-    "minutes": 1 / 1_440,
-    "hours": 1 / 24,
-    "days": 1,
-    "weeks": 7,
-    "months": 30.4375,
-    "years": 365.25,
-}
 _NONE = {("=", 0), ("<", 1), ("<=", 0)}
 _ANY = {("!=", 0), (">", 0), (">=", 1)}
 
@@ -32,14 +23,14 @@ _ANY = {("!=", 0), (">", 0), (">=", 1)}
 def outcome_of(target: Expression) -> str | None:
     """What a target asks of the rows of one future window: that there are none or any, their count or sum, or
     something other; None where it has no such window."""
-    aggregates = list(_aggregates(target))
-    if not aggregates or aggregates[0].window.start is None or aggregates[0].window.start < 0:
+    found = aggregates(target)
+    if not found or found[0].window.start is None or found[0].window.start < 0:
         return None
-    if any(not step.up for step in aggregates[0].route):
+    if any(not step.up for step in found[0].route):
         return None
     if isinstance(target, BoundAggregate):
         return {"COUNT": "count", "SUM": "sum", "EXISTS": "any"}.get(target.function, "other")
-    if len(aggregates) > 1 or not isinstance(target, Call):
+    if len(found) > 1 or not isinstance(target, Call):
         return "other"
     inner = target.args[0]
     if target.op == "not":
@@ -53,7 +44,7 @@ def outcome_of(target: Expression) -> str | None:
 
 def facts_of(target: Expression, graph: TemporalGraph) -> Facts:
     """The fact rows of a target's first aggregate, its row filter applied where the graph can tell."""
-    aggregate = next(_aggregates(target))
+    aggregate = aggregates(target)[0]
     fact = graph.index(aggregate.fact)
     entity, known = follow(graph, fact, aggregate.route)
     time = np.maximum(graph.nodes[fact].time, known)
@@ -72,7 +63,7 @@ def facts_of(target: Expression, graph: TemporalGraph) -> Facts:
     entity, time = entity[order], time[order]
     new = np.ones(len(order), dtype=bool)
     new[1:] = (entity[1:] != entity[:-1]) | (time[1:] != time[:-1])
-    unit = _DAYS[aggregate.window.unit] * US_PER_DAY
+    unit = UNIT_DAYS[aggregate.window.unit] * US_PER_DAY
     return Facts(
         np.searchsorted(entity, np.arange(len(graph.nodes[graph.entity]) + 1)).astype(np.int64),
         time,
@@ -89,11 +80,3 @@ def past_behind(target: Expression, graph: TemporalGraph, seeds: Seeds, names: C
     if not PAST_MODELS & set(names) or outcome_of(target) is None:
         return None
     return facts_of(target, graph).behind(seeds)
-
-
-def _aggregates(expression: Expression) -> Iterator[BoundAggregate]:
-    if isinstance(expression, BoundAggregate):
-        yield expression
-    elif isinstance(expression, Call):
-        for argument in expression.args:
-            yield from _aggregates(argument)
