@@ -8,37 +8,30 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pql.engine.anchors import completes_at
-from pql.engine.bounds import bounds_of
 from pql.engine.calibrate import Calibration, best_threshold, fit_calibration
 from pql.engine.cold_start import past_rows
-from pql.engine.context import judged, read_rows, told
+from pql.engine.context import judged, told
 from pql.engine.enough import too_little, with_validation, within_budget
 from pql.engine.evaluate import choosing_metric, metrics_table, of_totals
 from pql.engine.events import Events
 from pql.engine.examples import BEYOND, TEST, TRAIN, VALID, Examples, Labels
-from pql.engine.feature_paths import TOP_SHARES
-from pql.engine.features import FeatureSpec, fit_features
-from pql.engine.graph import ALWAYS, NEVER, TemporalGraph
+from pql.engine.features import FeatureSpec
+from pql.engine.graph import TemporalGraph
 from pql.engine.metrics import LOWER_IS_BETTER, MetricsTable, measure
-from pql.engine.models.base import FeatureMatrix, Fitted, Inputs, Model, Problem
+from pql.engine.models.base import Fitted, Inputs, Model, Problem
 from pql.engine.models.baselines import TASKS as BASELINES
 from pql.engine.models.blend import combine, fit_weights
 from pql.engine.models.boosted import BoostedFitted
 from pql.engine.models.instant import InstantFitted
-from pql.engine.past_facts import past_behind
-from pql.engine.plan import US_PER_DAY, Plan
-from pql.engine.planned_graph import columns_read, masked_columns
-from pql.engine.planner import future_windows
-from pql.engine.seasons import fit_seasons
+from pql.engine.plan import Plan
+from pql.engine.problem import cut_of, problem_of, reads_few, spec_of
 from pql.engine.spread_fit import refit_spread, with_spread
-from pql.engine.steps import compute_stacked, useful_names
+from pql.engine.steps import useful_names
 from pql.engine.trained import TrainedModel, class_count, model_called
 from pql.language.errors import PqlError
 
 __all__ = ["TrainedModel", "train"]
 
-CLASS_SHARES = 24  # categories whose shares are features, where categories are predicted
 MOST_GROWTH = 1.25  # of the rounds, in the refit on more rows
 
 STOPPED = "Stopped during the refit; the model before it answers."
@@ -63,6 +56,19 @@ class _Job:
     notes: list[str]
     step_names: tuple[str, ...] = ()
     judge: Judge | None = None
+
+    def problem(self, cut: int, spec: FeatureSpec) -> Problem:
+        """What the models are fitted on, looked at until `cut` (µs)."""
+        return problem_of(
+            self.plan,
+            self.graph,
+            self.examples,
+            spec,
+            cut=cut,
+            classes=self.classes,
+            events=self.events,
+            steps=self.step_names,
+        )
 
 
 @dataclass(slots=True)
@@ -114,7 +120,7 @@ def train(
     notes: list[str] = []
     examples = within_budget(examples, plan.model.max_examples, notes)
     examples = with_validation(kind, examples, plan.model.seed, notes)
-    if _reads_few(plan):
+    if reads_few(plan):
         notes.append(told(examples))
         examples = judged(examples, notes)
     metric = choosing_metric(kind, plan.task.metric)
@@ -139,10 +145,10 @@ def train(
 def _choose(job: _Job) -> tuple[TrainedModel, list[Model], Problem]:
     """Fit on TRAIN, choose on VALID, measure on TEST: the model, how its members were made, and from what."""
     kind, metric, examples = job.kind, job.metric, job.examples
-    cut = _cut(job.plan, examples)
+    cut = cut_of(job.plan, examples)
     with job.events.stage("features"):
-        spec = _spec(job.plan, job.graph, examples, cut)
-        problem = _problem(job, cut, spec)
+        spec = spec_of(job.plan, job.graph, examples, cut)
+        problem = job.problem(cut, spec)
     look = examples.where(VALID, TEST, BEYOND)
     seen, inputs = examples.take(look), problem.inputs.take(look)
     checked = seen.where(VALID)
@@ -280,11 +286,11 @@ def _refit(job: _Job, first: TrainedModel, models: Sequence[Model], problem: Pro
     """
     examples = job.examples
     everything = np.arange(len(examples), dtype=np.int64)
-    cut = max(_cut(job.plan, examples), int(examples.seeds.anchors.max()))
+    cut = max(cut_of(job.plan, examples), int(examples.seeds.anchors.max()))
     growth = min(MOST_GROWTH, len(examples) / max(1, len(examples.where(TRAIN))))
     members: list[Fitted] = []
     with job.events.stage("refit", f"{len(examples):,} examples"):
-        problem = _problem(job, cut, first.spec) if problem is None else replace(problem, cut=cut)
+        problem = job.problem(cut, first.spec) if problem is None else replace(problem, cut=cut)
         for model, fitted in zip(models, first.members, strict=True):
             rounds = getattr(fitted, "rounds", None)
             if isinstance(fitted, BoostedFitted):
@@ -302,100 +308,6 @@ def _refit(job: _Job, first: TrainedModel, models: Sequence[Model], problem: Pro
 
 def _told(first: TrainedModel, note: str) -> TrainedModel:
     return replace(first, notes=(*first.notes, note))
-
-
-def spec_of(plan: Plan, graph: TemporalGraph, examples: Examples) -> FeatureSpec:
-    """The features that the models of a plan are fitted on."""
-    return _spec(plan, graph, examples, _cut(plan, examples))
-
-
-def _spec(plan: Plan, graph: TemporalGraph, examples: Examples, cut: int) -> FeatureSpec:
-    own = masked_in_own_row(plan)
-    width = history_width(plan, graph, cut)
-    seasons = None
-    if plan.regime.known is not None:
-        seasons = fit_seasons(graph, examples.seeds.anchors[examples.where(TRAIN)], width)
-    return fit_features(
-        graph,
-        cut=cut,
-        horizon=width,
-        masked=masked_columns(plan.query) - own,
-        masked_own=own,
-        hops=plan.graph.hops,
-        lags=plan.split.lags if plan.split.kind == "own" else examples.lags.shape[1],
-        shares=CLASS_SHARES if plan.task.kind.value in ("multiclass", "multilabel") else TOP_SHARES,
-        stale_days=plan.regime.high / US_PER_DAY,
-        seasons=seasons,
-        probe=examples.seeds.take(examples.where(TRAIN)),
-    )
-
-
-def _problem(job: _Job, cut: int, spec: FeatureSpec) -> Problem:
-    examples = job.examples
-    if _reads_few(job.plan):
-        features = _features_of_few(job, spec)
-    else:
-        features = compute_stacked(spec, job.graph, examples.seeds, examples.lags, examples.steps, job.step_names)
-    names = {*job.plan.model.members, *job.plan.model.baselines}
-    past = past_behind(job.plan.query.target, job.graph, examples.seeds, names) if examples.steps is None else None
-    return Problem(
-        task=job.plan.task,
-        plan=job.plan.model,
-        inputs=Inputs(job.graph, examples.seeds, features, examples.lags, past),
-        examples=examples,
-        classes=job.classes,
-        cut=cut,
-        masked=masked_columns(job.plan.query),
-        hops=job.plan.graph.hops,
-        neighbors=job.plan.graph.neighbors,
-        events=job.events,
-    )
-
-
-def _reads_few(plan: Plan) -> bool:
-    """True where all that is fitted learns from a thousand rows: then the features of others aren't computed."""
-    return plan.model.members == ("instant",) and not bounds_of(plan.query)
-
-
-def _features_of_few(job: _Job, spec: FeatureSpec) -> FeatureMatrix:
-    """The features of the examples that are read; nothing (NaN) of others."""
-    examples = job.examples
-    at = read_rows(examples, job.kind)
-    some = examples.take(at)
-    found = compute_stacked(spec, job.graph, some.seeds, some.lags, some.steps, job.step_names)
-    values = np.full((len(examples), found.values.shape[1]), np.nan, dtype=np.float32)
-    values[at] = found.values
-    return FeatureMatrix(found.names, values, found.categorical)
-
-
-def history_width(plan: Plan, graph: TemporalGraph, cut: int) -> int:
-    """The width in µs that history windows are scaled to: the target's, or a fortieth of the history."""
-    if plan.split.width is not None:
-        return max(1, plan.split.width)
-    windows = future_windows(plan.query)
-    if windows:
-        return max(1, completes_at(plan.split.prediction, windows) - plan.split.prediction)
-    times = [node.time[(node.time != ALWAYS) & (node.time != NEVER) & (node.time <= cut)] for node in graph.nodes]
-    spans = [int(t.max() - t.min()) for t in times if len(t)]
-    return max([span // 40 for span in spans] or [0]) or 30 * US_PER_DAY
-
-
-def masked_in_own_row(plan: Plan) -> frozenset[tuple[str, str]]:
-    """Columns of a static target that may be read of earlier rows: its own table's, where rows have a time.
-
-    A column of a row that the entity points to isn't among them: an earlier row may point to the same one.
-    """
-    if plan.split.kind != "row_time":
-        return frozenset()
-    read = columns_read(plan.query.target)
-    return frozenset((r.table, r.column) for r in read if r.table == plan.query.entity.table) - plan.query.ignoring
-
-
-def _cut(plan: Plan, examples: Examples) -> int:
-    """The latest time encoders and statistics may see while choosing."""
-    if plan.split.kind == "anchors":
-        return int(examples.seeds.anchors[examples.where(TRAIN)].max())
-    return plan.split.encoder_cut
 
 
 def _labels(examples: Examples, at: Ints) -> Labels:

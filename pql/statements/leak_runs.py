@@ -89,9 +89,9 @@ def _inside(snapshot: Snapshot, plan: Plan) -> Inside:
     from pql.engine.build import build_graph
     from pql.engine.history import load, needed_tables
     from pql.engine.labels import compute_labels
+    from pql.engine.problem import spec_of
     from pql.engine.scoring import who
     from pql.engine.targets import lag_values, make_examples
-    from pql.engine.train import spec_of
     from pql.language.bound import TaskKind
 
     history = load(snapshot, plan.query.catalog, needed_tables(plan), plan.split.prediction)

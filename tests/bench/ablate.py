@@ -60,18 +60,18 @@ def problem_of(name: str) -> Any:
     from pql.engine import train
 
     caught: list[Any] = []
-    made = train._problem
+    made = train.problem_of
 
-    def kept(*of: Any) -> Any:
-        caught.append(made(*of))
+    def kept(*of: Any, **named: Any) -> Any:
+        caught.append(made(*of, **named))
         return caught[-1]
 
     db, query = session(name)
-    train._problem = kept
+    train.problem_of = kept
     try:
         db.evaluate(f"{query} WITH (model = blend, refit = off, cache = off)")
     finally:
-        train._problem = made
+        train.problem_of = made
     return caught[0]
 
 

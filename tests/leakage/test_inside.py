@@ -37,6 +37,7 @@ from pql.engine.planned_graph import masked_columns
 from pql.engine.planner import future_windows
 from pql.engine.planner import plan as make_plan
 from pql.engine.predict import predict
+from pql.engine.problem import history_width, masked_in_own_row
 from pql.engine.rank_towers import tower_items
 from pql.engine.sample import sample
 from pql.engine.statistics import gather
@@ -44,7 +45,6 @@ from pql.engine.step_grid import grid_of
 from pql.engine.steps import forecast_rows, node_rows, repeat_seeds
 from pql.engine.targets import lag_values, make_examples
 from pql.engine.together import together_at
-from pql.engine.train import history_width, masked_in_own_row
 from pql.language.binder import bind
 from pql.language.parser import parse_predict
 
