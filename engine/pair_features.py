@@ -23,6 +23,11 @@ class PairFeatures:
     values: NDArray[np.float32]
 
 
+def featureless(candidates: int) -> PairFeatures:
+    """So many candidates that nobody reads features of."""
+    return PairFeatures((), np.zeros((candidates, 0), dtype=np.float32))
+
+
 @dataclass(frozen=True, slots=True)
 class AnchorPast:
     """What pair features need of an anchor and is the same for every entity."""

@@ -125,6 +125,9 @@ def fit_ranking(
     if made and not model.refit:
         made = made_at(history_at(interactions, _newest(examples), horizon), [model.name], model.seed)
 
+    wants = _wanted(model, towers)
+    featured = bool({BOOSTED, GNN} & set(wants))
+
     def blocks(index: NDArray[np.int64], of: Examples = examples, *, every: bool = False) -> Iterator[Block]:
         for anchor in np.unique(of.seeds.anchors[index]).tolist():
             if anchor not in moments:
@@ -138,6 +141,7 @@ def fit_ranking(
                     k,
                     limits=work.limits,
                     every=every,
+                    featured=featured,
                     models=made,
                     seed=model.seed,
                 )
@@ -163,7 +167,6 @@ def fit_ranking(
         moments.clear()
         return [Sample(one, size / sizes[0]) for one, size in zip(found, sizes, strict=True)]
 
-    wants = _wanted(model, towers)
     if towers is None and model.name == TWO_TOWER:
         notes.append("The network has too few training anchors to learn from: a baseline answers.")
     newest = _newest_anchors(examples, work.seeds)
@@ -199,7 +202,8 @@ def fit_ranking(
                 del looked, every
             else:
                 notes.append("Too few training examples with a true item among the candidates: a baseline answers.")
-                wants = SIMPLE
+                wants, featured = SIMPLE, False
+                moments.clear()
         except KeyboardInterrupt:
             _cut_short(events, notes, "Stopped before the ranker was fitted.")
             checked = []

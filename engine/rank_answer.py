@@ -70,6 +70,7 @@ def rank_items(
             rules,
             k,
             limits=trained.limits,
+            featured=trained.reads_features,
             models=trained.pair_models,
         )
         at = np.flatnonzero(seeds.anchors == anchor)
@@ -113,6 +114,7 @@ def pair_odds(
             trained.k,
             limits=trained.limits,
             every=True,
+            featured=trained.reads_features,
             models=trained.pair_models,
         )
         at = np.flatnonzero(seeds.anchors == anchor)

@@ -15,7 +15,7 @@ from pql.engine.interactions import Interactions
 from pql.engine.models.popularity import popularity_scores
 from pql.engine.models.ranker import PairScorer, RankerRows, top_lists
 from pql.engine.models.repeat import repeat_scores
-from pql.engine.pair_features import AnchorPast, PairFeatures, anchor_past, pair_features
+from pql.engine.pair_features import AnchorPast, PairFeatures, anchor_past, featureless, pair_features
 from pql.engine.pair_history import History, history_at, locate, popular_order
 from pql.engine.pair_models import PairModel, made_at
 from pql.engine.rank_rules import Allowed, Rules
@@ -42,13 +42,13 @@ class Towers(Protocol):
 class Moment:
     """One anchor: its past, its item–item model, the rules and, with towers, the items' embeddings (float32[I, d]).
 
-    `least`: popular items fill up to as many candidates of each entity. `limits`: how many each source may give.
-    `models`: those of pairs that take part.
+    `past`: what the features of pairs are made of; None where nobody reads them. `least`: popular items fill up to as
+    many candidates of each entity. `limits`: how many each source may give. `models`: those of pairs that take part.
     """
 
     history: History
     together: Together
-    past: AnchorPast
+    past: AnchorPast | None
     allowed: Allowed
     least: int = 0
     limits: Limits = field(default_factory=Limits)
@@ -98,20 +98,22 @@ def moment_at(
     *,
     limits: Limits | None = None,
     every: bool = False,
+    featured: bool = True,
     models: Sequence[str | PairModel] = (),
     seed: int = 0,
 ) -> Moment:
     """All that is known at `anchor` and is the same for every entity. `k`: the length of the lists to be made.
 
-    With `every`, all that the rules allow are candidates. `models`: those of pairs, made at the anchor (with
-    `seed`) where only their name is given.
+    With `every`, all that the rules allow are candidates. Without `featured`, candidates aren't described by features:
+    baselines and models of pairs don't read them. `models`: those of pairs, made at the anchor (with `seed`) where only
+    their name is given.
     """
     history = history_at(interactions, anchor, horizon)
     allowed = (rules or Rules()).at(anchor, history.known)
     items = None if towers is None else towers.embed_items(anchor)
     least = history.n_items if every else 0 if rules is None else min(k, MOST_FILLED)
     made = tuple(made_at(history, [one], seed)[0] if isinstance(one, str) else one for one in models)
-    past = anchor_past(history)
+    past = anchor_past(history) if featured else None
     limits = limits or Limits()
     return Moment(history, together_at(history), past, allowed, least, limits, towers, items, made)
 
@@ -148,7 +150,9 @@ def describe(moment: Moment, entities: NDArray[np.int64]) -> Described:
         scores[name] = reach.score(candidates.owner, candidates.items)
     _, met = history.find(entity, candidates.items)
     newcomer = history.entity_count[entity] == 0
-    features = pair_features(history, entities, candidates, extra, moment.past)
+    features = featureless(len(candidates))
+    if moment.past is not None:
+        features = pair_features(history, entities, candidates, extra, moment.past)
     return Described(candidates, features, met, newcomer, activity_of(history, entities), scores)
 
 

@@ -54,6 +54,11 @@ class TrainedRanker:
         """(pair feature, share of the ranker's gain), largest first."""
         return self.ranker.importance if self.ranker else ()
 
+    @property
+    def reads_features(self) -> bool:
+        """Whether the answer needs the features of pairs."""
+        return self.ranker is not None or self.network is not None
+
     def state(self) -> State:
         """What an artifact keeps: numpy arrays and JSON values only."""
         return {
