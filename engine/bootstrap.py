@@ -32,6 +32,10 @@ class Draws:
     cluster: Ints
     times: NDArray[np.float32]  # [b, c]
 
+    def take(self, at: Ints) -> Draws:
+        """The same draws of some of the examples."""
+        return Draws(self.cluster[at], self.times)
+
     def blocks(self) -> Iterator[Floats]:
         """float64[some, n]: the weights of the examples, some draws at a time."""
         step = max(1, CELLS_AT_ONCE // max(1, len(self.cluster)))

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pql.engine.bootstrap import draws_of, interval, resampled
+from pql.engine.bootstrap import draws_of, interval, mean_of, resampled
 from pql.engine.cold_start import parts_of
 from pql.engine.examples import TEST, VALID, Examples
-from pql.engine.metrics import Difference, MetricRow, MetricsTable, measure
+from pql.engine.metrics import Difference, MetricRow, MetricsTable, measure, precision_of_sets
 
 Floats = NDArray[np.float64]
 
@@ -67,10 +67,16 @@ def with_intervals(table: MetricsTable, examples: Examples, scores: Sequence[tup
     code = TEST if len(examples.where(TEST)) else VALID
     at = examples.where(code)
     draws = draws_of(examples.seeds.rows[at])
-    if draws is None or not isinstance(examples.labels, np.ndarray):
+    if draws is None:
         return table
-    truth = np.asarray(examples.labels[at], dtype=np.float64)
-    drawn = {name: resampled(draws, table.metric, truth, values[at]) for name, _, values in scores}
+    if isinstance(examples.labels, np.ndarray):
+        truth = np.asarray(examples.labels[at], dtype=np.float64)
+        drawn = {name: resampled(draws, table.metric, truth, values[at]) for name, _, values in scores}
+    elif table.metric == "map":
+        sets = examples.labels.take(at)
+        drawn = {name: mean_of(draws, precision_of_sets(sets, values[at])) for name, _, values in scores}
+    else:
+        return table
     return drawn_intervals(table, NAMES[code], {name: values for name, values in drawn.items() if values is not None})
 
 

@@ -275,18 +275,29 @@ def macro_f1(labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: i
 
 
 def _multilabel(truth: Ragged, scores: Floats) -> Iterator[tuple[str, float]]:
-    member = np.zeros(scores.shape, dtype=bool)
-    member[np.repeat(np.arange(len(truth)), np.diff(truth.offsets)), truth.values] = True
-    order = np.argsort(-scores, axis=1, kind="stable")
-    hits = np.take_along_axis(member, order, axis=1)
-    precision = np.cumsum(hits, axis=1) / np.arange(1, scores.shape[1] + 1)
-    sizes = member.sum(axis=1)
-    some = sizes > 0
-    yield "map", _mean((precision * hits).sum(axis=1)[some] / sizes[some])
+    member = _members(truth, scores.shape)
+    precisions = precision_of_sets(truth, scores)
+    yield "map", _mean(precisions[~np.isnan(precisions)])
     each = [auroc(member[:, c], scores[:, c]) for c in range(scores.shape[1])]
     known = [a for a in each if not math.isnan(a)]
     yield "auroc_macro", float(np.mean(known)) if known else math.nan
     yield "logloss", _log_loss(member, scores)
+
+
+def precision_of_sets(truth: Ragged, scores: Floats) -> Floats:
+    """float64[n]: of each set of labels the average precision of the classes by score; NaN of an empty one."""
+    member = _members(truth, scores.shape)
+    order = np.argsort(-scores, axis=1, kind="stable")
+    hits = np.take_along_axis(member, order, axis=1)
+    precision = np.cumsum(hits, axis=1) / np.arange(1, scores.shape[1] + 1)
+    sizes = member.sum(axis=1)
+    return np.where(sizes > 0, (precision * hits).sum(axis=1) / np.maximum(sizes, 1), np.nan)
+
+
+def _members(truth: Ragged, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    member = np.zeros(shape, dtype=bool)
+    member[np.repeat(np.arange(len(truth)), np.diff(truth.offsets)), truth.values] = True
+    return member
 
 
 def _log_loss(positive: NDArray[np.bool_], scores: Floats) -> float:

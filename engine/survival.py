@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pql.engine.bootstrap import Draws
 from pql.engine.metrics import auroc
 
 Floats = NDArray[np.float64]
@@ -23,6 +24,7 @@ Bools = NDArray[np.bool_]
 
 MOST_INTERVALS = 8
 EVENTS_EACH = 40  # training events per interval, at least
+EVENTS_AT_ONCE = 500  # whose pairs lie in memory together
 MOST_PAIRED = 4_000  # seeds whose pairs the concordance counts, evenly spread
 
 
@@ -129,9 +131,8 @@ def concordance(times: Floats, happened: Bools, risk: Floats) -> float:
     A pair is comparable if the earlier time is an event's, and the other's later (or censored at that time). NaN if
     there is none.
     """
-    if len(times) > MOST_PAIRED:
-        chosen = np.linspace(0, len(times) - 1, MOST_PAIRED).astype(np.int64)
-        times, happened, risk = times[chosen], happened[chosen], risk[chosen]
+    chosen = _paired(len(times))
+    times, happened, risk = times[chosen], happened[chosen], risk[chosen]
     good, pairs = 0.0, 0
     for i in np.flatnonzero(happened):
         later = (times > times[i]) | ((times == times[i]) & ~happened)
@@ -139,3 +140,29 @@ def concordance(times: Floats, happened: Bools, risk: Floats) -> float:
         pairs += len(others)
         good += float((others < risk[i]).sum()) + 0.5 * float((others == risk[i]).sum())
     return good / pairs if pairs else math.nan
+
+
+def resampled_concordance(draws: Draws, times: Floats, happened: Bools, risk: Floats) -> Floats:
+    """float64[b]: `concordance` where each seed counts as often as a draw says; NaN without a comparable pair.
+
+    All sums are of whole and half numbers, so that they are exact in any order.
+    """
+    chosen = _paired(len(times))
+    times, happened, risk = times[chosen], happened[chosen], risk[chosen]
+    weights = np.concatenate(list(draws.take(chosen).blocks())).astype(np.float32)  # [b, n]
+    good, pairs = np.zeros(len(weights)), np.zeros(len(weights))
+    events = np.flatnonzero(happened)
+    for start in range(0, len(events), EVENTS_AT_ONCE):
+        at = events[start : start + EVENTS_AT_ONCE]
+        own, moment = risk[at, None], times[at, None]
+        later = (times > moment) | ((times == moment) & ~happened)
+        ahead = np.where(later, (risk < own) + np.float32(0.5) * (risk == own), np.float32(0.0)).astype(np.float32)
+        counted = weights[:, at].astype(np.float64)
+        good += (counted * (weights @ ahead.T)).sum(axis=1)
+        pairs += (counted * (weights @ later.T.astype(np.float32))).sum(axis=1)
+    return np.where(pairs > 0, good / np.where(pairs > 0, pairs, 1.0), np.nan)
+
+
+def _paired(count: int) -> NDArray[np.int64]:
+    """The seeds whose pairs are counted."""
+    return np.unique(np.linspace(0, count - 1, min(count, MOST_PAIRED)).astype(np.int64))

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from pql.engine.bootstrap import draws_of
 from pql.engine.calibrate import logit
+from pql.engine.evaluate import drawn_intervals
 from pql.engine.examples import BEYOND, TEST, TRAIN, VALID, Examples, Seeds, StepRows
 from pql.engine.graph import TemporalGraph
 from pql.engine.labels import LabelTable, Watched
@@ -31,6 +33,7 @@ from pql.engine.survival import (
     fit_intervals,
     measure_survival,
     median_time,
+    resampled_concordance,
     stack,
     survival,
 )
@@ -140,7 +143,9 @@ class _Judge:
         whole = whole[examples.steps.number[whole + count - 1] == count - 1]
         order = np.lexsort((self.seeds.rows, self.seeds.anchors))
         place = _match(self.seeds.take(order), examples.seeds.take(whole))
-        rows = []
+        rows: list[MetricRow] = []
+        drawn: dict[str, Floats] = {}
+        measured = "test" if (examples.split[whole[place >= 0]] == TEST).any() else "valid"
         for split, title in ((VALID, "valid"), (TEST, "test")):
             chosen = (examples.split[whole] == split) & (place >= 0)
             at, truth = whole[chosen], order[place[chosen]]
@@ -153,7 +158,20 @@ class _Judge:
                 )
                 weight = weights.get(name) if role != "model" else None
                 rows += [MetricRow(name, role, title, m, v, len(at), weight) for m, v in found.items()]
-        return MetricsTable("concordance", tuple(rows), tuple(notes))
+            if title == measured:
+                drawn = self._drawn(truth, [(name, survival(values[cells])) for name, _, values in scores])
+        return drawn_intervals(MetricsTable("concordance", tuple(rows), tuple(notes)), measured, drawn)
+
+    def _drawn(self, truth: Ints, curves: Sequence[tuple[str, Floats]]) -> dict[str, Floats]:
+        """The concordance of each model's curves of these seeds, under the draws of a bootstrap over entities."""
+        draws = draws_of(self.seeds.rows[truth])
+        if draws is None:
+            return {}
+        times, happened = self.times[truth], self.happened[truth]
+        return {
+            name: resampled_concordance(draws, times, happened, -expected_time(self.intervals, found))
+            for name, found in curves
+        }
 
 
 def _match(known: Seeds, wanted: Seeds) -> Ints:

@@ -5,8 +5,9 @@ import pytest
 
 from pql.engine.bootstrap import Draws, draws_of, interval, mean_of, resampled
 from pql.engine.evaluate import metrics_table
-from pql.engine.examples import TEST, VALID, Examples, Seeds
+from pql.engine.examples import TEST, VALID, Examples, Ragged, Seeds
 from pql.engine.metrics import measure
+from pql.engine.survival import concordance, resampled_concordance
 
 RNG = np.random.default_rng(3)
 TRUTH = (RNG.random(400) < 0.4).astype(float)
@@ -32,6 +33,36 @@ def test_a_draw_of_numbers_too(metric: str) -> None:
     assert found is not None
     rows = np.repeat(np.arange(400), times[1])
     assert found[1] == pytest.approx(measure("regression", AMOUNTS[rows], guess[rows])[metric], abs=1e-9)
+
+
+def test_a_draw_of_waiting_times_too() -> None:
+    times, happened = np.round(RNG.random(300), 2), RNG.random(300) < 0.6
+    times[~happened] = 1.0
+    risk = np.round(RNG.normal(-times, 0.5), 1)  # with ties
+    counts = RNG.poisson(1.0, (3, 300))
+    found = resampled_concordance(Draws(np.arange(300), counts.astype(np.float32)), times, happened, risk)
+    for draw in range(3):
+        rows = np.repeat(np.arange(300), counts[draw])
+        assert found[draw] == pytest.approx(concordance(times[rows], happened[rows], risk[rows]), abs=1e-12)
+
+
+def test_sets_of_labels_and_waiting_times_have_intervals() -> None:
+    draws = draws_of(np.arange(50))
+    assert draws is not None
+    nobody = np.zeros(50, dtype=bool)
+    assert np.isnan(interval(resampled_concordance(draws, np.ones(50), nobody, np.ones(50)))).all()
+    sets = Ragged(np.arange(0, 401, 2), np.tile([0, 1, 1, 2], 100))
+    good = np.eye(3)[np.tile([0, 1], 100)] + np.eye(3)[np.tile([1, 2], 100)] + RNG.normal(0, 0.6, (200, 3))
+    examples = Examples(
+        Seeds(np.arange(200), np.zeros(200, np.int64)), sets, np.full(200, TEST), np.zeros((200, 0), np.float32)
+    )
+    models = [("blend", "model", good), ("popularity", "baseline", np.tile([0.2, 0.5, 0.3], (200, 1)))]
+    table = metrics_table("multilabel", "map", examples, models)
+    row = next(r for r in table.rows if (r.model, r.metric) == ("blend", "map"))
+    assert row.low is not None
+    assert row.high is not None
+    assert row.low < row.value < row.high
+    assert [d.rival for d in table.differences] == ["popularity"]
 
 
 def test_the_interval_of_a_mean_is_two_standard_errors_wide() -> None:

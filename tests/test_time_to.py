@@ -135,6 +135,11 @@ def test_the_soonest_first_with_median_probability_and_expected_time(db: pql.Ses
     assert set(result.metrics.metrics()) == {"concordance", "auroc", "brier", "ibs"}
     assert {"kaplan_meier", "recency", "interval"} <= set(result.metrics.models())
     assert result.metrics.value("kaplan_meier", "test") == 0.5
+    measured = next(r for r in result.metrics.rows if (r.role, r.split, r.metric) == ("model", "test", "concordance"))
+    assert measured.low is not None
+    assert measured.high is not None
+    assert measured.low <= measured.value <= measured.high
+    assert "recency" in {difference.rival for difference in result.metrics.differences}
 
 
 def test_the_rhythm_of_each_entity_is_learnt() -> None:
