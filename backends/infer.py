@@ -10,6 +10,7 @@ from pql.backends.infer_clocks import decide_own_clock, set_no_clock, set_own_cl
 from pql.backends.infer_inherited import decide_inherited_clocks, decide_key_once
 from pql.backends.infer_keys import GENERIC, key_candidates
 from pql.backends.infer_links import GOOD, declared_links, inferred_links, links_by_values, measure
+from pql.backends.infer_natural import natural_keys
 from pql.backends.infer_stypes import columns_of
 from pql.backends.names import words
 from pql.backends.overrides import LinkOverride, Overrides, find_name
@@ -49,7 +50,8 @@ def infer_catalog(snapshot: Snapshot, *, overrides: Overrides = Overrides(), as_
         if draft.clock is not None:
             decide_key_once(profile, draft)
     decide_inherited_clocks(profile, forced=forced, barred=barred)
-    links = _links(profile, forced, barred)
+    by_values = natural_keys(profile)
+    links = _links(profile, forced, barred, by_values)
     virtual, more = virtual_tables(
         profile,
         links,
@@ -140,7 +142,12 @@ def _column(draft: Draft, name: str) -> str:
     return find_name(name, draft.types, code="unknown_column", what="column", where=f" in {draft.name}")
 
 
-def _links(profile: Profile, forced: dict[str, list[Link]], barred: dict[str, set[tuple[str, str, str]]]) -> list[Link]:
+def _links(
+    profile: Profile,
+    forced: dict[str, list[Link]],
+    barred: dict[str, set[tuple[str, str, str]]],
+    by_values: list[Link],
+) -> list[Link]:
     """All links between stored tables, measured, in the order of the tables and columns."""
     links: list[Link] = []
     for name, draft in profile.drafts.items():
@@ -157,6 +164,13 @@ def _links(profile: Profile, forced: dict[str, list[Link]], barred: dict[str, se
                 own.append(link)
         taken = {column for link in own if len(link.child_columns) == 1 for column in link.child_columns}
         own += inferred_links(profile, draft, taken=taken, barred=off)
+        taken = {c for link in own for c in link.child_columns}
+        own += [
+            link
+            for link in by_values
+            if link.child == name and link.child_columns[0] not in taken
+            if (link.child_columns[0], link.parent, link.parent_columns[0]) not in off
+        ]
         own += links_by_values(profile, draft, taken={c for link in own for c in link.child_columns}, barred=off)
         position = {column: i for i, column in enumerate(draft.types)}
         links += sorted(own, key=lambda link: position[link.child_columns[0]])

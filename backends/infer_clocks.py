@@ -26,7 +26,12 @@ _LATE = {"end", "ended", "ends", "finish", "finished", "closed", "close", "until
          "expiration", "expired", "shipped", "shipping", "delivered", "delivery", "paid", "payment", "approved",
          "returned", "cancelled", "canceled", "deleted", "completed", "estimated", "expected", "stop", "stopped",
          "last", "limit", "resolved", "valid", "scheduled", "planned", "next", "archived", "removed"}  # fmt: skip
+TIME_WORDS = frozenset(
+    (_BIRTH | _LOADED | _STRONG | _START | _LATE | {"at", "on", "day", "dt", "epoch", "utc", "unix", "when"})
+    - {"load", "import", "batch", "order", "event", "purchase", "transaction", "sale", "visit", "to", "limit", "valid"}
+)  # words of a name that may speak of a moment
 STRONG, START, PLAIN, LATE = 4, 3, 2, 1
+_ROOT = 4  # letters that two forms of a word share: update, updated
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +54,13 @@ class _Candidate:
         return self.total // self.known if self.known else 0
 
 
-def excluded(column: str) -> str | None:
-    """Why the name of a time column says that it can't be a clock; None if it may be one."""
-    parts = set(words(column))
+def excluded(column: str, table: str = "") -> str | None:
+    """Why the name of a time column says that it can't be a clock; None if it may be one.
+
+    price_changes.changed_at is no stamp of loading: its table is of changes.
+    """
+    own = [word[:_ROOT] for word in table_words(table)]
+    parts = {word for word in words(column) if len(word) < _ROOT or word[:_ROOT] not in own}
     if parts & _BIRTH or "".join(words(column)) in _BIRTH:
         return "a date of birth"
     if parts & _LOADED and not parts & {"created", "transaction", "event"}:
@@ -75,8 +84,8 @@ def name_score(column: str, table: str) -> int:
 def decide_own_clock(profile: Profile, draft: Draft) -> None:
     """Set the table's own clock, if it has one, and hide the rows that come after `as_of`."""
     times = [name for name, kind in draft.types.items() if kind is LogicalType.TIMESTAMP]
-    rejected = [(name, reason) for name in times if (reason := excluded(name))]
-    candidates = [_Candidate(name, name_score(name, draft.name)) for name in times if not excluded(name)]
+    rejected = [(name, reason) for name in times if (reason := excluded(name, draft.name))]
+    candidates = [_Candidate(name, name_score(name, draft.name)) for name in times if not excluded(name, draft.name)]
     if any(c.score == START for c in candidates):
         rejected += [(c.column, "the row is known from its start") for c in candidates if c.score == LATE]
         candidates = [c for c in candidates if c.score != LATE]

@@ -8,13 +8,25 @@ from __future__ import annotations
 
 from pql.backends.infer_clocks import set_no_clock
 from pql.backends.infer_keys import PARTLY, decide_key, key_candidates
-from pql.backends.infer_links import GOOD, SAME, SUFFIX, Candidate, candidates_of, declared_links, measure, name_match
-from pql.backends.names import table_stem
+from pql.backends.infer_links import (
+    BARE,
+    GOOD,
+    SAME,
+    SUFFIX,
+    Candidate,
+    candidates_of,
+    declared_links,
+    measure,
+    name_match,
+)
+from pql.backends.names import ID_WORDS, table_stem, words
 from pql.backends.profile import Draft, Profile
 from pql.backends.sql import identifier
 from pql.language.catalog import Clock, Evidence, Link
 
 _MANDATORY = 0.9
+_YEARS = {"year", "yr", "season", "fiscal"}
+_SOME = 50_000  # rows by which two clocks are compared
 
 
 def decide_inherited_clocks(
@@ -49,12 +61,14 @@ def _potential_keys(profile: Profile) -> dict[str, list[tuple[str, int]]]:
 
 def _parents(profile: Profile, draft: Draft) -> set[str]:
     """The tables that this one may belong to, by name or declaration."""
-    named = {c.parent for c in candidates_of(profile, draft, keys=_potential_keys(profile)) if c.score >= SUFFIX}
+    named = {c.parent for c in candidates_of(profile, draft, keys=_potential_keys(profile)) if c.score >= BARE}
     return named | {link.parent for link in draft.stored.links}
 
 
 def _decide(profile: Profile, draft: Draft, forced: list[Link], barred: set[tuple[str, str, str]]) -> None:
     choices = _choices(profile, draft, forced, barred)
+    if not forced and any(_is_year(name) for name in draft.types):
+        choices = []
     if choices:
         settled = _settled(profile, draft, choices)
         if not _describes(profile, draft, choices, settled):
@@ -75,7 +89,9 @@ def _choices(profile: Profile, draft: Draft, forced: list[Link], barred: set[tup
     made += [link for link in declared if profile.drafts[link.parent].has_clock and link.parent != draft.name]
     keys = {name: [(d.key_column, d.key_score)] for name, d in profile.drafts.items() if d.key_column is not None}
     for candidate in candidates_of(profile, draft, keys=keys):
-        if candidate.column in taken or candidate.parent == draft.name or candidate.score < SAME - 1:
+        if candidate.column in taken or candidate.parent == draft.name:
+            continue
+        if candidate.score < SAME - 1 and candidate.score != BARE:
             continue
         link = candidate.link(Evidence("inferred"))
         if _is_barred(link, barred):
@@ -84,6 +100,12 @@ def _choices(profile: Profile, draft: Draft, forced: list[Link], barred: set[tup
         if profile.drafts[candidate.parent].has_clock and _is_plausible(profile, candidate):
             made.append(link)
     return made
+
+
+def _is_year(column: str) -> bool:
+    """A year or a season of its own says that a row is not known with the row it points to: a player's seasons."""
+    parts = set(words(column))
+    return bool(parts & _YEARS) and parts <= _YEARS | ID_WORDS
 
 
 def _is_barred(link: Link, barred: set[tuple[str, str, str]]) -> bool:
@@ -97,7 +119,7 @@ def _is_plausible(profile: Profile, candidate: Candidate) -> bool:
     seen = measure(profile, candidate.child, (candidate.column,), candidate.parent, (candidate.key,))
     if seen.ratio is None or not profile.rows(candidate.parent):
         return True
-    return seen.ratio >= GOOD
+    return seen.ratio >= (GOOD if candidate.score > BARE else 1.0)
 
 
 def _belongs(profile: Profile, link: Link, *, or_null: bool = False) -> str:
@@ -154,7 +176,11 @@ def _is_part(profile: Profile, draft: Draft) -> bool:
 
 
 def _best(profile: Profile, draft: Draft, choices: list[Link], settled: str) -> Link | None:
-    """The link to the row that a row belongs to: mandatory; named as its part, else the closest (most distinct)."""
+    """The link to the row that a row belongs to: mandatory; named as its part, else the closest (most distinct).
+
+    A row can't be known before any of the rows it names: where a parent that has nothing to do with the chosen one
+    comes later, as the order does in coupon_uses (coupon_id, order_id), it is that one.
+    """
     own = table_stem(draft.name)
     ranked = []
     for position, link in enumerate(choices):
@@ -164,7 +190,38 @@ def _best(profile: Profile, draft: Draft, choices: list[Link], settled: str) -> 
             continue
         is_part = own.startswith(table_stem(link.parent))
         ranked.append((not is_part, -counts.distinct, position, link))
-    return min(ranked, key=lambda r: r[:3])[3] if ranked else None
+    if not ranked:
+        return None
+    best, *others = (link for *_, link in sorted(ranked, key=lambda r: r[:3]))
+    for other in others:
+        if not _follows(profile, other.parent, best.parent) and _comes_later(profile, settled, other, best):
+            best = other
+    return best
+
+
+def _follows(profile: Profile, one: str, other: str) -> bool:
+    """Whether the rows of `one` name rows of `other` by a link that names allow or that is declared: shipments
+    follow their order."""
+    return other in _parents(profile, profile.drafts[one])
+
+
+def _comes_later(profile: Profile, settled: str, one: Link, other: Link) -> bool:
+    """Whether the parent by `one` is later than that by `other` for most of some rows; both have their own clocks."""
+    clocks = [profile.drafts[link.parent].clock for link in (one, other)]
+    names = [clock.column for clock in clocks if clock is not None and clock.kind == "own" and clock.column]
+    if len(names) < 2 or len(one.child_columns) + len(other.child_columns) > 2:
+        return False
+    columns = ", ".join(identifier(link.child_columns[0]) for link in (one, other))
+    joins = " ".join(
+        f"JOIN {profile.known(link.parent)} {name} ON {name}.{identifier(link.parent_columns[0])} = "
+        f"c.{identifier(link.child_columns[0])}"
+        for name, link in zip("ab", (one, other), strict=True)
+    )
+    row = profile.snapshot.query(
+        f"SELECT count(*) AS n, count(*) FILTER (WHERE a.{identifier(names[0])} > b.{identifier(names[1])}) AS later "
+        f"FROM (SELECT {columns} FROM {settled} LIMIT {_SOME}) c {joins}"
+    ).to_pylist()[0]
+    return row["later"] > 0.5 * row["n"]
 
 
 def _evidence(profile: Profile, link: Link) -> Evidence:

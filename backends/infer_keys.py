@@ -12,6 +12,7 @@ _DESCRIBING = {"description", "descriptions", "detail", "details", "info", "prof
                "demographic", "attributes", "meta", "metadata", "master", "lookup", "features"}  # fmt: skip
 _COMPOSITE_ROWS = 5_000_000
 _PREFIX = 20_000
+_FEW_ROWS = 50  # of fewer rows an id of another thing may be unique by chance
 
 
 def key_name_score(column: str, table: str) -> int:
@@ -64,6 +65,10 @@ def decide_key(profile: Profile, draft: Draft) -> None:
         if shared and not _may_share(profile, draft, column):
             continue
         counts = profile.counts(draft.name, column)
+        if counts.is_key and score == GENERIC and (known := _better_known(profile, draft)) is not None:
+            note = "unique, never NULL, the id that other tables carry"
+            draft.key, draft.key_score = Key((known,), Evidence("inferred", note, score=GENERIC / (OWN + 1))), GENERIC
+            return
         if counts.is_key:
             note = "unique, never NULL" if score > SHARED else "unique, never NULL, first id column"
             draft.key, draft.key_score = Key((column,), Evidence("inferred", note, score=score / (OWN + 1))), score
@@ -83,7 +88,27 @@ def _may_share(profile: Profile, draft: Draft, column: str) -> bool:
         return True
     if sum(is_id_name(name) for name in names) > 1:
         return False
-    return draft.clock is None or draft.clock.kind != "own" or profile.rows(draft.name) >= 50
+    return draft.clock is None or draft.clock.kind != "own" or profile.rows(draft.name) >= _FEW_ROWS
+
+
+def _better_known(profile: Profile, draft: Draft) -> str | None:
+    """Another unique id that several tables carry, of a table whose `id` none does: People (ID, playerID, …)."""
+    others = [other for other in profile.drafts.values() if other is not draft]
+    own = table_stem(draft.name)
+    if profile.rows(draft.name) < _FEW_ROWS:
+        return None
+    if any(stem(id_base(name) or words(name)).endswith(own) for other in others for name in other.types):
+        return None
+    carried = {
+        name: number
+        for name in draft.types
+        if is_id_name(name) and id_base(name) != () and profile.joinable(draft.name, name)
+        if (number := sum(name in other.types for other in others)) >= 2
+    }
+    for name in sorted(carried, key=lambda name: -carried[name]):
+        if not _is_of_another(profile, draft, name) and profile.counts(draft.name, name).is_key:
+            return name
+    return None
 
 
 def _is_of_another(profile: Profile, draft: Draft, column: str) -> bool:

@@ -82,6 +82,7 @@ def normal_form(name: str, sql_type: str) -> str | None:
         case "moment":
             return f"CASE WHEN isfinite({quoted}) THEN CAST({quoted} AS TIMESTAMP) END"
         case "zoned":
+            quoted = f"CAST({quoted} AS TIMESTAMPTZ)" if sql_type.upper().endswith("_NS") else quoted
             return f"CASE WHEN isfinite({quoted}) THEN make_timestamp(epoch_us({quoted})) END"
     return None
 

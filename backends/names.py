@@ -9,7 +9,7 @@ _IRREGULAR = {"people": "person", "men": "man", "women": "woman", "children": "c
 _INVARIANT = {"series", "species", "news", "status", "address", "business", "class", "bus", "gas", "analysis", "campus"}
 _PREFIXES = {"dim", "fact", "fct", "tbl", "stg", "raw", "src", "vw", "v", "t"}
 ID_WORDS = frozenset({"id", "ids", "uuid", "guid", "key", "pk", "fk", "sk"})
-CODE_WORDS = frozenset({"code", "no", "nr", "num", "number", "sku", "upc", "ean", "isbn", "ref"})
+CODE_WORDS = frozenset({"code", "no", "nr", "nbr", "num", "number", "sku", "upc", "ean", "isbn", "ref"})
 ROLES_OF_SELF = frozenset(
     {"parent", "manager", "supervisor", "boss", "referrer", "referred", "reply", "previous", "prev", "predecessor",
      "root", "reports", "mentor", "original", "ancestor", "next", "successor", "mother", "father"}

@@ -23,13 +23,13 @@ def test_dates_read_as_text_are_named_with_the_way_out() -> None:
     tables = seed_shop()
     orders = tables["ORDERS"]
     place = orders.column_names.index("ORDERED_AT")
-    as_text = orders.set_column(place, "ORDERED_AT", orders.column("ORDERED_AT").cast(pa.string()))
+    as_text = orders.set_column(place, "WHENCE", orders.column("ORDERED_AT").cast(pa.string()))
     with pql.connect(tables | {"ORDERS": as_text}) as db:
         with pytest.raises(PqlError) as error:
             db.predict(COUNT)
         assert error.value.code == "missing_time_column"
         assert "to_datetime" in error.value.hint
-        assert "ORDERS.ORDERED_AT holds dates as text" in str(db.graph())
+        assert "ORDERS.WHENCE holds dates as text" in str(db.graph())
 
 
 def test_a_column_that_tells_no_rows_apart_is_no_key() -> None:

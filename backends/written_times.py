@@ -1,0 +1,103 @@
+"""Times written as text or counted as numbers: ISO and other dates, 20240131, seconds or milliseconds since 1970.
+
+Told by a column's name and by its first values together, and shown as TIMESTAMP (UTC) from then on; what doesn't parse
+is NULL. A day and a month that could be exchanged are left as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from pql.backends.base import StoredTable
+from pql.backends.infer_clocks import TIME_WORDS
+from pql.backends.logical import logical_type
+from pql.backends.names import is_id_name, words
+from pql.backends.sql import alias, identifier, literal
+from pql.language.catalog import LogicalType
+
+SOME = 1_000  # first values that are looked at
+LEAST = 0.95  # of them must parse
+_COUNTED = {"date", "time", "datetime", "timestamp", "ts", "epoch", "at", "dt", "utc", "unix", "created", "day", "on"}
+_DAYS = ("%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y%m%d", "%d-%b-%Y", "%d %b %Y",
+         "%b %d, %Y")  # fmt: skip
+_ISO = r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d[^+Z-]*)?$"
+_ISO_ZONED = r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d[:.\d]* ?(Z|[+-]\d\d(:?\d\d)?)$"
+_HOURS = ("", " %H:%M:%S", " %H:%M")
+_EXCHANGED = {"%d/%m/%Y": "%m/%d/%Y", "%d-%m-%Y": "%m-%d-%Y"}
+_SCALES = (1_000_000, 1_000)  # µs per unit: seconds, milliseconds; then microseconds and nanoseconds
+_FROM, _UNTIL = 400_000_000, 2_500_000_000  # s: 1982 to 2049
+
+
+def written_times(
+    source: str, table: StoredTable, run: Callable[[str], list[dict[str, Any]]]
+) -> tuple[str, StoredTable]:
+    """`source` and its table with written times as TIMESTAMP. `run` gives the rows of a SELECT."""
+    kinds = {name: logical_type(kind, name) for name, kind in table.columns}
+    forms = {name: _forms(name, kind) for name, kind in kinds.items()}
+    forms = {name: tried for name, tried in forms.items() if tried}
+    if not forms:
+        return source, table
+    counts, places = [], []
+    for name, tried in forms.items():
+        counts.append(f"count({identifier(name)})")
+        places.append((name, ""))
+        for form in tried:
+            counts.append(f"count({form})")
+            places.append((name, form))
+    listed = ", ".join(alias(text, f"c{i}") for i, text in enumerate(counts))
+    columns = ", ".join(identifier(name) for name in forms)
+    row = run(f"SELECT {listed} FROM (SELECT {columns} FROM {source} LIMIT {SOME}) AS few")[0]
+    seen = dict(zip(places, row.values(), strict=True))
+    chosen: dict[str, str] = {}
+    for name, tried in forms.items():
+        found = _chosen(tried, {form: seen[name, form] for form in tried}, seen[name, ""])
+        if found is not None:
+            chosen[name] = found
+    if not chosen:
+        return source, table
+    shown = ", ".join(alias(form, name) for name, form in chosen.items())
+    typed = tuple((name, "TIMESTAMP" if name in chosen else kind) for name, kind in table.columns)
+    return f"(SELECT * REPLACE ({shown}) FROM {source})", replace(table, columns=typed)
+
+
+def _chosen(tried: list[str], parsed: dict[str, int], values: int) -> str | None:
+    """The first form that reads nearly all values, unless another reads a day as the month as well."""
+    fit = [form for form in tried if values and parsed[form] >= LEAST * values]
+    if not fit:
+        return None
+    for one, other in _EXCHANGED.items():
+        if one in fit[0] and any(form == fit[0].replace(one, other) for form in fit):
+            return None
+    return fit[0]
+
+
+def _forms(name: str, kind: LogicalType) -> list[str]:
+    """The expressions that may read a column as moments; none if its name doesn't speak of time."""
+    parts = set(words(name))
+    quoted = identifier(name)
+    if is_id_name(name):
+        return []
+    if kind is LogicalType.STRING and parts & TIME_WORDS:
+        zoned = f"make_timestamp(epoch_us(TRY_CAST({quoted} AS TIMESTAMPTZ)))"
+        iso = (
+            f"CASE WHEN regexp_matches({quoted}, {literal(_ISO_ZONED)}) THEN {zoned} "
+            f"WHEN regexp_matches({quoted}, {literal(_ISO)}) THEN TRY_CAST({quoted} AS TIMESTAMP) END"
+        )
+        return [iso, *(f"TRY_STRPTIME({quoted}, {literal(day + hour)})" for day in _DAYS for hour in _HOURS)]
+    if kind in (LogicalType.INTEGER, LogicalType.FLOAT) and parts & _COUNTED:
+        forms = [_since_1970(quoted, micros, 1) for micros in _SCALES]
+        if kind is LogicalType.INTEGER:
+            forms += [_since_1970(quoted, 1, 1), _since_1970(quoted, 1, 1_000)]
+            whole = f"CAST({quoted} AS VARCHAR)"
+            forms.append(f"CASE WHEN {quoted} BETWEEN 19000101 AND 21001231 THEN TRY_STRPTIME({whole}, '%Y%m%d') END")
+        return forms
+    return []
+
+
+def _since_1970(quoted: str, micros: int, divisor: int) -> str:
+    """The moment that a count of units since 1970 means, NULL outside of 1982 to 2049; a unit is micros/divisor µs."""
+    low, high = (bound * 1_000_000 * divisor // micros for bound in (_FROM, _UNTIL))
+    whole = f"{quoted} * {micros}" if divisor == 1 else f"{quoted} // {divisor}"
+    return f"CASE WHEN {quoted} BETWEEN {low} AND {high} THEN make_timestamp(CAST({whole} AS BIGINT)) END"

@@ -1,0 +1,72 @@
+"""Keys that no name tells: codes that other tables carry, under the same name or another, and ids of other words."""
+
+from __future__ import annotations
+
+import pandas as pd
+from catalogs import clock, infer, keys, links
+
+import pql
+
+AT = pd.date_range("2024-01-01", periods=120, freq="D")
+
+
+def flights() -> dict[str, pd.DataFrame]:
+    dest = [f"{a}{b}X" for a in "ABCDEF" for b in "KLMN"]
+    return {
+        "airlines": pd.DataFrame({"carrier": ["AA", "BB", "CC"], "name": ["Aa Air", "Bb Air", "Cc Air"]}),
+        "airports": pd.DataFrame({"faa": dest, "alt": range(len(dest))}),
+        "flights": pd.DataFrame(
+            {
+                "carrier": [("AA", "BB", "CC")[i % 3] for i in range(120)],
+                "dest": [dest[i % 20] for i in range(120)],
+                "rank": [i % 7 for i in range(120)],
+                "departed_at": AT,
+            }
+        ),
+        "grades": pd.DataFrame({"rank": range(7), "meaning": list("abcdefg")}),
+    }
+
+
+def test_codes_that_other_tables_carry_are_keys() -> None:
+    catalog = infer(flights())
+    assert keys(catalog)["airlines"] == ("carrier",)
+    assert keys(catalog)["airports"] == ("faa",)
+    assert keys(catalog)["grades"] is None  # a rank is a measure
+    assert links(catalog) == {"flights.carrier -> airlines.carrier", "flights.dest -> airports.faa"}
+
+
+def test_they_can_be_asked_for() -> None:
+    with pql.connect(flights()) as db:
+        result = db.predict("PREDICT COUNT(flights.*, 0, 7, days) FOR EACH airlines WITH (model = entity_mean)")
+    assert sorted(row[0] for row in result) == ["AA", "BB", "CC"]
+
+
+def test_words_are_no_keys() -> None:
+    tables = flights() | {"towns": pd.DataFrame({"name": ["Aa Air", "Bb Air", "Cc Air"], "size": [1, 2, 3]})}
+    assert keys(infer(tables))["towns"] is None
+
+
+def test_the_id_that_other_tables_carry_goes_before_a_running_number() -> None:
+    codes = [f"p{i:03d}" for i in range(100)]
+    tables = {
+        "People": pd.DataFrame({"ID": range(100), "playerID": codes, "height": range(100)}),
+        "Batting": pd.DataFrame(
+            {
+                "playerID": codes + codes,
+                "hits": range(200),
+                "played_on": pd.to_datetime(["2024-01-01", "2024-01-02"] * 100),
+            }
+        ),
+        "Salaries": pd.DataFrame({"playerID": codes + codes, "salary": range(200)}),
+    }
+    catalog = infer(tables)
+    assert keys(catalog)["People"] == ("playerID",)
+    assert links(catalog) == {"Batting.playerID -> People.playerID", "Salaries.playerID -> People.playerID"}
+
+
+def test_columns_named_like_the_table_lead_to_its_clock() -> None:
+    tables = {
+        "invoice": pd.DataFrame({"id": range(120), "total": 1.5, "invoicedate": AT}),
+        "invoiceline": pd.DataFrame({"id": range(240), "invoice": [i // 2 for i in range(240)], "quantity": 1}),
+    }
+    assert clock(infer(tables), "invoiceline") == ("inherited", "invoiceline.invoice -> invoice.id")
