@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pql.engine.pair_history import MULTIPLES, History, locate, picked
+from pql.engine.places import places_within
 
 HALF_LIVES = (0.25, 1.0, 4.0)  # horizons in which a time loses half of its weight
 LAST = (1, 3, 5, 10, 20)  # baskets looked back at
@@ -119,8 +120,8 @@ def own_pairs(history: History, entities: NDArray[np.int64], item_gap: NDArray[n
     columns["baskets per basket since first"] = in_baskets / np.maximum(1, since_p[starts] + 1), 0
     mine_last = time[np.cumsum(sizes)[of] - 1] if q else time
     columns["own recency lag"] = (mine_last - end) / horizon, np.nan
-    columns["place among mine"] = _place(of, columns["times, decayed"][0]), np.nan
-    columns["place by fading"] = _place(of, columns["times, fading"][0]), np.nan
+    columns["place among mine"] = places_within(of, columns["times, decayed"][0]), np.nan
+    columns["place by fading"] = places_within(of, columns["times, fading"][0]), np.nan
     if horizon < YEAR / 2:
         ago = (time_p > anchor - YEAR) & (time_p <= anchor - YEAR + horizon)
         columns["times a year ago"] = total(ago), 0
@@ -130,11 +131,3 @@ def own_pairs(history: History, entities: NDArray[np.int64], item_gap: NDArray[n
         values[q, place_of] = absent
     key = of * history.n_items + picked(item_p, starts) if q else np.zeros(0, dtype=np.int64)
     return OwnPairs(tuple(columns), key, values, owner, item, time, baskets_since, first_met, sizes, baskets)
-
-
-def _place(owner: NDArray[np.int64], score: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The place (0 is best) of every pair among its owner's, ties by position; owners ascend."""
-    order = np.lexsort((-score, owner))
-    place = np.empty(len(order))
-    place[order] = np.arange(len(order))
-    return place - np.searchsorted(owner, owner)

@@ -13,6 +13,9 @@ from pql.engine.item_past import ItemPast, item_past
 from pql.engine.latent import Latent, latent_at
 from pql.engine.own_pairs import OwnPairs, own_pairs
 from pql.engine.pair_history import History
+from pql.engine.places import places_within
+
+_ROWS = 4_096  # candidates whose features are written at a time, few enough to stay in the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,6 @@ def pair_features(
     owner, item = candidates.owner, candidates.items
     own = own_pairs(history, entities, past.items.gap)
     at = own.at(owner, item, history.n_items)
-    parts = [own.values[at], past.items.values[item]]
     names = [*own.names, *past.items.names]
     columns: dict[str, NDArray] = {}
     _entity(columns, history, own, entities, owner)
@@ -67,17 +69,21 @@ def pair_features(
     for name, numbers in history.items.numbers:
         _number(columns, own, owner, item, name, numbers)
     columns["together"] = candidates.together
-    columns["together_rank"] = _rank_within(owner, np.nan_to_num(candidates.together, nan=-1.0))
+    columns["together_rank"] = places_within(owner, np.nan_to_num(candidates.together, nan=-1.0))
     fit = past.latent.scores(entities[owner], item)
     columns["latent"] = fit
-    columns["latent_rank"] = _rank_within(owner, np.nan_to_num(fit, nan=-1.0))
+    columns["latent_rank"] = places_within(owner, np.nan_to_num(fit, nan=-1.0))
     for flag, name in SOURCES.items():
         columns[f"source: {name}"] = (candidates.source & flag) > 0
     columns.update(scores)
-    rest = np.empty((len(item), len(columns)), dtype=np.float32)
-    for place, column in enumerate(columns.values()):
-        rest[:, place] = column
-    return PairFeatures((*names, *columns), np.concatenate([*parts, rest], axis=1))
+    values = np.empty((len(item), len(names) + len(columns)), dtype=np.float32)
+    for start in range(0, len(item), _ROWS):
+        some, block = slice(start, start + _ROWS), values[start : start + _ROWS]
+        block[:, : len(own.names)] = own.values[at[some]]
+        block[:, len(own.names) : len(names)] = past.items.values[item[some]]
+        for place, column in enumerate(columns.values(), start=len(names)):
+            block[:, place] = column[some]
+    return PairFeatures((*names, *columns), values)
 
 
 def _entity(
@@ -126,12 +132,3 @@ def _number(
         mean = np.where(count > 0, total / count, np.nan)
         columns[name] = numbers[item]
         columns[f"{name} - my mean"] = numbers[item] - mean[owner]
-
-
-def _rank_within(owner: NDArray[np.int64], score: NDArray) -> NDArray[np.float32]:
-    """The place (0 is best) of every entry among its owner's; equal scores by position. Owners ascend."""
-    order = np.lexsort((-score, owner))
-    first = np.searchsorted(owner, owner)
-    place = np.empty(len(order), dtype=np.float32)
-    place[order] = np.arange(len(order))
-    return place - first

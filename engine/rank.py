@@ -149,7 +149,11 @@ def fit_ranking(
             for start in range(0, len(at), batch):
                 yield block_of(moments[anchor], of, at[start : start + batch])
 
-    def sample(split: int, known: Judged | None) -> list[Sample]:
+    def calm_of(split: int) -> NDArray[np.int64]:
+        """Some of the split's examples with an empty window."""
+        return _spread(quiet.where(split), work.quiet) if quiet is not None else np.zeros(0, dtype=np.int64)
+
+    def sample(split: int, known: Judged | None, calm: Judged | None = None) -> list[Sample]:
         """Judged pairs of a split, of empty windows too; of every item where the odds of all pairs are wanted."""
         moments.clear()
         most = max(FEWEST_PAIRED, work.paired // max(1, interactions.n_items)) if pairs else work.quiet
@@ -159,6 +163,8 @@ def fit_ranking(
                 continue
             if source is examples and known is not None and not pairs:
                 judged_now = known
+            elif source is quiet and calm is not None:
+                judged_now = calm
             else:
                 index = _spread(source.where(split), most)
                 judged_now = judge(blocks(index, source, every=pairs), scorers, model, None)
@@ -177,6 +183,8 @@ def fit_ranking(
     scorers: dict[str, PairScorer] = {}
     network: PairNetwork | None = None
     checked: list[Block] = []
+    idle: list[Block] = []  # validation examples with an empty window, for the odds
+    calm: Judged | None = None
     names: tuple[str, ...] = ()
     rows: dict[int, list[RankerRows]] = {}
     if {BOOSTED, GNN} & set(wants) and not events.stopped:
@@ -185,6 +193,8 @@ def fit_ranking(
                 names = collect(blocks(train), rows, model.seed)
                 moments.clear()
                 checked = list(blocks(_spread(examples.where(VALID), work.checked)))
+                if quiet is not None and checked and not pairs:
+                    idle = list(blocks(calm_of(VALID), quiet))
             if sum(len(r.groups) for part in rows.values() for r in part) >= FEWEST_EXAMPLES:
                 with events.stage("boosted" if BOOSTED in wants else "gnn"):
                     looked = (
@@ -206,7 +216,7 @@ def fit_ranking(
                 moments.clear()
         except KeyboardInterrupt:
             _cut_short(events, notes, "Stopped before the ranker was fitted.")
-            checked = []
+            checked, idle = [], []
 
     judged: dict[int, Judged] = {}
     kept_rows = rows if model.refit and scorers else None
@@ -216,7 +226,9 @@ def fit_ranking(
             if len(examples.where(VALID)):
                 some = _spread(examples.where(VALID), min(hurry, work.checked))
                 judged[VALID] = judge(checked or blocks(some), scorers, model, kept_rows)
-            checked = []
+                if quiet is not None and not pairs and len(calm_of(VALID)):
+                    calm = judge(idle or blocks(calm_of(VALID), quiet), scorers, model, None)
+            checked, idle = [], []
             moments.clear()
             if len(examples.where(TEST)):
                 judged[TEST] = judge(blocks(_spread(examples.where(TEST), hurry)), scorers, model, kept_rows)
@@ -232,7 +244,7 @@ def fit_ranking(
     odds: Odds | None = None
     if VALID in judged and not events.stopped:
         with events.stage("odds"):
-            valid = sample(VALID, judged[VALID])
+            valid = sample(VALID, judged[VALID], calm)
             odds = fit_odds(valid, weights)
             if odds is not None and pairs:
                 rows_of = [odds_rows("valid", valid, odds, weights, name, valid)]

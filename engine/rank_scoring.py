@@ -18,6 +18,7 @@ from pql.engine.models.repeat import repeat_scores
 from pql.engine.pair_features import AnchorPast, PairFeatures, anchor_past, featureless, pair_features
 from pql.engine.pair_history import History, history_at, locate, popular_order
 from pql.engine.pair_models import PairModel, made_at
+from pql.engine.places import places_within
 from pql.engine.rank_rules import Allowed, Rules
 from pql.engine.together import Together, together_at
 
@@ -143,7 +144,7 @@ def describe(moment: Moment, entities: NDArray[np.int64]) -> Described:
     }
     if vectors is not None and moment.items is not None:
         near = np.einsum("cd,cd->c", vectors[candidates.owner], moment.items[candidates.items]).astype(np.float32)
-        place = rank_within(candidates.owner, near).astype(np.float32)
+        place = places_within(candidates.owner, near).astype(np.float32)
         extra = tuple(zip(NETWORK_FEATURES, (near, place), strict=True))
         scores["two_tower"] = near.astype(np.float64)
     for name, reach in reached.items():
@@ -185,17 +186,9 @@ def training_rows(described: Described, labels: NDArray[np.bool_], *, negatives:
     return RankerRows(described.features.values[kept], labels[kept].astype(np.int8), groups[groups > 0])
 
 
-def rank_within(owner: NDArray[np.int64], score: NDArray) -> NDArray[np.float64]:
-    """The place (0 is best) of every entry among its owner's, ties by position; owners ascend."""
-    order = np.lexsort((-score, owner))
-    place = np.empty(len(order))
-    place[order] = np.arange(len(order))
-    return place - np.searchsorted(owner, owner)
-
-
 def graded(owner: NDArray[np.int64], score: NDArray) -> NDArray[np.float64]:
     """float64[c] in (0, 1]: 5 / (5 + place) within the owner, so that members of any scale mix."""
-    return 5.0 / (5.0 + rank_within(owner, score))
+    return 5.0 / (5.0 + places_within(owner, score))
 
 
 def blended(

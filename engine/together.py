@@ -22,6 +22,7 @@ BASIS = 1_200
 MAX_ENTITIES = 8_000
 _LEVELS = 8
 _CHUNK = 2_048
+_SPARSE = 300  # times as long as a dense one does a sparse product take
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +55,32 @@ def together_at(history: History, basis: int = BASIS) -> Together:
 
 
 def _weights(profile: csr_matrix) -> NDArray[np.float64]:
+    from scipy.linalg.lapack import dpotrf, dpotri
+
     b = profile.shape[1]
-    gram = np.zeros((b, b))
     rows = np.flatnonzero(np.diff(profile.indptr))
-    rows = rows[:: max(1, -(-len(rows) // MAX_ENTITIES))]
-    for start in range(0, len(rows), _CHUNK):
-        dense = profile[rows[start : start + _CHUNK]].toarray()
-        gram += dense.T @ dense
+    gram = _gram(profile, rows[:: max(1, -(-len(rows) // MAX_ENTITIES))])
     if not gram.any():
         return gram
     diagonal = np.arange(b)
     gram[diagonal, diagonal] += 2.0 * float(np.trace(gram)) / b
-    inverse = np.linalg.inv(gram)
+    lower = dpotri(dpotrf(gram, lower=1, overwrite_a=1)[0], lower=1, overwrite_c=1)[0]
+    inverse = np.tril(lower) + np.tril(lower, -1).T
     weights = -inverse / inverse[diagonal, diagonal]
     weights[diagonal, diagonal] = 0.0
     return weights
+
+
+def _gram(profile: csr_matrix, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """float64[b, b]: the profiles' inner products over some entities; sums of whole numbers below 2 ** 24, so exact."""
+    b = profile.shape[1]
+    some = profile[rows]
+    sizes = np.diff(some.indptr).astype(np.int64)
+    if int((sizes * sizes).sum()) * _SPARSE < len(rows) * b * b:
+        return np.asarray((some.T @ some).toarray(), dtype=np.float64)
+    gram = np.zeros((b, b), dtype=np.float32)
+    some = some.astype(np.float32)
+    for start in range(0, len(rows), _CHUNK):
+        dense = some[start : start + _CHUNK].toarray()
+        gram += dense.T @ dense
+    return gram.astype(np.float64)

@@ -29,6 +29,7 @@ _DEFAULT_ROUNDS = 100
 
 
 LEAVES, FEW_LEAVES = 31, 7
+BIN_ROWS = 50_000  # pairs that the bins of the features are made from
 PLENTY = 40_000  # pairs; of fewer, whose items come again and again, large trees learn the items by heart
 
 
@@ -45,7 +46,7 @@ class RankerRows:
 
     def columns(self, places: NDArray[np.int64]) -> RankerRows:
         """The same pairs with some of the features."""
-        return RankerRows(self.values[:, places], self.labels, self.groups)
+        return RankerRows(_at_columns(self.values, places), self.labels, self.groups)
 
     @staticmethod
     def together(parts: list[RankerRows]) -> RankerRows:
@@ -88,7 +89,7 @@ class RankerCheck:
 
     def margin(self, predict: Callable[[NDArray[np.float32]], Any]) -> NDArray[np.float64]:
         """float64[c]: what `predict` says of the features, part by part."""
-        read = (part if self.places is None else part[:, self.places] for part in self.parts)
+        read = (part if self.places is None else _at_columns(part, self.places) for part in self.parts)
         return np.concatenate([np.asarray(predict(part), dtype=np.float64) for part in read])
 
     def map(self, score: NDArray[np.float64]) -> float:
@@ -97,6 +98,12 @@ class RankerCheck:
         precision = average_precision(ranked, self.truth, self.k)
         known = ~np.isnan(precision)
         return float(precision[known].mean()) if known.any() else 0.0
+
+
+def _at_columns(values: NDArray[np.float32], places: NDArray[np.int64]) -> NDArray[np.float32]:
+    """`values[:, places]`, without a copy where that is all of it."""
+    whole = len(places) == values.shape[1] and (places == np.arange(len(places))).all()
+    return values if whole else values[:, places]
 
 
 class PairScorer(Protocol):
@@ -125,7 +132,7 @@ class Ranker:
         from lightgbm import Booster
 
         booster = Booster(model_str=self.text)
-        values = features.values[:, columns_of(features.names, self.names)]
+        values = _at_columns(features.values, columns_of(features.names, self.names))
         return np.asarray(booster.predict(values, raw_score=True, num_threads=threads), dtype=np.float64)
 
     def state(self) -> State:
@@ -257,7 +264,13 @@ def _fit(
         rows.values,
         rows.labels.astype(np.float32),
         group=rows.groups if objective == "lambdarank" else None,
-        params={"max_bin": 63, "verbose": -1, "feature_pre_filter": False, "num_threads": threads},
+        params={
+            "max_bin": 63,
+            "bin_construct_sample_cnt": BIN_ROWS,
+            "verbose": -1,
+            "feature_pre_filter": False,
+            "num_threads": threads,
+        },
     )
     booster = lightgbm.Booster(parameters, data)
     best, best_rounds = -1.0, 0
