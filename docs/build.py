@@ -104,10 +104,11 @@ def refreshed(page: Path, db: pql.Session) -> str:
 
 def alike(before: str, after: str) -> bool:
     """Whether two outputs say the same: figures may differ a little between machines, everything else may not."""
-    return _without_figures(before) == _without_figures(after)
+    return without_figures(before) == without_figures(after)
 
 
-def _without_figures(text: str) -> list[str]:
+def without_figures(text: str) -> list[str]:
+    """The lines of a text that numbers and the widths of columns are left out of."""
     return [" ".join(NUMBER.sub("0", line).replace("─", "").split()) for line in text.splitlines()]
 
 
