@@ -47,6 +47,14 @@ def masked_columns(query: BoundQuery) -> frozenset[tuple[str, str]]:
     return frozenset(own) | ignored_columns(query)
 
 
+def usable_links(query: BoundQuery) -> tuple[Link, ...]:
+    """The links of the graph: all but those over a column that is predicted, which would tell its value, or ignored."""
+    hidden = masked_columns(query)
+    return tuple(
+        link for link in query.catalog.links if not any((link.child, column) in hidden for column in link.child_columns)
+    )
+
+
 def ignored_columns(query: BoundQuery) -> frozenset[tuple[str, str]]:
     """The columns of IGNORING, in the table named and in the virtual one that carries its columns, or the reverse."""
     twins = {table.name: table.enriches for table in query.catalog.tables if table.enriches is not None}
@@ -105,7 +113,7 @@ def plan_graph(query: BoundQuery, rows: Mapping[str, int | None]) -> tuple[Graph
             choice.leave(table.name, _clockless(table))
         elif table.name not in distances:
             choice.leave(table.name, f"not within {hops} hops of {query.entity.table} along links")
-    links = _links(query.catalog, choice.taken)
+    links = tuple(link for link in usable_links(query) if link.child in choice.taken and link.parent in choice.taken)
     tables = []
     for name, why in choice.taken.items():
         columns, dropped = _columns(query, query.catalog.table(name))
@@ -171,13 +179,13 @@ def _distances(query: BoundQuery, hops: int, stand_ins: Mapping[str, str]) -> di
     Only tables that may be passed through are passed through: stand-ins replace what they stand for, and a table
     without history ends a path.
     """
-    catalog = query.catalog
+    catalog, links = query.catalog, usable_links(query)
     found = {query.entity.table: 0}
     frontier = [query.entity.table]
     for distance in range(1, hops + 1):
         reached: list[str] = []
         for name in frontier:
-            for link in catalog.links:
+            for link in links:
                 if name in (link.child, link.parent):
                     reached.append(link.parent if name == link.child else link.child)
         frontier = []
@@ -223,7 +231,7 @@ def _why(query: BoundQuery, name: str, distance: int, named: set[str]) -> str:
         return "named in USING"
     direct = [
         link
-        for link in query.catalog.links
+        for link in usable_links(query)
         if {link.child, link.parent} == {name, query.entity.table} or (link.child == link.parent == name)
     ]
     if distance == 1 and direct:
@@ -231,20 +239,20 @@ def _why(query: BoundQuery, name: str, distance: int, named: set[str]) -> str:
     return f"{distance} hops from the entity"
 
 
-def _links(catalog: Catalog, taken: Mapping[str, str]) -> tuple[Link, ...]:
-    return tuple(link for link in catalog.links if link.child in taken and link.parent in taken)
-
-
 def _columns(query: BoundQuery, table: Table) -> tuple[tuple[PlannedColumn, ...], tuple[tuple[str, str], ...]]:
     """The columns an encoder will read, and those left out for a reason worth telling (keys and links are edges)."""
     masked = masked_columns(query)
-    foreign = {name for link in query.catalog.links_from(table.name) for name in link.child_columns}
+    foreign = {name for link in usable_links(query) if link.child == table.name for name in link.child_columns}
     key = set(table.key.columns) if table.key is not None else set()
     clock = table.clock.column if table.clock.kind == "own" else None
     kept: list[PlannedColumn] = []
     dropped: list[tuple[str, str]] = []
     for column in table.columns:
-        if column.name == clock or column.stype is Stype.ID or column.name in foreign:
+        if column.name == clock or column.name in foreign:
+            continue
+        if column.stype is Stype.ID:
+            if (table.name, column.name) in masked and column.name not in key and _has_earlier_rows(query, table):
+                kept.append(PlannedColumn(column.name, Stype.CATEGORY))
             continue
         if column.name in key and len(key) == 1:
             continue
@@ -270,7 +278,7 @@ def _has_earlier_rows(query: BoundQuery, table: Table) -> bool:
     """True if rows of the entity's table have a time and share parents: then earlier rows' targets are history."""
     if not query.is_static or table.name != query.entity.table or table.clock.kind not in ("own", "inherited"):
         return False
-    return bool(query.catalog.links_from(table.name))
+    return any(link.child == table.name for link in usable_links(query))
 
 
 def _restates_the_clock(table: Table, column: Column) -> bool:
