@@ -152,6 +152,8 @@ def plan_task(query: BoundQuery) -> Task:
     head, loss, metric = HEADS[query.task]
     if query.asks_pairs:
         metric = "auroc"
+    if query.is_static and query.task is TaskKind.REGRESSION:
+        metric = "rmse"
     return Task(query.task, head, loss, metric, query.reason, query.item, query.top_k)
 
 

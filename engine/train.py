@@ -23,6 +23,7 @@ from pql.engine.models.baselines import TASKS as BASELINES
 from pql.engine.models.blend import combine, fit_weights
 from pql.engine.models.boosted import BoostedFitted
 from pql.engine.models.instant import InstantFitted
+from pql.engine.models.tails import is_heavy
 from pql.engine.plan import Plan
 from pql.engine.problem import cut_of, problem_of, reads_few, spec_of
 from pql.engine.spread_fit import refit_spread, with_spread
@@ -123,6 +124,7 @@ def train(
     if reads_few(plan):
         notes.append(told(examples))
         examples = judged(examples, notes)
+    plan = _by_tail(plan, examples)
     metric = choosing_metric(kind, plan.task.metric)
     names = () if examples.steps is None else useful_names(examples.steps, plan)
     job = _Job(plan, graph, examples, class_count(classes), kind, metric, events, notes, names, judge)
@@ -142,6 +144,14 @@ def train(
         return _told(first, STOPPED)
 
 
+def _by_tail(plan: Plan, examples: Examples) -> Plan:
+    """The plan, with errors that count by their size instead of its square, where few large labels would be all."""
+    if plan.task.metric != "rmse":
+        return plan
+    labels = np.asarray(examples.labels, dtype=np.float64)[examples.where(TRAIN)]
+    return replace(plan, task=replace(plan.task, metric="mae")) if is_heavy(labels) else plan
+
+
 def _choose(job: _Job) -> tuple[TrainedModel, list[Model], Problem]:
     """Fit on TRAIN, choose on VALID, measure on TEST: the model, how its members were made, and from what."""
     kind, metric, examples = job.kind, job.metric, job.examples
@@ -159,13 +169,13 @@ def _choose(job: _Job) -> tuple[TrainedModel, list[Model], Problem]:
         if not rivals.fitted:
             _fit_simplest(job, problem, inputs, rivals)
         rivals.move(_best(job, truth, checked, rivals, job.plan.model.members), members)
-    weights = fit_weights(kind, [s[checked] for s in members.scores], truth)
+    weights = fit_weights(kind, [s[checked] for s in members.scores], truth, metric)
     if job.plan.model.name in ("auto", "blend") and rivals.fitted and len(checked):
         best = _best(job, truth, checked, rivals, ())
         blended = combine(kind, members.scores, weights)[checked]
         if _beats(kind, metric, truth, rivals.scores[best][checked], blended):
             name = rivals.move(best, members)
-            weights = fit_weights(kind, [s[checked] for s in members.scores], truth)
+            weights = fit_weights(kind, [s[checked] for s in members.scores], truth, metric)
             job.notes.append(f"The baseline {name} was best on validation, so it takes part in the blend.")
     names = members.names()
     for name, weight in zip(names, weights, strict=True):

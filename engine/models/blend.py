@@ -42,11 +42,11 @@ def combine(kind: str, scores: Sequence[Floats], weights: Sequence[float]) -> Fl
     return total
 
 
-def fit_weights(kind: str, scores: Sequence[Floats], truth: Labels) -> tuple[float, ...]:
+def fit_weights(kind: str, scores: Sequence[Floats], truth: Labels, metric: str = "") -> tuple[float, ...]:
     """One weight per member, by hill climbing over multiples of 0.05 on validation.
 
-    The loss is the log loss (after calibration for binary) or the mean absolute error. Later members count only if
-    they better it by a thousandth, so that noise buys nothing.
+    The loss is the log loss (after calibration for binary), or the mean absolute error, squared for the metric rmse.
+    Later members count only if they better it by a thousandth, so that noise buys nothing.
     """
     k = len(scores)
     if k == 1:
@@ -54,11 +54,11 @@ def fit_weights(kind: str, scores: Sequence[Floats], truth: Labels) -> tuple[flo
     if len(truth) < FEWEST:
         return (1.0 / k,) * k
     units = [STEPS if i == 0 else 0 for i in range(k)]
-    alone = [_loss(kind, truth, s) for s in scores]
+    alone = [_loss(kind, truth, s, metric) for s in scores]
     best_member = int(np.argmin(alone))
     if alone[best_member] < alone[0] * (1 - MARGIN):
         units = [STEPS if i == best_member else 0 for i in range(k)]
-    best = _loss(kind, truth, combine(kind, scores, units_to_weights(units)))
+    best = _loss(kind, truth, combine(kind, scores, units_to_weights(units)), metric)
     start = best
     for size in (8, 4, 2, 1):
         improved = True
@@ -71,17 +71,17 @@ def fit_weights(kind: str, scores: Sequence[Floats], truth: Labels) -> tuple[flo
                     trial = list(units)
                     trial[source] -= size
                     trial[target] += size
-                    loss = _loss(kind, truth, combine(kind, scores, units_to_weights(trial)))
+                    loss = _loss(kind, truth, combine(kind, scores, units_to_weights(trial)), metric)
                     if loss < best - 1e-12:
                         units, best, improved = trial, loss, True
     if best > start * (1 - MARGIN) and start > 0:
         only = best_member if alone[best_member] < alone[0] * (1 - MARGIN) else 0
         units = [STEPS if i == only else 0 for i in range(k)]
-    return _cautious(kind, scores, truth, units_to_weights(units), best_member)
+    return _cautious(kind, scores, truth, units_to_weights(units), best_member, metric)
 
 
 def _cautious(
-    kind: str, scores: Sequence[Floats], truth: Labels, weights: tuple[float, ...], best: int
+    kind: str, scores: Sequence[Floats], truth: Labels, weights: tuple[float, ...], best: int, metric: str
 ) -> tuple[float, ...]:
     """The weights drawn towards equal ones of all members that validation can't tell from the best, if it is small.
 
@@ -90,7 +90,7 @@ def _cautious(
     if kind not in ("binary", "regression", "forecast"):
         return weights
     n = len(truth)
-    losses = [_losses(kind, truth, s) for s in scores]
+    losses = [_losses(kind, truth, s, metric) for s in scores]
     equal = []
     for i, loss in enumerate(losses):
         worse = loss - losses[best]
@@ -106,23 +106,24 @@ def _cautious(
     return units_to_weights(units)
 
 
-def _losses(kind: str, truth: Labels, scores: Floats) -> Floats:
+def _losses(kind: str, truth: Labels, scores: Floats, metric: str) -> Floats:
     """float64[n]: the loss of each row."""
     if kind == "binary":
         positive = np.asarray(truth) > 0.5
         odds = logit(fit_calibration(scores, positive).apply(scores))
         return np.logaddexp(0.0, odds) - positive * odds
-    return np.abs(scores - np.asarray(truth))
+    missed = scores - np.asarray(truth)
+    return missed * missed if metric == "rmse" else np.abs(missed)
 
 
 def units_to_weights(units: Sequence[int]) -> tuple[float, ...]:
     return tuple(u / STEPS for u in units)
 
 
-def _loss(kind: str, truth: Labels, scores: Floats) -> float:
+def _loss(kind: str, truth: Labels, scores: Floats, metric: str) -> float:
     if kind == "binary":
         positive = np.asarray(truth) > 0.5
         return measure(kind, truth, fit_calibration(scores, positive).apply(scores))["logloss"]
     if kind in ("multiclass", "multilabel"):
         return measure(kind, truth, scores)["logloss"]
-    return float(np.mean(np.abs(scores - np.asarray(truth))))
+    return float(np.mean(_losses(kind, truth, scores, metric)))

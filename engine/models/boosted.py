@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pql.engine.examples import Labels, Ragged
 from pql.engine.models.base import Inputs, Problem, State
-from pql.engine.models.tails import Floats, from_log, lag_start, to_log
+from pql.engine.models.tails import Floats, from_log, is_heavy, lag_start, to_log
 from pql.engine.models.trees import Data, model_matrix, spread_over, telling_names
 from pql.language.errors import PqlError
 
@@ -321,10 +321,9 @@ def membership(sets: Labels, classes: int, of: NDArray[np.int64] | None) -> NDAr
 
 def _objectives(data: Data) -> tuple[str, ...]:
     """The losses worth trying: the logarithm only where the labels have a heavy tail."""
-    values = np.abs(np.asarray(data.problem.examples.labels, dtype=np.float64)[data.train])
+    values = np.asarray(data.problem.examples.labels, dtype=np.float64)[data.train]
     if not len(values):
         return ("l1",)
     if data.problem.task.metric != "mae":
         return ("l2",)
-    heavy = float(values.max()) > 10 * max(float(np.median(values)), float(values.mean()), 1e-12)
-    return ("l1", "log") if heavy else ("l1", "l2")
+    return ("l1", "log") if is_heavy(values) else ("l1", "l2")

@@ -27,3 +27,9 @@ def to_log(values: Floats) -> Floats:
 
 def from_log(values: Floats) -> Floats:
     return np.sign(values) * np.expm1(np.minimum(np.abs(values), 69.0))
+
+
+def is_heavy(values: Floats) -> bool:
+    """Whether the largest of numbers is far beyond what is usual: more than ten times their mean and median size."""
+    sizes = np.abs(values)
+    return bool(len(sizes)) and float(sizes.max()) > 10 * max(float(np.median(sizes)), float(sizes.mean()), 1e-12)
