@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ablate_ranking import ranked
 from cases import CASES, SHOP, tables
 
 HERE = Path(__file__).resolve().parent
@@ -33,7 +34,7 @@ DRIVERS = {
     "f1-position": f"PREDICT AVG(results.positionOrder, 0, 60, days) {_DRIVERS}",
 }
 VALUED = ("shop-churn", "shop-spend", "cj-churn", "cj-spend", *DRIVERS)
-RANKED = ("shop-next",)
+RANKED = ("shop-next", "cj-types")
 
 VARIANTS: dict[str, dict[str, bool]] = {
     "network": {},
@@ -59,20 +60,24 @@ def problem_of(name: str) -> Any:
     """The problem that the models of a case's query are fitted on, as `pql.engine.train` makes it."""
     from pql.engine import train
 
-    caught: list[Any] = []
     made = train.problem_of
 
     def kept(*of: Any, **named: Any) -> Any:
-        caught.append(made(*of, **named))
-        return caught[-1]
+        raise _MadeError(made(*of, **named))
 
     db, query = session(name)
     train.problem_of = kept
     try:
         db.evaluate(f"{query} WITH (model = blend, refit = off, cache = off)")
+    except _MadeError as error:
+        return error.args[0]
     finally:
         train.problem_of = made
-    return caught[0]
+    raise SystemExit(f"{name}: no problem was made")
+
+
+class _MadeError(Exception):
+    """Carries the problem out, before anything is fitted on it."""
 
 
 def measured(problem: Any, seeds: int) -> Iterator[tuple[str, list[float], list[float]]]:
@@ -107,25 +112,13 @@ def measured(problem: Any, seeds: int) -> Iterator[tuple[str, list[float], list[
     yield f"blend (network {statistics.mean(shares):.2f})", blends, []
 
 
-def ranked(name: str, seeds: int) -> Iterator[tuple[str, list[float], list[float]]]:
-    """(model, its MAP on the test rows by seed, CPU seconds by seed) of a ranking."""
-    for model in ("boosted", "gnn", "two_tower", "repeat"):
-        found, seconds = [], []
-        for seed in range(seeds if model != "repeat" else 1):
-            db, query = session(name)
-            start = time.process_time()
-            result = db.evaluate(f"{query} WITH (model = {model}, seed = {seed}, refit = off, cache = off)")
-            seconds.append(time.process_time() - start)
-            metrics = result.metrics
-            found.append(metrics.value(model, "test", metrics.metric))
-        yield model, found, seconds
-
-
 def ablated(name: str, seeds: int) -> dict[str, Any]:
     """The record of a case."""
     os.environ["PQL_HOME"] = tempfile.mkdtemp(prefix="pql-ablate-")
     if name in RANKED:
-        rows, about = list(ranked(name, seeds)), {"metric": "map", "examples": None, "test": None}
+        query = CASES[name].query
+        rows = list(ranked(lambda: session(name)[0], query, seeds))
+        about = {"metric": "map", "examples": None, "test": None}
     else:
         problem = problem_of(name)
         split = problem.examples.split
