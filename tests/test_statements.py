@@ -210,6 +210,15 @@ def test_a_kept_model_is_not_measured_at_anchors_it_may_know(db: pql.Session) ->
     assert code_of(db, f"{asked} AT 2023-10-01") == "clause_conflict"
 
 
+def test_measures_go_by_no_ids(db: pql.Session) -> None:
+    query = QUERY.replace("FOR EACH customers.customer_id", "FOR customers.customer_id = 'c1'")
+    with pytest.raises(PqlError) as error:
+        db.evaluate(f"EVALUATE {query} WITH (model = rate)")
+    assert error.value.code == "no_effect"
+    assert error.value.fix is not None
+    assert len(db.evaluate(error.value.fix)) > 0
+
+
 # ---------------------------------------------------------------- tables
 
 

@@ -34,10 +34,19 @@ def explain(work: Workspace, statement: ast.Explain, request: Request) -> Explan
 def evaluate(work: Workspace, statement: ast.Evaluate, request: Request) -> Evaluation:
     """The metrics of a query's model beside every baseline; with AT, at each of those anchors and together.
 
-    Raises PqlError `clause_conflict` for AT beside USING MODEL: a kept model has its own test anchors.
+    Raises PqlError `clause_conflict` for AT beside USING MODEL (a kept model has its own test anchors), `no_effect`
+    for ids, which measures don't go by.
     """
     from pql.pipeline import assess
 
+    if (ids := statement.query.ids) is not None:
+        raise PqlError(
+            "no_effect",
+            "A model is measured on everybody who could be asked about, so that the ids would change nothing.",
+            span=ids.span,
+            hint="leave them out; with WHERE fewer are learnt from and measured",
+            fix=_without(request.text, ids.span),
+        )
     if statement.at and statement.query.using_model is not None:
         raise PqlError(
             "clause_conflict",
@@ -57,3 +66,8 @@ def labels(work: Workspace, statement: ast.Labels, request: Request) -> Report:
 
     with work.listening(), work.ready(statement.query, request) as ready:
         return Report(label_report(ready.snapshot, ready.plan))
+
+
+def _without(text: str, span: ast.Span) -> str | None:
+    """The text without the words of a span and the space before them."""
+    return None if span == ast.NOWHERE else text[: span.start].rstrip() + text[span.end :]
