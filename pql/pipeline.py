@@ -67,7 +67,7 @@ def prepare(
     if moment is None:
         anchor = plan.split.prediction
         plan = _plan(snapshot, query, text, params, None, evaluate_at, infer(anchor), anchor, targets)
-    unseen = unseen_values(snapshot, plan.query, plan.split.prediction)
+    unseen = tuple(str(one) for one in unseen_values(snapshot, plan.query, plan.split.prediction))
     return replace(plan, warnings=(*plan.warnings, *unseen)) if unseen else plan
 
 

@@ -118,7 +118,13 @@ class Workspace:
     def ready(self, query: ast.Predict, request: Request, at: tuple[ast.Expression, ...] = ()) -> Iterator[Ready]:
         """The query planned, in a snapshot that is open while inside. `at`: the test anchors of EVALUATE … AT."""
         with self.backend.snapshot() as snapshot:
-            yield Ready(snapshot, self.planned(snapshot, query, request, at))
+            plan = self.planned(snapshot, query, request, at)
+            try:
+                yield Ready(snapshot, plan)
+            except PqlError as error:
+                from pql.engine.unseen import told_of_values
+
+                raise told_of_values(error, snapshot, plan.query, plan.split.prediction) from error.__cause__
 
     def planned(
         self, snapshot: Snapshot, query: ast.Predict, request: Request, at: tuple[ast.Expression, ...] = ()

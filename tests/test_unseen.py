@@ -8,6 +8,7 @@ import pytest
 from clinic import changed, clinic
 
 import pql
+from pql.language.errors import PqlError
 
 VALUES = "its values are 'check', 'repair', 'sale'"
 COUNT = "PREDICT COUNT(visits.* WHERE {}, 0, 20, days) FOR EACH users.user_id"
@@ -45,3 +46,21 @@ def test_a_value_that_only_later_rows_have_is_unknown_at_the_anchor() -> None:
 def test_a_column_of_too_many_values_is_no_category() -> None:
     with mock.patch("pql.engine.unseen.MOST_VALUES", 2):
         assert warnings(COUNT.format("visits.kind = 'Sale'")) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "right"),
+    [
+        ("PREDICT COUNT(visits.*, 0, 20, days) FOR EACH users.user_id "
+         "WHERE COUNT(visits.* WHERE visits.kind = 'sael', -INF, 0) > 0", "no_entities", "'sale'"),
+        ("PREDICT COUNT(visits.* WHERE visits.kind = 'chek', 0, 20, days) > 0 FOR EACH users.user_id",
+         "no_positive_labels", "'check'"),
+    ],
+)  # fmt: skip
+def test_an_answer_that_fails_for_want_of_rows_names_the_value(query: str, code: str, right: str) -> None:
+    with pql.connect(clinic()) as db, pytest.raises(PqlError) as error:
+        db.predict(f"{query} WITH (model = rate, cache = off)" if "> 0 FOR" in query else query)
+    assert error.value.code == code
+    assert f"did you mean {right}?" in error.value.hint
+    assert error.value.fix is not None
+    assert right in error.value.fix

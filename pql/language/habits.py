@@ -62,6 +62,17 @@ def operators(m: Mistake) -> Finding | None:
     return None
 
 
+def after_moments(m: Mistake) -> Finding | None:
+    """`EVALUATE … AT 2024-01-01 WITH (…)`: the moments come last."""
+    at = next((i for i, t in enumerate(m.tokens) if t.type == "AT"), None)
+    if at is None or m.tokens[0].type != "EVALUATE" or m.found not in CLAUSES | {"WHERE", "WITH"}:
+        return None
+    start, rest = m.tokens[at].start, m.text[m.token.start :]
+    clauses = rest.rstrip("; \n\t")
+    moved = f"{m.text[:start]}{clauses} {m.text[start : m.token.start].rstrip()}{rest[len(clauses) :]}"
+    return Finding("syntax", f"{m.shown} can't stand here", "AT and its moments come last", [moved])
+
+
 def odd_names(m: Mistake) -> Finding | None:
     """`visits.check-in` and `orders.total amount`: one name that needs backticks."""
     tokens = m.tokens
@@ -374,6 +385,6 @@ def options(m: Mistake) -> Finding | None:
 
 
 HABITS = (
-    operators, odd_names, unquoted, windows_in_words, leading_tasks, other_statements, other_clauses, other_words,
-    brackets, prose, options,
+    operators, after_moments, odd_names, unquoted, windows_in_words, leading_tasks, other_statements, other_clauses,
+    other_words, brackets, prose, options,
 )  # fmt: skip
