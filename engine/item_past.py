@@ -10,11 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pql.engine.models.calendar import SEASONS, YEAR, in_seasons
 from pql.engine.pair_history import MULTIPLES, History
 
-SEASONS = 3  # years looked back at
 LAGS = (2, 3)  # the second and third horizon before the anchor
-YEAR = 365.25 * 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +47,7 @@ def item_past(history: History) -> ItemPast:
         total = len(inside)
         counts = np.bincount(history.row_items[inside], minlength=n_items)
         table[f"share in {name}"] = counts / total if total else np.full(n_items, np.nan)
+    table["seasons"] = in_seasons(history)
     newly = history.pair_item[history.first > anchor - horizon]
     newcomers = np.bincount(newly, minlength=n_items)
     table["first met in 1h"] = newcomers / active[0]

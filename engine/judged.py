@@ -52,8 +52,12 @@ class Judged:
         cap = None if self.cap is None else self.cap.take(new)
         return top_lists(self.owner[new], self.items[new], score[new], self.n, k, cap)
 
+    def precision(self, score: NDArray[np.float64], k: int) -> NDArray[np.float64]:
+        """float64[n]: the average precision at k of every example's list by `score`, NaN without a true item."""
+        return average_precision(self.lists(score, k), self.truth, k)
+
     def quality(self, score: NDArray[np.float64], k: int) -> float:
         """MAP@k of the lists by `score`."""
-        precision = average_precision(self.lists(score, k), self.truth, k)
+        precision = self.precision(score, k)
         known = ~np.isnan(precision)
         return float(precision[known].mean()) if known.any() else 0.0

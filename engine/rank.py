@@ -19,7 +19,7 @@ from pql.engine.pair_history import history_at
 from pql.engine.pair_models import PAIR_MODELS, PairModel, made_at
 from pql.engine.plan import ModelPlan, Plan
 from pql.engine.rank_blocks import Block, block_of, check_of, collect, judge
-from pql.engine.rank_choice import BOOSTED, GNN, JOINT, SIMPLE, TWO_TOWER, choose_weights
+from pql.engine.rank_choice import BOOSTED, CALENDAR, GNN, JOINT, SIMPLE, TWO_TOWER, choose_weights
 from pql.engine.rank_odds import Odds, Sample, fit_odds, odds_rows
 from pql.engine.rank_report import ranking_table
 from pql.engine.rank_rules import Rules
@@ -342,7 +342,7 @@ def _wanted(model: ModelPlan, towers: Towers | None) -> tuple[str, ...]:
     if model.name in (BOOSTED, GNN):
         return (model.name,)
     network = (GNN,) if GNN in model.members else ()
-    return (BOOSTED, *network, *((TWO_TOWER,) if towers is not None else ()), *SIMPLE)
+    return (BOOSTED, *network, *((TWO_TOWER,) if towers is not None else ()), CALENDAR, *SIMPLE)
 
 
 def _newest_anchors(examples: Examples, most: int) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ from pql.engine.evaluate import drawn_intervals
 from pql.engine.judged import Judged
 from pql.engine.metrics import MetricRow, MetricsTable
 from pql.engine.pair_models import PAIR_MODELS
-from pql.engine.rank_choice import GNN, RANKERS, SIMPLE, TWO_TOWER
+from pql.engine.rank_choice import CALENDAR, GNN, RANKERS, SIMPLE, TWO_TOWER
 from pql.engine.rank_metrics import average_precision, rank_metrics, without_known
 from pql.engine.rank_scoring import blended
 
@@ -56,7 +56,7 @@ def _listed(judged: Judged, weights: Mapping[str, float]) -> Listed:
     used = {m: w for m, w in weights.items() if w > 0}
     single = next(iter(used)) if len(used) == 1 else None
     listed: Listed = [] if single else [("blend", "model", blended(judged.owner, judged.scores, used), None)]
-    for name in (*RANKERS, GNN, TWO_TOWER, *PAIR_MODELS, *SIMPLE):
+    for name in (*RANKERS, GNN, TWO_TOWER, *PAIR_MODELS, CALENDAR, *SIMPLE):
         if name in judged.scores and (name in weights or name in SIMPLE):
             role = "model" if name == single else "baseline" if name in SIMPLE else "member"
             weight = weights.get(name) if role != "model" and (role == "member" or used.get(name)) else None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pql.engine.candidates import Candidates, Limits, best_of, candidates_at, popular_fill
 from pql.engine.examples import Seeds
 from pql.engine.interactions import Interactions
+from pql.engine.models.calendar import calendar_scores
 from pql.engine.models.popularity import popularity_scores
 from pql.engine.models.ranker import PairScorer, RankerRows, top_lists
 from pql.engine.models.repeat import repeat_scores
@@ -43,12 +44,14 @@ class Towers(Protocol):
 class Moment:
     """One anchor: its past, its item–item model, the rules and, with towers, the items' embeddings (float32[I, d]).
 
-    `past`: what the features of pairs are made of; None where nobody reads them. `least`: popular items fill up to as
-    many candidates of each entity. `limits`: how many each source may give. `models`: those of pairs that take part.
+    `calendar` float64[I]: items by season. `past`: what the features of pairs are made of; None where nobody
+    reads them. `least`: popular items fill up to as many candidates of each entity. `limits`: how many each source may
+    give. `models`: those of pairs that take part.
     """
 
     history: History
     together: Together
+    calendar: NDArray[np.float64]
     past: AnchorPast | None
     allowed: Allowed
     least: int = 0
@@ -116,7 +119,8 @@ def moment_at(
     made = tuple(made_at(history, [one], seed)[0] if isinstance(one, str) else one for one in models)
     past = anchor_past(history) if featured else None
     limits = limits or Limits()
-    return Moment(history, together_at(history), past, allowed, least, limits, towers, items, made)
+    calendar = calendar_scores(history)
+    return Moment(history, together_at(history), calendar, past, allowed, least, limits, towers, items, made)
 
 
 def batch_of(moment: Moment) -> int:
@@ -141,6 +145,7 @@ def describe(moment: Moment, entities: NDArray[np.int64]) -> Described:
     scores = {
         "popularity": popularity_scores(history, candidates.items),
         "repeat": repeat_scores(history, entity, candidates.items),
+        "calendar": moment.calendar[candidates.items],
     }
     if vectors is not None and moment.items is not None:
         near = np.einsum("cd,cd->c", vectors[candidates.owner], moment.items[candidates.items]).astype(np.float32)

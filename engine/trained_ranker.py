@@ -22,7 +22,7 @@ class TrainedRanker:
     """What answers a ranking. `weights`: (member, weight), sum 1, noughts included.
 
     Members: boosted, boosted + gnn (the ranker with the towers' scores as features), gnn (`network`), two_tower,
-    repeat, popularity, and those of `pair_models`, which are kept as they were made at the newest anchor.
+    calendar, repeat, popularity, and those of `pair_models`, which are kept as they were made at the newest anchor.
 
     `k`: the list's length it was chosen by. `horizon`: µs, the unit of its windows. `recall`: share of the validation
     truth among the candidates. `uses_towers`: whether the answer needs the network. `odds`: turns scores into

@@ -128,9 +128,9 @@ def test_no_row_after_the_prediction_changes_training_or_answer(trained):
 
 def test_the_network_is_reported_alone_and_as_features():
     trained = trained_on(world(), towers=Tastes())
-    assert {"boosted", "boosted + gnn", "two_tower", "repeat", "popularity"} == set(trained.metrics.models()) - {
-        "blend"
-    }
+    assert {"boosted", "boosted + gnn", "two_tower", "calendar", "repeat", "popularity"} == set(
+        trained.metrics.models()
+    ) - {"blend"}
     assert any("network's scores as features" in note for note in trained.notes)
     found = rank_items(trained, world(), everyone(), K, Tastes() if trained.uses_towers else None)
     assert len(found.item) == 120 * K
