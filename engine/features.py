@@ -233,7 +233,7 @@ def _compute_path(
         edge = peer_edges(graph, path.peers)
         _compute_histories(graph, (edge,), peer_groups(edge, seeds), seeds.seen, groups, widths, out)
         return
-    owners = _owners(graph, seeds, path.base, path.via)
+    owners = owners_of(graph, seeds, path.base, path.via)
     if not path.down:
         for column, group in enumerate(groups):
             out[:, column] = _finite(_own(graph, group, owners, seeds))
@@ -314,7 +314,7 @@ def _joined(graph: TemporalGraph, history: History, join: tuple[int, ...]) -> ND
     return rows
 
 
-def _owners(graph: TemporalGraph, seeds: Seeds, base: tuple[int, ...], via: int | None) -> NDArray[np.int64]:
+def owners_of(graph: TemporalGraph, seeds: Seeds, base: tuple[int, ...], via: int | None) -> NDArray[np.int64]:
     """The row that owns the history of each seed, -1 where there is none as of the anchor."""
     rows = seeds.rows
     until = seeds.seen

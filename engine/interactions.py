@@ -104,8 +104,26 @@ def make_interactions(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class FactItems:
+    """Of every row of the fact table `fact`: its `entity` and `item` int32[m] (-1 none), and `time` int64[m], from when
+    on both are known (µs)."""
+
+    fact: int
+    entity: NDArray[np.int32]
+    item: NDArray[np.int32]
+    time: NDArray[np.int64]
+    items: ItemTable
+
+
 def interactions_of(plan: Plan, graph: TemporalGraph) -> Interactions:
     """The interactions of a ranking plan's target over `graph`, its row filter applied where the graph can tell."""
+    rows = fact_items(plan, graph)
+    return make_interactions(rows.entity, rows.item, rows.time, len(graph.nodes[graph.entity]), rows.items)
+
+
+def fact_items(plan: Plan, graph: TemporalGraph) -> FactItems:
+    """What the fact rows of a ranking plan's target say: who, which item, and when."""
     aggregate, item = target_aggregate(plan.query.target), plan.task.item
     if item is None:
         raise PqlError(
@@ -123,7 +141,7 @@ def interactions_of(plan: Plan, graph: TemporalGraph) -> Interactions:
             codes = np.where(passed, codes, -1)
             for reference in columns_read(aggregate.where):  # what the filter reads must be known as well
                 time = np.maximum(time, follow(graph, fact, reference.route)[1])
-    return make_interactions(entity, codes, time, len(graph.nodes[graph.entity]), items)
+    return FactItems(fact, entity, codes, time, items)
 
 
 def item_values(plan: Plan, graph: TemporalGraph) -> pa.Array:

@@ -28,7 +28,7 @@ class Facts:
     `starts` int64[E + 1]; `times` int64[m], µs; `moment` int64[m + 1]: how many moments (distinct times of one entity)
     begin before each row; `values` float64[m + 1]: of each row, NaN unknown, or None. `horizon`: µs, to the window's
     end; `start`: the window's start as a share of it. `outcome`: what the target asks of the window's rows: none, any,
-    count, sum, or other.
+    count, sum, or other. `source` int64[m]: where the rows stand in their table.
     """
 
     starts: Ints
@@ -38,6 +38,7 @@ class Facts:
     horizon: int
     start: float
     outcome: str
+    source: Ints | None = None
 
     def behind(self, seeds: Seeds) -> Past:
         """The past of each seed, as of what it sees."""

@@ -72,6 +72,7 @@ def facts_of(target: Expression, graph: TemporalGraph) -> Facts:
         max(1, round(aggregate.window.end * unit)),
         (aggregate.window.start or 0) / aggregate.window.end,
         outcome_of(target) or "other",
+        order,
     )
 
 

@@ -40,13 +40,21 @@ def predict_ranking(
     Of the pair form without RANK, every item.
     """
     interactions = interactions_of(plan, graph)
+    trained, towers = bound(trained, plan, graph, interactions)
+    if plan.query.asks_pairs:
+        return pair_odds(trained, interactions, seeds, towers, rules)
+    return rank_items(trained, interactions, seeds, k or trained.k, towers, rules)
+
+
+def bound(
+    trained: TrainedRanker, plan: Plan, graph: TemporalGraph, interactions: Interactions
+) -> tuple[TrainedRanker, Towers | None]:
+    """The ranking over the items of a graph, and its towers."""
     towers = trained.towers.bind(plan, graph, interactions.items) if trained.towers is not None else None
     if trained.pair_models:
         values = item_values(plan, graph)
         trained = replace(trained, pair_models=tuple(model.among(values) for model in trained.pair_models))
-    if plan.query.asks_pairs:
-        return pair_odds(trained, interactions, seeds, towers, rules)
-    return rank_items(trained, interactions, seeds, k or trained.k, towers, rules)
+    return trained, towers
 
 
 def rank_items(
@@ -135,12 +143,18 @@ def pair_odds(
 
 def _scored(trained: TrainedRanker, described: Described) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """What orders each candidate, and its odds: the probability that it is among the items of the window."""
+    owner = described.candidates.owner
+    weights, scores = dict(trained.weights), member_scores(trained, described)
+    score = blended(owner, scores, weights)
+    odds = score if trained.odds is None else trained.odds.apply(owner, scores, score, described.activity)
+    return score, odds
+
+
+def member_scores(trained: TrainedRanker, described: Described) -> dict[str, NDArray[np.float64]]:
+    """The scores of every member that there are, by name."""
     weights, scores = dict(trained.weights), dict(described.scores)
     if trained.ranker is not None:
         scores[next(n for n in RANKERS if weights.get(n))] = ranker_scores(trained.ranker, described)
     if trained.network is not None:
         scores[GNN] = ranker_scores(trained.network, described)
-    owner = described.candidates.owner
-    score = blended(owner, scores, weights)
-    odds = score if trained.odds is None else trained.odds.apply(owner, scores, score, described.activity)
-    return score, odds
+    return scores

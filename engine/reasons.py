@@ -1,112 +1,188 @@
 """Reasons: what each thing a model looked at adds to one prediction, so that they add up to it.
 
-The scale is the log-odds of a probability, and the value itself of a number. Trees give exact Shapley values (Lundberg
-and others, "Consistent Individualized Feature Attribution for Tree Ensembles", 2018), linear models weight times
-value; a model of a few quantities tells what each changes, one after the other.
+A unit is one prediction: an entity's, or that of an entity and a class, a step or an item. The scale is the log-odds of
+a probability, and the value itself of a number. A scale that bends (a logarithm, a softmax, a curve) is passed on by
+the straight path from what all begin with to what is reached, as in Aumann and Shapley, "Values of Non-Atomic Games"
+(1974): each thing gets the slope along the way times its own part.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pql.engine.calibrate import logit
-from pql.engine.models.base import Fitted, Inputs
-from pql.engine.models.baselines import BaselineFitted
-from pql.engine.models.bgnbd import BgnbdFitted
-from pql.engine.models.boosted import BoostedFitted, from_log
-from pql.engine.models.gaps import GapsFitted
-from pql.engine.models.instant import InstantFitted
-from pql.engine.models.rfm import FIFTHS, RfmFitted, needed
-
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Words = NDArray[np.str_] | NDArray[np.object_]
+
+BASE, REST = "what all begin with", "everything else"
+BOUNDS, EVENED = "kept within what training has seen", "evened out along the list"
+NODES = 24  # of the path from what all begin with to what is reached
+STEP = 1e-5  # of a slope
+STEEPEST = 10.0  # times the whole change by all parts, by which a part may be raised
+
+
+@dataclass(frozen=True, slots=True)
+class RowParts:
+    """What single rows add: `unit` int64[r] which prediction, `table` and `row` int64[r] of the graph, `time` int64[r]
+    when it became known (µs, ALWAYS possible), `amount` float64[r]."""
+
+    unit: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    table: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    row: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    time: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    amount: Floats = field(default_factory=lambda: np.zeros(0))
+
+    def __len__(self) -> int:
+        return len(self.unit)
+
+    def at(self, unit: Ints, amount: Floats) -> RowParts:
+        """The same rows as those of other units, with other amounts."""
+        return replace(self, unit=unit, amount=amount)
+
+    @staticmethod
+    def joined(parts: Sequence[RowParts]) -> RowParts:
+        """All of them; a row that several name of the same unit counts once."""
+        parts = [part for part in parts if len(part)]
+        if not parts:
+            return RowParts()
+        names = ("unit", "table", "row", "time", "amount")
+        every = RowParts(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+        order = np.lexsort((every.row, every.table, every.unit))
+        new = np.ones(len(order), dtype=bool)
+        for values in (every.unit, every.table, every.row):
+            new[1:] &= values[order][1:] == values[order][:-1]
+        new[1:] = ~new[1:]
+        starts = np.flatnonzero(new)
+        first = order[starts]
+        amount = np.add.reduceat(every.amount[order], starts)
+        return RowParts(every.unit[first], every.table[first], every.row[first], every.time[first], amount)
 
 
 @dataclass(frozen=True, slots=True)
 class Reasons:
-    """Why n seeds are given what they are. `base` float64[n]: what all begin with; `amounts` float64[n, f]: what each
-    of the f features `names` adds; `words` [n, f]: the features' values as text. base + amounts.sum(axis=1) = margin.
+    """Why n units are given what they are. `base` float64[n]: what all begin with; `amounts` float64[n, f]: what each
+    of the f things `names` adds; `words` [n, f]: their values as text; `rows`: what single rows add beside them.
+    base + amounts.sum(axis=1) + those of the rows = margin.
     """
 
     base: Floats
     names: tuple[str, ...]
     amounts: Floats
     words: Words
+    rows: RowParts = field(default_factory=RowParts)
+
+    def __len__(self) -> int:
+        return len(self.base)
+
+    @property
+    def added(self) -> Floats:
+        """float64[n]: all that is added to what all begin with."""
+        n = len(self.base)
+        rows = np.bincount(self.rows.unit, weights=self.rows.amount, minlength=n) if len(self.rows) else np.zeros(n)
+        return np.asarray(self.amounts.sum(axis=1) + rows)
 
     @property
     def margin(self) -> Floats:
-        return np.asarray(self.base + self.amounts.sum(axis=1))
+        return np.asarray(self.base + self.added)
 
-    def times(self, factor: float | Floats, shift: float = 0.0) -> Reasons:
-        """The reasons of factor * margin + shift. `factor`: a number, or one per seed."""
+    def times(self, factor: float | Floats, shift: float | Floats = 0.0) -> Reasons:
+        """The reasons of factor * margin + shift. `factor`: a number, or one per unit."""
         each = np.broadcast_to(np.asarray(factor, dtype=np.float64), self.base.shape)
-        return replace(self, base=each * self.base + shift, amounts=each[:, None] * self.amounts)
+        rows = self.rows.at(self.rows.unit, self.rows.amount * each[self.rows.unit])
+        return replace(self, base=each * self.base + shift, amounts=each[:, None] * self.amounts, rows=rows)
+
+    def bent(self, before: Floats, after: Floats) -> Reasons:
+        """The reasons of a scale on which what all begin with is `before`, and what is reached `after`."""
+        total = self.added
+        moved = np.abs(total) > 1e-12
+        found = self.times(np.where(moved, (after - before) / np.where(moved, total, 1.0), 0.0))
+        return replace(found, base=after - found.added)
+
+    def spread(self, change: Floats) -> Reasons:
+        """The reasons of a change float64[n] that goes with these, in proportion; where they cancel out, by size."""
+        total, n = self.added, len(self.base)
+        size = np.abs(self.amounts).sum(axis=1)
+        size += np.bincount(self.rows.unit, weights=np.abs(self.rows.amount), minlength=n) if len(self.rows) else 0.0
+        some = size > 1e-12
+        slope = np.where(np.abs(total) > 1e-12, change / np.where(np.abs(total) > 1e-12, total, 1.0), 0.0)
+        most = STEEPEST * np.abs(change) / np.where(some, size, 1.0)
+        slope = np.where(some, np.clip(slope, -most, most), 0.0)
+        even = np.where(some, (change - slope * total) / np.where(some, size, 1.0), 0.0)
+        rows = self.rows
+        kept = rows.amount * slope[rows.unit] + np.abs(rows.amount) * even[rows.unit]
+        amounts = self.amounts * slope[:, None] + np.abs(self.amounts) * even[:, None]
+        found = replace(self, amounts=amounts, rows=rows.at(rows.unit, kept))
+        return replace(found, base=change - found.added)
+
+    def take(self, index: Ints) -> Reasons:
+        """Those of some units, in another order; a unit may come again."""
+        rows = self.rows
+        if len(rows):
+            order = np.argsort(rows.unit, kind="stable")
+            low, high = (np.searchsorted(rows.unit[order], index, side=side) for side in ("left", "right"))
+            sizes = high - low
+            starts = np.cumsum(sizes) - sizes
+            at = order[np.repeat(low - starts, sizes) + np.arange(int(sizes.sum()))]
+            unit = np.repeat(np.arange(len(index)), sizes)
+            rows = RowParts(unit, rows.table[at], rows.row[at], rows.time[at], rows.amount[at])
+        return Reasons(self.base[index], self.names, self.amounts[index], self.words[index], rows)
+
+    @staticmethod
+    def of(
+        base: Floats, names: tuple[str, ...] = (), amounts: Floats | None = None, words: Words | None = None
+    ) -> Reasons:
+        """Reasons of these things, or of nothing but the base."""
+        amounts = np.zeros((len(base), len(names))) if amounts is None else amounts
+        return Reasons(base, names, amounts, no_words(amounts.shape) if words is None else words)
 
     @staticmethod
     def summed(parts: Sequence[Reasons]) -> Reasons:
-        """The reasons of the sum of margins; a feature that several parts name counts once."""
+        """The reasons of the sum of margins; a thing that several parts name counts once."""
         names = tuple(dict.fromkeys(name for part in parts for name in part.names))
         place = {name: i for i, name in enumerate(names)}
         n = len(parts[0].base)
-        amounts, words = np.zeros((n, len(names))), np.full((n, len(names)), "", dtype=object)
+        amounts, words = np.zeros((n, len(names))), no_words((n, len(names)))
         for part in parts:
             at = [place[name] for name in part.names]
             amounts[:, at] += part.amounts
-            words[:, at] = part.words
+            words[:, at] = np.where(part.words == "", words[:, at], part.words)
         base = np.zeros(n)
         for part in parts:
             base = base + part.base
-        return Reasons(base, names, amounts, words)
+        return Reasons(base, names, amounts, words, RowParts.joined([part.rows for part in parts]))
+
+    @staticmethod
+    def ordered(parts: Sequence[Reasons], order: Sequence[Ints]) -> Reasons:
+        """The reasons of several groups of units, at the places `order` of each group."""
+        if len(parts) == 1:
+            return parts[0].take(np.argsort(order[0]))
+        names = tuple(dict.fromkeys(name for part in parts for name in part.names))
+        place = {name: i for i, name in enumerate(names)}
+        n = sum(len(at) for at in order)
+        base, amounts, words, rows = np.zeros(n), np.zeros((n, len(names))), no_words((n, len(names))), []
+        for part, at in zip(parts, order, strict=True):
+            columns = np.array([place[name] for name in part.names], dtype=np.int64)
+            base[at] = part.base
+            amounts[np.ix_(at, columns)] = part.amounts
+            words[np.ix_(at, columns)] = part.words
+            rows.append(part.rows.at(at[part.rows.unit], part.rows.amount))
+        return Reasons(base, names, amounts, words, RowParts.joined(rows))
+
+    def with_part(self, name: str, amount: Floats, words: Words | None = None) -> Reasons:
+        """One thing more, left out where it adds nothing to anybody."""
+        if not (np.abs(amount) > 1e-9).any():
+            return self
+        words = no_words((len(amount), 1)) if words is None else words
+        return Reasons.summed([self, Reasons(np.zeros(len(amount)), (name,), amount[:, None], words)])
 
 
-def reasons_of(fitted: Fitted, inputs: Inputs, kind: str, vocabulary: Mapping[str, Sequence[str]]) -> Reasons:
-    """Why a member says what it says of some seeds (binary or regression). `vocabulary`: words of coded features."""
-    score = fitted.predict(inputs)
-    margin = logit(score) if kind == "binary" else score
-    if isinstance(fitted, BoostedFitted | InstantFitted):
-        return _by_features(fitted, inputs, kind, margin, vocabulary)
-    if isinstance(fitted, RfmFitted):
-        return _by_cells(fitted, inputs, kind, margin)
-    if isinstance(fitted, BgnbdFitted | GapsFitted):
-        return _by_past(fitted, inputs, kind, margin)
-    if isinstance(fitted, BaselineFitted):
-        return _by_lags(fitted, inputs, kind, margin)
-    return _by_hiding(fitted, inputs, kind, margin)
-
-
-def _by_features(
-    fitted: BoostedFitted | InstantFitted,
-    inputs: Inputs,
-    kind: str,
-    margin: Floats,
-    vocabulary: Mapping[str, Sequence[str]],
-) -> Reasons:
-    """Exact contributions on the model's own scale; where that isn't the margin's, each in proportion."""
-    parts = fitted.contributions(inputs)
-    names = fitted.names if isinstance(fitted, BoostedFitted) else inputs.features.names
-    base, amounts = parts[:, -1], parts[:, :-1]
-    bent: Callable[[Floats], Floats] | None = None
-    if kind != "binary" and isinstance(fitted, InstantFitted) and fitted.scale != "plain":
-        bent = fitted.on_scale
-    elif kind != "binary" and isinstance(fitted, BoostedFitted) and fitted.objective == "log":
-        bent = from_log
-    total = amounts.sum(axis=1)
-    if bent is not None:
-        moved = np.abs(total) > 1e-12
-        factor = np.where(moved, (margin - bent(base)) / np.where(moved, total, 1.0), 0.0)
-        amounts = amounts * factor[:, None]
-    place = {name: i for i, name in enumerate(inputs.features.names)}
-    values = inputs.features.values[:, [place[name] for name in names]]
-    words = np.empty(values.shape, dtype=object)
-    for j, name in enumerate(names):
-        known = vocabulary.get(name)
-        words[:, j] = [in_words(value, known) for value in values[:, j].tolist()]
-    return Reasons(margin - amounts.sum(axis=1), names, amounts, words)
+def no_words(shape: tuple[int, ...]) -> Words:
+    return np.full(shape, "", dtype=object)
 
 
 def in_words(value: float, vocabulary: Sequence[str] | None = None) -> str:
@@ -118,93 +194,34 @@ def in_words(value: float, vocabulary: Sequence[str] | None = None) -> str:
     return f"{value:.4g}" if abs(value) < 1e6 and value != round(value) else f"{value:,.0f}"
 
 
-def _by_cells(fitted: RfmFitted, inputs: Inputs, kind: str, margin: Floats) -> Reasons:
-    past = needed(inputs)
-    r, f, m = fitted.scores(past).T
-    steps = [np.full(len(r), fitted.usual), fitted.widest[r], fitted.wider[r, f]]
-    scale = logit if kind == "binary" else np.asarray
-    names = ("recency (days since the last one)", "frequency (of late)", "value (of one, on average)")
-    mean = np.zeros(len(past)) if past.total is None else past.total / np.maximum(1, past.moments)
-    shown = (past.last * past.days, past.recent.astype(np.float64), mean)
-    words = np.column_stack(
-        [_with_fifth(values, fifth) for values, fifth in zip(shown, (r, f, m), strict=True)]
-    ).astype(object)
-    return _steps([*(scale(step) for step in steps), margin], names, words)
-
-
-def _with_fifth(values: Floats, fifths: NDArray[np.int64]) -> list[str]:
-    return [
-        f"{in_words(v)} ({fifth} of {FIFTHS})" if fifth else "none" for v, fifth in zip(values, fifths, strict=True)
-    ]
-
-
-def _by_past(fitted: BgnbdFitted | GapsFitted, inputs: Inputs, kind: str, margin: Floats) -> Reasons:
-    """From an entity that has just had its first event, over how often it had them, to how long ago the last was."""
-    past = needed(inputs)
-    some = past.moments > 0
-    n = len(past)
-    nought, one = np.zeros(n), np.ones(n, dtype=np.int64)
-    total: Floats | None = past.total
-    if total is not None and isinstance(fitted, BgnbdFitted):
-        total = np.full(n, fitted.size, dtype=np.float64)
-    newcomer = replace(past, rows=one, moments=one, first=nought, last=nought, total=total)
-    span = np.where(some, past.first - past.last, 0.0)
-    often = replace(past, first=span, last=nought)
-    scale = logit if kind == "binary" else np.asarray
-    steps = [scale(fitted.outcomes(one_past)) for one_past in (newcomer, often)]
-    steps[1] = np.where(some, steps[1], margin)
-    names = ("events so far, and over how long", "time since the last one")
-    words = np.empty((n, 2), dtype=object)
-    for i in range(n):
-        words[i] = ("none", "none")
-        if some[i]:
-            words[i, 0] = f"{past.moments[i]:,} in {in_words(float(past.first[i] * past.days))} days"
-            words[i, 1] = f"{in_words(float(past.last[i] * past.days))} days"
-    return _steps([*steps, margin], names, words)
-
-
-def _by_lags(fitted: BaselineFitted, inputs: Inputs, kind: str, margin: Floats) -> Reasons:
-    base = np.full(len(inputs), float(logit(fitted.base)[0] if kind == "binary" else fitted.base[0]))
-    lags = inputs.lags.astype(np.float64)
-    if fitted.name not in ("last_window", "entity_mean") or not lags.shape[1]:
-        return Reasons(margin, (), np.zeros((len(inputs), 0)), np.empty((len(inputs), 0), dtype=object))
-    name = "the target in the window before" if fitted.name == "last_window" else "the target in earlier windows"
-    shown = lags[:, :1] if fitted.name == "last_window" else lags
-    words = np.empty((len(inputs), 1), dtype=object)
-    for i, row in enumerate(shown):
-        known = row[np.isfinite(row)]
-        words[i, 0] = (
-            "unknown"
-            if not len(known)
-            else in_words(float(known.mean())) + (f" on average of {len(known)}" if len(known) > 1 else "")
-        )
-    return _steps([base, margin], (name,), words)
-
-
-def _by_hiding(fitted: Fitted, inputs: Inputs, kind: str, margin: Floats) -> Reasons:
-    """Of a model that reads more than its features: what is lost as they are hidden, table by table."""
-    groups: dict[str, list[int]] = {}
-    for i, name in enumerate(inputs.features.names):
-        groups.setdefault(_table_of(name), []).append(i)
-    scale = logit if kind == "binary" else np.asarray
-    values, lags = inputs.features.values.copy(), inputs.lags
-    margins, names = [margin], []
-    for name, columns in groups.items():
-        values = values.copy()
-        values[:, columns] = np.nan
-        hidden = replace(inputs, features=replace(inputs.features, values=values), lags=lags)
-        margins.append(scale(fitted.predict(hidden)))
-        names.append(f"what is known from {name}")
-    words = np.full((len(inputs), len(names)), "", dtype=object)
-    return _steps(margins[::-1], tuple(names[::-1]), words)
-
-
-def _table_of(name: str) -> str:
-    inside = name.split("(", 1)[-1]
-    return inside.split(".", 1)[0].strip() if "." in inside else "the target's own past"
-
-
-def _steps(margins: Sequence[Floats], names: tuple[str, ...], words: Words) -> Reasons:
+def steps(margins: Sequence[Floats], names: tuple[str, ...], words: Words) -> Reasons:
     """Reasons that lead from the first margin to the last."""
     amounts = [after - before for before, after in pairwise(margins)]
     return Reasons(margins[-1] - np.sum(amounts, axis=0), names, np.column_stack(amounts), words)
+
+
+def slopes(before: Floats, after: Floats, gradient: Callable[[Floats], Floats]) -> Floats:
+    """float64[n, d]: the mean gradient of a score along the way from `before` to `after`, float64[n, d] each.
+
+    `gradient`: float64[n, d] at a point float64[n, d].
+    """
+    places, weights = np.polynomial.legendre.leggauss(NODES)
+    total = np.zeros_like(after)
+    for place, weight in zip(((places + 1) / 2).tolist(), (weights / 2).tolist(), strict=True):
+        total += weight * gradient(before + place * (after - before))
+    return total
+
+
+def numeric(score: Callable[[Floats], Floats]) -> Callable[[Floats], Floats]:
+    """The gradient of a score (float64[n, d] to float64[n]) by central differences."""
+
+    def gradient(at: Floats) -> Floats:
+        found = np.empty_like(at)
+        for k in range(at.shape[1]):
+            up, down = at.copy(), at.copy()
+            up[:, k] += STEP
+            down[:, k] -= STEP
+            found[:, k] = (score(up) - score(down)) / (2 * STEP)
+        return found
+
+    return gradient

@@ -73,7 +73,7 @@ def make_examples(labels: LabelTable, plan: Plan, graph: TemporalGraph) -> tuple
     require(split[index], labels, plan)
     seeds, code = Seeds(rows[index], labels.anchors[index]), split[index].astype(np.int8)
     if plan.regime.known is not None:
-        seeds, source, code = staled(seeds, code, plan.regime, _width(plan), plan.model.seed)
+        seeds, source, code = staled(seeds, code, plan.regime, width_of(plan), plan.model.seed)
         there = np.flatnonzero(is_met(graph, seeds, first_seen=plan.query.options.first_seen))
         seeds, index, code = seeds.take(there), index[source[there]], code[there]
         require(code, labels, plan)
@@ -120,13 +120,14 @@ def lag_values(labels: LabelTable, plan: Plan, graph: TemporalGraph, seeds: Seed
     seen = seeds.seen
     for anchor in np.unique(seen).tolist():
         here = np.flatnonzero(seen == anchor)
-        times = grid.recent(anchor, count) if grid else lag_anchors(anchor, _width(plan), count)
+        times = grid.recent(anchor, count) if grid else lag_anchors(anchor, width_of(plan), count)
         for i, earlier in enumerate(times):
             found[here, i] = past.at(earlier, seeds.rows[here])
     return found
 
 
-def _width(plan: Plan) -> Duration:
+def width_of(plan: Plan) -> Duration:
+    """The width of the target's window."""
     n, unit = plan.split.width_text.split()
     return Duration(int(n), unit)
 

@@ -108,18 +108,24 @@ def predict_time_to(
     """float64[n, 3], in the target's unit but for the second: the median (NaN where the event is less likely than not
     within the horizon), the probability of the event within the horizon, and the expected time, at most the horizon.
     """
-    intervals, watched = trained.intervals, labels.watched
+    intervals = trained.intervals
     assert intervals is not None
-    assert watched is not None
     assert isinstance(plan.query.target, BoundAggregate)
-    rows, number = repeat_seeds(seeds, len(intervals))
-    place = np.repeat(_places(labels, graph, seeds), len(intervals))
-    steps = _steps(watched.take(np.maximum(place, 0)), number, intervals)
+    rows, steps = stacked(graph, labels, seeds, intervals)
     scores = predict(trained, graph, rows, np.zeros((len(rows), 0), np.float32), steps)
     curves = survival(scores.reshape(len(seeds), len(intervals)))
     unit = plan.query.target.window.end
     times = (median_time(intervals, curves) * unit, 1.0 - curves[:, -1], expected_time(intervals, curves) * unit)
     return np.stack(times, axis=1)
+
+
+def stacked(graph: TemporalGraph, labels: LabelTable, seeds: Seeds, intervals: Intervals) -> tuple[Seeds, StepRows]:
+    """A row per seed and interval, those of one seed together, and what is known of each."""
+    watched = labels.watched
+    assert watched is not None
+    rows, number = repeat_seeds(seeds, len(intervals))
+    place = np.repeat(_places(labels, graph, seeds), len(intervals))
+    return rows, _steps(watched.take(np.maximum(place, 0)), number, intervals)
 
 
 class _Judge:

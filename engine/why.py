@@ -2,131 +2,217 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 
-from pql.engine.calibrate import logit
-from pql.engine.examples import Seeds
+from pql.engine.calibrate import logit, sigmoid
+from pql.engine.examples import Seeds, StepRows
+from pql.engine.member_reasons import classes_of, reasons_of
 from pql.engine.models.base import Inputs
 from pql.engine.past_facts import past_behind
 from pql.engine.plan import Plan
-from pql.engine.reasons import Reasons, reasons_of
-from pql.engine.steps import compute_stacked
+from pql.engine.reason_rows import FeatureRows, Named
+from pql.engine.reasons import BOUNDS, Floats, Ints, Reasons, RowParts, no_words, numeric, slopes
+from pql.engine.steps import compute_stacked, forecast_rows
+from pql.engine.survival import expected_time, survival
 from pql.engine.targets import lag_values
 from pql.engine.trained import TrainedModel
-from pql.language.bound import TaskKind
-from pql.language.errors import PqlError
+from pql.language.bound import BoundAggregate, TaskKind
 
 if TYPE_CHECKING:
     from pql.engine.graph import TemporalGraph
     from pql.engine.kept import KeptModel
     from pql.engine.labels import LabelTable
 
-BASE, REST, BOUNDS = "what all begin with", "everything else", "kept within what training has seen"
-EXPLAINED = (TaskKind.BINARY, TaskKind.REGRESSION)
+ODDS, VALUE = "log-odds", "value"
+OVER_TIME = "how the hazard goes over the horizon"
+VALUES = (TaskKind.REGRESSION, TaskKind.FORECAST, TaskKind.TIME_TO_EVENT)
 
 
-def why(model: KeptModel, plan: Plan, graph: TemporalGraph, labels: LabelTable, seeds: Seeds) -> Reasons:
-    """The reasons of the predictions of n seeds. Their sum is the log-odds of the probability shown (binary) or the
-    value shown (regression). Raises PqlError `not_supported` for other targets."""
-    if plan.task.kind not in EXPLAINED or plan.query.asks_pairs or not isinstance(model.trained, TrainedModel):
-        kinds = " and ".join(kind.value for kind in EXPLAINED)
-        raise PqlError(
-            "not_supported",
-            f"Reasons aren't given for {plan.task.kind.value.replace('_', ' ')} targets.",
-            hint=f"They are for {kinds} targets; `result.metrics` shows how good the model is.",
-        )
-    fold = np.full(len(seeds), -1) if model.folds is None else model.folds.of(labels, plan, graph, seeds)
-    parts, order = [], []
+class Origins(Protocol):
+    """Where the things that reasons name come from. `source`: the table and the column; `named`: rows of one unit."""
+
+    def source(self, name: str) -> tuple[str, str]: ...
+
+    def named(self, name: str, unit: int) -> Named | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """Which predictions are asked about: `seed` int64[u], positions among the seeds, and of each the class, label or
+    step `output` int64[u]."""
+
+    seed: Ints
+    output: Ints
+
+    def __len__(self) -> int:
+        return len(self.seed)
+
+    def take(self, index: Ints) -> Units:
+        return Units(self.seed[index], self.output[index])
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """The reasons of u units on a `scale`: the log-odds of probabilities, else the value shown. `anchors` int64[u];
+    `left`: what is said of a difference to what is shown."""
+
+    reasons: Reasons
+    origins: Origins
+    scale: str
+    anchors: Ints
+    left: str = BOUNDS
+
+
+@dataclass(frozen=True, slots=True)
+class _Grouped:
+    """Origins of units that several models answer: of each unit which, and its place among that one's units."""
+
+    parts: tuple[Origins, ...]
+    which: Ints
+    place: Ints
+
+    def source(self, name: str) -> tuple[str, str]:
+        found = (part.source(name) for part in self.parts)
+        return next((one for one in found if one != ("", "")), ("", ""))
+
+    def named(self, name: str, unit: int) -> Named | None:
+        return self.parts[self.which[unit]].named(name, int(self.place[unit]))
+
+
+def why(model: KeptModel, plan: Plan, graph: TemporalGraph, labels: LabelTable, seeds: Seeds, units: Units) -> Why:
+    """The reasons of some predictions of a model that answers by scores; see `engine.why_ranking` for rankings."""
+    chosen = seeds.take(units.seed)
+    fold = np.full(len(chosen), -1) if model.folds is None else model.folds.of(labels, plan, graph, chosen)
+    parts: list[Reasons] = []
+    origins, order = [], []
+    which, place = np.zeros(len(chosen), dtype=np.int64), np.zeros(len(chosen), dtype=np.int64)
     for number in np.unique(fold).tolist():
         at = np.flatnonzero(fold == number)
         trained = model.blend if number == -1 or model.folds is None else model.folds.models[number]
-        parts.append(_of(trained, plan, graph, labels, seeds.take(at)))
+        which[at], place[at] = len(parts), np.arange(len(at))
+        parts.append(_of(trained, plan, graph, labels, chosen.take(at), units.output[at]))
+        origins.append(FeatureRows(trained.spec, graph, plan, chosen.take(at)))
         order.append(at)
-    return _in_order(parts, order)
+    scale = VALUE if plan.task.kind in VALUES else ODDS
+    return Why(Reasons.ordered(parts, order), _Grouped(tuple(origins), which, place), scale, chosen.anchors)
 
 
-def _of(trained: TrainedModel, plan: Plan, graph: TemporalGraph, labels: LabelTable, seeds: Seeds) -> Reasons:
+def _of(
+    trained: TrainedModel, plan: Plan, graph: TemporalGraph, labels: LabelTable, seeds: Seeds, output: Ints
+) -> Reasons:
+    kind = plan.task.kind
+    if kind is TaskKind.TIME_TO_EVENT:
+        return _of_time(trained, plan, graph, labels, seeds)
+    steps = forecast_rows(labels, plan, graph, seeds, output) if kind is TaskKind.FORECAST else None
+    inputs = _inputs(trained, plan, graph, labels, seeds, steps)
+    if kind is TaskKind.MULTICLASS:
+        return _of_class(trained, inputs, output)
+    return _of_value(trained, inputs, output if kind is TaskKind.MULTILABEL else None)
+
+
+def _inputs(
+    trained: TrainedModel,
+    plan: Plan,
+    graph: TemporalGraph,
+    labels: LabelTable,
+    seeds: Seeds,
+    steps: StepRows | None,
+) -> Inputs:
     lags = lag_values(labels, plan, graph, seeds)
-    features = compute_stacked(trained.spec, graph, seeds, lags, None, trained.step_names)
-    past = past_behind(plan.query.target, graph, seeds, {fitted.name for fitted in trained.members})
-    inputs = Inputs(graph, seeds, features, lags, past)
-    vocabulary = {name: group.vocabulary for group in trained.spec.groups for name in group.categorical}
-    parts = [
-        reasons_of(fitted, inputs, trained.kind, vocabulary).times(weight)
-        for fitted, weight in zip(trained.members, trained.weights, strict=True)
-        if weight > 0
-    ]
-    found = Reasons.summed(parts)
+    features = compute_stacked(trained.spec, graph, seeds, lags, steps, trained.step_names)
+    names = {fitted.name for fitted in trained.members}
+    past = past_behind(plan.query.target, graph, seeds, names) if trained.intervals is None else None
+    return Inputs(graph, seeds, features, lags, past)
+
+
+def _words(trained: TrainedModel) -> dict[str, tuple[str, ...]]:
+    return {name: group.vocabulary for group in trained.spec.groups for name in group.categorical}
+
+
+def _of_value(trained: TrainedModel, inputs: Inputs, of: Ints | None) -> Reasons:
+    """Of yes or no, a number, or one label of a set each: the members' reasons by weight, then the calibration."""
+    found = Reasons.summed(
+        [
+            reasons_of(fitted, inputs, trained.kind, _words(trained), of).times(weight)
+            for fitted, weight in zip(trained.members, trained.weights, strict=True)
+            if weight > 0
+        ]
+    )
     if trained.kind == "binary":
         found = found.times(trained.calibration.slope, trained.calibration.intercept)
-        shown = logit(trained.finish(_inverse(found, trained)))
-    else:
-        shown = trained.finish(found.margin)
-    left = shown - found.margin
-    if not (np.abs(left) > 1e-9).any():
-        return found
-    words = np.full((len(seeds), 1), "", dtype=object)
-    return Reasons.summed([found, Reasons(np.zeros(len(seeds)), (BOUNDS,), left[:, None], words)])
+    return found
 
 
-def _inverse(found: Reasons, trained: TrainedModel) -> NDArray[np.float64]:
-    """The blended probabilities before calibration."""
-    from pql.engine.calibrate import sigmoid
+def _of_class(trained: TrainedModel, inputs: Inputs, output: Ints) -> Reasons:
+    """Of one class of several each: the log-odds of its share in the softmax of the members' weighted logarithms."""
+    used = [(f, w) for f, w in zip(trained.members, trained.weights, strict=True) if w > 0]
+    members = [classes_of(fitted, inputs, _words(trained)) for fitted, _ in used]
+    weights = [weight for _, weight in used]
+    width, n = members[0].after.shape[1], len(inputs)
+    row = np.arange(n)
 
-    slope, intercept = trained.calibration.slope, trained.calibration.intercept
-    return sigmoid((found.margin - intercept) / slope)
+    def total(raw: Floats) -> Floats:
+        blocks = [raw[:, i * width : (i + 1) * width] for i in range(len(members))]
+        return np.sum([w * m.logs(block) for m, w, block in zip(members, weights, blocks, strict=True)], axis=0)
+
+    def rest_of(logs: Floats) -> tuple[Floats, Floats]:
+        """The shares of the other classes among themselves, and the log-odds of the class."""
+        others = logs.copy()
+        others[row, output] = -np.inf
+        top = others.max(axis=1, keepdims=True) if width > 1 else np.zeros((n, 1))
+        grown = np.exp(others - top)
+        whole = np.maximum(grown.sum(axis=1, keepdims=True), 1e-300)
+        return grown / whole, logs[row, output] - (top + np.log(whole))[:, 0]
+
+    def gradient(raw: Floats) -> Floats:
+        pulled = -rest_of(total(raw))[0]
+        pulled[row, output] = 1.0
+        blocks = [raw[:, i * width : (i + 1) * width] for i in range(len(members))]
+        return np.concatenate([m.pull(w * pulled, b) for m, w, b in zip(members, weights, blocks, strict=True)], axis=1)
+
+    if width == 1:
+        return Reasons.of(logit(np.ones(n)))
+    before = np.concatenate([m.before for m in members], axis=1)
+    after = np.concatenate([m.after for m in members], axis=1)
+    slope = slopes(before, after, gradient)
+    parts = [m.reasons(slope[:, i * width : (i + 1) * width]) for i, m in enumerate(members)]
+    found = Reasons.summed(parts)
+    margin = rest_of(total(after))[1]
+    return Reasons(margin - found.added, found.names, found.amounts, found.words, found.rows)
 
 
-def _in_order(parts: list[Reasons], order: list[NDArray[np.int64]]) -> Reasons:
-    """The reasons of several groups of seeds, back in the seeds' order."""
-    if len(parts) == 1:
-        return parts[0]
-    names = tuple(dict.fromkeys(name for part in parts for name in part.names))
-    n = sum(len(at) for at in order)
-    base, amounts = np.zeros(n), np.zeros((n, len(names)))
-    words = np.full((n, len(names)), "", dtype=object)
-    for part, at in zip(parts, order, strict=True):
-        columns = np.array([names.index(name) for name in part.names], dtype=np.int64)
-        base[at] = part.base
-        amounts[np.ix_(at, columns)] = part.amounts
-        words[np.ix_(at, columns)] = part.words
-    return Reasons(base, names, amounts, words)
+def _of_time(trained: TrainedModel, plan: Plan, graph: TemporalGraph, labels: LabelTable, seeds: Seeds) -> Reasons:
+    """Of the expected time: what each thing does to the log-odds of the event in every interval, and so to the time."""
+    from pql.engine.time_to import NAMES, stacked
 
+    intervals = trained.intervals
+    assert intervals is not None
+    assert isinstance(plan.query.target, BoundAggregate)
+    rows, steps = stacked(graph, labels, seeds, intervals)
+    count, n = len(intervals), len(seeds)
+    features = compute_stacked(
+        trained.spec, graph, rows, np.zeros((len(rows), 0), np.float32), steps, trained.step_names
+    )
+    found = _of_value(trained, Inputs(graph, rows, features, np.zeros((len(rows), 0), np.float32)), None)
+    unit = plan.query.target.window.end
 
-def why_table(keys: pa.Table, shown: pa.Array, reasons: Reasons, most: int) -> pa.Table:
-    """One row per reason, the weightiest first: the key columns, the prediction, reason (0 is the base), feature,
-    value and contribution. What is left of a prediction is one last row, so that the contributions add up."""
-    row, number, feature, value, amount = [], [], [], [], []
-    for i in range(len(reasons.base)):
-        order = np.argsort(-np.abs(reasons.amounts[i]), kind="stable")
-        order = order[reasons.amounts[i][order] != 0]
-        told = [(BASE, "", float(reasons.base[i]))]
-        told += [(reasons.names[j], str(reasons.words[i, j]), float(reasons.amounts[i, j])) for j in order[:most]]
-        if len(order) > most:
-            rest = order[most:]
-            told.append((REST, f"{len(rest)} features", float(reasons.amounts[i, rest].sum())))
-        for place, (name, word, size) in enumerate(told):
-            row.append(i)
-            number.append(place)
-            feature.append(name)
-            value.append(word)
-            amount.append(size)
-    at = pa.array(row, pa.int64())
-    table = pa.table({name: keys.column(name).take(at) for name in keys.column_names})
-    columns = {
-        "prediction": shown.take(at),
-        "reason": pa.array(number, pa.int64()),
-        "feature": pa.array(feature, pa.string()),
-        "value": pa.array(value, pa.string()),
-        "contribution": pa.array(amount, pa.float64()),
-    }
-    for name, column in columns.items():
-        taken = {other.lower() for other in table.column_names}
-        while name.lower() in taken:
-            name += "_"
-        table = table.append_column(name, column)
-    return table
+    def time(odds: Floats) -> Floats:
+        return expected_time(intervals, survival(sigmoid(odds))) * unit
+
+    before, after = found.base.reshape(n, count), found.margin.reshape(n, count)
+    slope = slopes(before, after, numeric(time))
+    parts = found.times(slope.ravel())
+    amounts = parts.amounts.reshape(n, count, -1).sum(axis=1)
+    words = found.words[::count].copy()
+    names = [OVER_TIME if name in NAMES[:3] else name for name in found.names]
+    unique = tuple(dict.fromkeys(names))
+    merged, told = np.zeros((n, len(unique))), no_words((n, len(unique)))
+    for j, name in enumerate(names):
+        merged[:, unique.index(name)] += amounts[:, j]
+        told[:, unique.index(name)] = "" if name == OVER_TIME else words[:, j]
+    rows_told = RowParts.joined([parts.rows.at(parts.rows.unit // count, parts.rows.amount)])
+    whole = Reasons(np.zeros(n), unique, merged, told, rows_told)
+    return Reasons(time(after) - whole.added, unique, merged, told, rows_told)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from pql.backends.base import Snapshot
+    from pql.engine.asked_reasons import Reasoned
     from pql.engine.events import Events
     from pql.engine.examples import Seeds
     from pql.engine.graph import TemporalGraph
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pql.engine.labels import LabelTable
     from pql.engine.output import Asked
     from pql.engine.plan import Plan
+    from pql.engine.rank_rules import Rules
     from pql.engine.registry import Registry
     from pql.engine.what_if import Moved, WhatIf
     from pql.explain import Explanation
@@ -275,29 +277,25 @@ def answer(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events, *
         plan=plan,
         model=info,
         notes=(*notes, *_notes(plan, model, info, early=without_a_past(data.labels, plan))),
-        reasons=_reasons(model, plan, read, data.labels, asked, seeds),
+        reasons=_reasons(model, plan, read, data.labels, asked, seeds, rules),
     )
 
 
 def _reasons(
-    model: KeptModel, plan: Plan, graph: TemporalGraph, labels: LabelTable, asked: Asked, seeds: Seeds
-) -> Callable[[pa.Table, int], pa.Table]:
-    """What tells the reasons of some rows of the result: (the rows, how many of each) to a table."""
+    model: KeptModel,
+    plan: Plan,
+    graph: TemporalGraph,
+    labels: LabelTable,
+    asked: Asked,
+    seeds: Seeds,
+    rules: Rules | None,
+) -> Callable[[pa.Table], Reasoned]:
+    """What tells the reasons of some rows of the result."""
 
-    def told(rows: pa.Table, most: int) -> pa.Table:
-        import numpy as np
-        import pyarrow as pa
+    def told(rows: pa.Table) -> Reasoned:
+        from pql.engine.asked_reasons import reasoned
 
-        from pql.engine.key_index import parent_rows
-        from pql.engine.why import why, why_table
-
-        keys = rows.select(rows.column_names[: len(plan.output.keys)])
-        scored = asked.keys.take(pa.array(asked.scored))
-        at = parent_rows(list(keys.columns), list(scored.columns)).astype(np.int64)
-        found = np.flatnonzero(at >= 0)
-        reasons = why(model, plan, graph, labels, seeds.take(at[found]))
-        shown = rows.column(keys.num_columns + 1).combine_chunks()
-        return why_table(keys.take(pa.array(found)), shown.take(pa.array(found)), reasons, most)
+        return reasoned(model, plan, graph, labels, asked, seeds, rules, rows)
 
     return told
 

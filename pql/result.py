@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import polars
     import pyarrow as pa
 
+    from pql.engine.asked_reasons import Reasoned
     from pql.engine.metrics import MetricsTable
     from pql.engine.plan import Plan
 
@@ -122,6 +123,9 @@ class _Table:
         sys.stdout.write(self.shown(limit) + "\n")
 
 
+IMPORTANCES = ("table", "column", "feature")
+
+
 class Predictions(_Table):
     """A ranked table of predictions.
 
@@ -138,7 +142,7 @@ class Predictions(_Table):
         plan: Plan,
         model: ModelInfo,
         notes: tuple[str, ...] = (),
-        reasons: Callable[[pa.Table, int], pa.Table] | None = None,
+        reasons: Callable[[pa.Table], Reasoned] | None = None,
     ) -> None:
         super().__init__(table, display)
         self.metrics = metrics
@@ -147,21 +151,56 @@ class Predictions(_Table):
         self.notes = notes
         self._reasons = reasons
 
-    def why(self, k: int = 5, *, entity: object = None, most: int = 5) -> Report:
-        """Why the first `k` rows, or those of one `entity` (its key; a tuple where it has several columns), are what
-        they are: the `most` weightiest reasons of each, with what all begin with and what is left, so that the
-        contributions add up: to the log-odds of a probability, to the value of a number.
+    def why(self, k: int = 5, *, entity: object = None, most: int = 5) -> Why:
+        """Why the first `k` rows, or those of one `entity` (its key; a tuple where it has several columns; of pairs
+        the first key, or both), are what they are: the `most` weightiest reasons of each, with what all begin with and
+        what is left, so that the
+        contributions add up: to the log-odds of a probability, to the value of a number (see `scale`).
 
-        Raises PqlError `not_supported` for targets whose reasons aren't told, `unknown_entity` for an unknown key.
+        Raises PqlError `not_supported` where the model isn't at hand, `unknown_entity` for an unknown key,
+        `bad_reason_argument` for numbers that are none.
         """
+        for name, value in (("k", k), ("most", most)):
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise PqlError(
+                    "bad_reason_argument",
+                    f"{name} is {value!r}, not a number of rows from 1 on.",
+                    hint="why(5) tells of five.",
+                )
+        table = self._table.slice(0, k) if entity is None else self._rows_of(entity)
+        found = self._reasons_of(table)
+        told = found.table(most)
+        if told is None:
+            return Why(table.slice(0, 0), table.slice(0, 0), found.scale, ())
+        return Why(told.table, told.display, found.scale, told.sentences)
+
+    def importance(self, by: str = "column", *, rows: int = 200) -> Report:
+        """What weighs most over the whole result: the mean absolute contribution to `rows` of its rows, evenly spread,
+        by `table`, `column` or `feature`.
+
+        Raises PqlError `not_supported` where the model isn't at hand, `bad_reason_argument` for another `by`.
+        """
+        import pyarrow as pa
+
+        if by not in IMPORTANCES:
+            raise PqlError(
+                "bad_reason_argument",
+                f"Contributions aren't told by {by!r}.",
+                hint=f"It is one of {', '.join(IMPORTANCES)}.",
+            )
+        n = min(max(1, rows), len(self))
+        at = [i * len(self) // n for i in range(n)] if n else []
+        found = self._reasons_of(self._table.take(pa.array(at, pa.int64()))).importance(by)
+        return Report(pa.table({"contribution": pa.array([], pa.float64())}) if found is None else found)
+
+    def _reasons_of(self, rows: pa.Table) -> Reasoned:
         if self._reasons is None:
             raise PqlError(
                 "not_supported",
-                "These predictions have no reasons.",
-                hint="`result.metrics` shows how good the model is, `result.plan` what it looked at.",
+                "The model of these predictions isn't at hand: they have no reasons.",
+                hint="Ask the query again, with USING MODEL where its model is kept, and take `why` of its result.",
             )
-        table = self._table.slice(0, max(0, k)) if entity is None else self._rows_of(entity)
-        return Report(self._reasons(table, most))
+        return self._reasons(rows)
 
     def _rows_of(self, entity: object) -> pa.Table:
         import pyarrow as pa
@@ -169,7 +208,7 @@ class Predictions(_Table):
         keys = self._table.column_names[: len(self.plan.output.keys)]
         wanted = entity if isinstance(entity, tuple) else (entity,)
         rows = self._table.select(keys).to_pylist()
-        at = [i for i, row in enumerate(rows) if tuple(row.values()) == wanted]
+        at = [i for i, row in enumerate(rows) if tuple(row.values())[: len(wanted)] == wanted]
         if not at:
             raise PqlError(
                 "unknown_entity",
@@ -216,6 +255,21 @@ class Report(_Table):
 
     def shown(self, limit: int = 20) -> str:
         return self._text if self._text is not None else self.text(limit)
+
+
+class Why(Report):
+    """The reasons of some predictions. `scale`: what the contributions add up to, the `log-odds` of a probability or
+    the `value` shown. `sentences`: one per prediction, in words."""
+
+    def __init__(self, table: pa.Table, display: pa.Table, scale: str, sentences: tuple[str, ...]) -> None:
+        super().__init__(table)
+        self._display = display
+        self.scale = scale
+        self.sentences = sentences
+
+    def shown(self, limit: int = 60) -> str:
+        """The reasons, and a sentence on each prediction."""
+        return "\n".join([self.text(limit), *self.sentences])
 
 
 def metrics_table(metrics: MetricsTable) -> pa.Table:

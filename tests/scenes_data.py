@@ -137,12 +137,20 @@ def bad_fit_argument(place: Path) -> None:
         db.fit(labels, entity="users.user_id", time="at", target="came", horizon="a while")
 
 
+def bad_reason_argument(place: Path) -> None:
+    with pql.connect(clinic()) as db:
+        result = db.predict(
+            "PREDICT COUNT(visits.*, 0, 30, days) FOR EACH users.user_id WITH (model = entity_mean, cache = off)"
+        )
+        result.importance("weekday")
+
+
 SCENES = {
     scene.__name__: scene
     for scene in (
         no_data, insufficient_history, no_labels, too_few_labels, no_positive_labels, no_negative_labels, one_class,
         too_many_classes, no_examples, no_entities, unknown_entity, no_anchors, incomplete_window,
         no_candidates, too_many_pairs, nothing_to_check,
-        bad_label_table, bad_fit_argument, bad_bench_folder,
+        bad_label_table, bad_fit_argument, bad_reason_argument, bad_bench_folder,
     )
 }  # fmt: skip

@@ -155,8 +155,8 @@ def test_contributions_add_up_to_the_raw_score(graph):
     assert np.allclose(1 / (1 + np.exp(-total)), fitted.predict(some))
     made = problem(graph, TaskKind.MULTICLASS)
     several = BoostedModel().fit(made, *parts(made))
-    with pytest.raises(PqlError):
-        several.contributions(some)
+    weights = np.eye(several.raw(some).shape[1])[[1] * len(some)]
+    assert np.allclose(several.contributions(some, weights=weights).sum(axis=1), several.raw(some)[:, 1])
 
 
 def test_a_matrix_without_the_models_features_is_refused(graph):

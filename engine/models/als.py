@@ -86,6 +86,23 @@ class Als:
             found[number] = np.linalg.solve(gram + (mine.T * (weight - 1.0)) @ mine, mine.T @ weight)
         return found
 
+    def shares(self, history: History, entity: int, item: int) -> tuple[Ints, Floats]:
+        """The items an entity has met, and what each adds to its score of `item`, in parallel; none if either is
+        unknown."""
+        place = np.full(history.n_items, -1, dtype=np.int64)
+        here = np.flatnonzero(self.items >= 0)
+        place[self.items[here]] = here
+        start, end = (int(np.searchsorted(history.key, (entity + i) * history.n_items)) for i in (0, 1))
+        at = place[history.pair_item[start:end]]
+        known = at >= 0
+        if place[item] < 0 or not known.any():
+            return np.zeros(0, dtype=np.int64), np.zeros(0)
+        mine = self.vectors[at[known]]
+        weight = WEIGHT * strength(history.decayed[start:end][known])
+        gram = self.vectors.T @ self.vectors + RIDGE * np.eye(self.vectors.shape[1])
+        solved = np.linalg.solve(gram + (mine.T * (weight - 1.0)) @ mine, self.vectors[place[item]])
+        return history.pair_item[start:end][known].astype(np.int64), (mine @ solved) * weight
+
     def state(self) -> State:
         return {"name": self.name, "items": self.items, "vectors": self.vectors, "values": self.values}
 

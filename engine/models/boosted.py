@@ -12,7 +12,6 @@ from pql.engine.examples import Labels, Ragged
 from pql.engine.models.base import Inputs, Problem, State
 from pql.engine.models.tails import Floats, from_log, is_heavy, lag_start, to_log
 from pql.engine.models.trees import Data, model_matrix, spread_over, telling_names
-from pql.language.errors import PqlError
 
 MOST_LABELS = 64  # labels of a multilabel task that get trees of their own; rarer ones get their rate
 MULTI_CELLS = 240_000  # rows times outputs that trees with several outputs are fitted on
@@ -25,6 +24,7 @@ RACE_ROWS = 8_000  # rows on which the ways to fit are compared
 START_GAIN = 0.005  # share of the error that a start from the lags must save on validation
 LATEST = 0.35  # of the training rows, where the latest are learnt from alone
 LATEST_GAIN = 0.005  # share of the error that this must save
+CONTRIBUTED = 50  # seeds whose contributions to all classes are held at a time
 MANY_MOMENTS = 50  # anchors from which on rows may be too old to learn from
 
 
@@ -83,26 +83,60 @@ class BoostedFitted:
             return raw / raw.sum(axis=1, keepdims=True)
         return np.nan_to_num(raw, nan=float(self.base[0]), posinf=1e30, neginf=-1e30)
 
-    def contributions(self, inputs: Inputs) -> Floats:
+    def raw(self, inputs: Inputs) -> Floats:
+        """float64[n, classes]: the raw scores of the classes (multiclass); the logarithm of `base` without trees."""
+        if not any(self.trees):
+            return np.tile(np.log(self.base), (len(inputs), 1))
+        return np.asarray(self._load()[0].predict(model_matrix(inputs.features, self.names), raw_score=True))
+
+    def contributions(
+        self, inputs: Inputs, weights: Floats | None = None, of: NDArray[np.int64] | None = None
+    ) -> Floats:
         """What each feature adds to each seed's raw score (SHAP values), float64[n, f + 1]; last what all start from.
 
-        The raw score is the log-odds (binary), or the value or its logarithm by `objective`. Only for binary and
-        regression; raises PqlError `not_supported` otherwise.
+        The raw score is the log-odds (binary), or the value or its logarithm by `objective`, less the `start`; of
+        several classes the sum of theirs by `weights` float64[n, classes]; of several labels that of the label `of`
+        int64[n].
         """
-        if self.kind not in ("binary", "regression", "forecast"):
-            raise PqlError(
-                "not_supported",
-                f"Contributions of features aren't computed for {self.kind} targets.",
-                hint="`result.metrics` shows how good the model is, `result.plan` what it looked at.",
-            )
+        out = np.zeros((len(inputs), len(self.names) + 1))
+        if self.kind == "multilabel":
+            assert of is not None
+            for label in np.unique(of).tolist():
+                at = np.flatnonzero(of == label)
+                booster = self._load()[label] if any(self.trees) else None
+                if booster is None:
+                    rate = min(max(float(self.base[label]), 1e-12), 1 - 1e-12)
+                    out[at, -1] = np.log(rate / (1 - rate))
+                else:
+                    matrix = model_matrix(inputs.features.take(at), self.names)
+                    out[at] = booster.predict(matrix, pred_contrib=True, num_threads=1)
+            return out
+        if self.kind == "multiclass":
+            assert weights is not None
+            if not any(self.trees):
+                out[:, -1] = weights @ np.log(self.base)
+                return out
+            for begin in range(0, len(inputs), CONTRIBUTED):
+                at = np.arange(begin, min(begin + CONTRIBUTED, len(inputs)))
+                matrix = model_matrix(inputs.features.take(at), self.names)
+                parts = np.asarray(self._load()[0].predict(matrix, pred_contrib=True, num_threads=1))
+                out[at] = np.einsum("nkf,nk->nf", parts.reshape(len(at), len(self.base), -1), weights[at])
+            return out
         if not any(self.trees):
-            return np.tile(np.append(np.zeros(len(self.names)), self.base[0]), (len(inputs), 1))
+            rate = float(self.base[0])
+            if self.kind == "binary":
+                rate = min(max(rate, 1e-12), 1 - 1e-12)
+            out[:, -1] = np.log(rate / (1 - rate)) if self.kind == "binary" else rate
+            return out
         matrix = model_matrix(inputs.features, self.names)
-        parts = self._mean([b.predict(matrix, pred_contrib=True, num_threads=1) for b in self._load()])
-        if self.from_lags:
-            start = lag_start(inputs.lags, self.base[0])
-            parts[:, -1] += to_log(start) if self.objective == "log" else start
-        return parts
+        return self._mean([b.predict(matrix, pred_contrib=True, num_threads=1) for b in self._load()])
+
+    def start(self, inputs: Inputs) -> Floats | None:
+        """float64[n]: what the trees correct, on their scale, where that is made of earlier targets; else None."""
+        if not self.from_lags or not any(self.trees):
+            return None
+        start = lag_start(inputs.lags, self.base[0])
+        return to_log(start) if self.objective == "log" else start
 
     def state(self) -> State:
         return {

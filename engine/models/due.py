@@ -57,6 +57,13 @@ class Due:
             nearest[number, : len(order)] = history.pair_item[start:end][order]
         return DueReach(history, entities, value, nearest)
 
+    def told(self, history: History, at: Ints) -> tuple[Floats, Floats, Ints, Floats]:
+        """Of pairs of the history (positions `at`): the share of those met as often of items met again as much, that
+        of those waited for as long besides, how often they were met, and how many gaps ago the last time was."""
+        past = _Pairs.of(history)
+        times, loyal, waits = (cell[at] for cell in past.cells(self.waits, self.loyalty))
+        return self.shares.mean(axis=2)[times, loyal], self.shares[times, loyal, waits], past.times[at], past.waited[at]
+
     def state(self) -> State:
         return {"name": self.name, "shares": self.shares, "waits": self.waits, "loyalty": self.loyalty}
 

@@ -19,7 +19,6 @@ from pql.engine.models.base import FeatureMatrix, Inputs, Problem, State
 from pql.engine.models.boosted import membership
 from pql.engine.models.tails import from_log, to_log
 from pql.engine.rank_gauss import Column, fit_columns, matrix, normal_scores
-from pql.language.errors import PqlError
 
 Floats = NDArray[np.float64]
 
@@ -71,27 +70,38 @@ class InstantFitted:
             return sigmoid(raw)
         return self.on_scale(raw)
 
-    def contributions(self, inputs: Inputs) -> Floats:
+    def raw(self, inputs: Inputs) -> Floats:
+        """float64[n, classes]: the log-odds of every class, each against the rest."""
+        rates = np.clip(self.base, 1e-12, 1 - 1e-12)
+        scores = np.tile(np.log(rates) - np.log1p(-rates), (len(inputs), 1))
+        for part in self.parts:
+            scores[:, part.target] = part.linear.predict(self._matrix(inputs.features, part))
+        return scores
+
+    def contributions(self, inputs: Inputs, weights: Floats | None = None) -> Floats:
         """What each feature adds to each seed's raw score, float64[n, f + 1]; last what all start from.
 
-        The raw score is the log-odds (binary), or the value on the scale of the target. Only for binary and regression;
-        raises PqlError `not_supported` otherwise.
+        The raw score is the log-odds (binary), or the value on the scale of the target; of several classes the sum of
+        their log-odds by `weights` float64[n, classes].
         """
-        if self.kind not in ("binary", "regression", "forecast"):
-            raise PqlError(
-                "not_supported",
-                f"Contributions of features aren't computed for {self.kind} targets.",
-                hint="`result.metrics` shows how good the model is, `result.plan` what it looked at.",
-            )
         names = inputs.features.names
+        place = {name: j for j, name in enumerate(names)}
         out = np.zeros((len(inputs), len(names) + 1))
+        if weights is not None:
+            rates = np.clip(self.base, 1e-12, 1 - 1e-12)
+            rest = np.log(rates) - np.log1p(-rates)
+            rest[[part.target for part in self.parts]] = 0.0
+            out[:, -1] = weights @ rest
+        elif not self.parts:
+            out[:, -1] = self.base[0]
         for part in self.parts:
+            weight = np.ones(len(inputs)) if weights is None else weights[:, part.target]
+            if not weight.any():
+                continue
             values = self._matrix(inputs.features, part)
             for j, column in enumerate(self.columns[i] for i in part.inputs.tolist()):
-                out[:, names.index(column.feature)] += part.linear.weights[j] * values[:, j]
-            out[:, -1] += part.linear.intercept
-        if not self.parts:
-            out[:, -1] = self.base[0]
+                out[:, place[column.feature]] += weight * part.linear.weights[j] * values[:, j]
+            out[:, -1] += weight * part.linear.intercept
         return out
 
     def shares(self) -> tuple[tuple[str, float], ...]:

@@ -66,6 +66,22 @@ class LinearFitted:
             parts.append(total)
         return self._finish(np.concatenate(parts))
 
+    def contributions(self, inputs: Inputs) -> Floats:
+        """What each feature adds to each seed's raw score, float64[n, f + 1]; last what all start from. The raw score
+        is the log-odds (binary), or the value on the scale of the target."""
+        place = {name: j for j, name in enumerate(inputs.features.names)}
+        out = np.zeros((len(inputs), len(place) + 1))
+        made = matrix(self.columns, inputs.features)
+        slope, offset = (self.slope, self.offset) if self.kind == "binary" else (1.0, 0.0)
+        for j, (column, weight) in enumerate(zip(self.columns, self.weights.tolist(), strict=True)):
+            out[:, place[column.feature]] += slope * weight * made[:, j]
+        out[:, -1] = slope * self.intercept + offset
+        return out
+
+    def on_scale(self, raw: Floats) -> Floats:
+        """A regression's raw scores, float64[n], as values of the target."""
+        return np.interp(raw, self.scores, self.values) if len(self.values) else raw
+
     def state(self) -> State:
         return {
             "kind": self.kind,
@@ -79,7 +95,7 @@ class LinearFitted:
     def _finish(self, raw: Floats) -> Floats:
         if self.kind == "binary":
             return sigmoid(self.slope * raw + self.offset)
-        return np.interp(raw, self.scores, self.values) if len(self.values) else raw
+        return self.on_scale(raw)
 
 
 @dataclass(frozen=True, slots=True)

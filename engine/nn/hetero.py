@@ -325,7 +325,10 @@ class HeteroNetwork(nn.Module):
         return out
 
     def forward(self, batch: Batch) -> Tensor:
-        nodes = self.embed(batch)
+        return self.propagate(batch, self.embed(batch))
+
+    def propagate(self, batch: Batch, nodes: list[Nodes]) -> Tensor:
+        """The seeds' representation, float32[n, hidden], from the state of every block before the first layer."""
         for number, layer in enumerate(self.rounds(), start=1):
             reach = len(self.layers) - number
             updated = list(nodes)
