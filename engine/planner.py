@@ -157,6 +157,14 @@ def plan_task(query: BoundQuery) -> Task:
     return Task(query.task, head, loss, metric, query.reason, query.item, query.top_k)
 
 
+def anchored_by(query: BoundQuery) -> tuple[str, ...]:
+    """The tables whose newest row sets the anchor where no AS OF does: the target's facts, or the rows asked about."""
+    if query.is_static:
+        has_clock = query.catalog.table(query.entity.table).clock.kind in ("own", "inherited")
+        return (query.entity.table,) if has_clock else ()
+    return tuple(dict.fromkeys(aggregate.fact for aggregate in aggregates(query.target)))
+
+
 def future_windows(query: BoundQuery) -> tuple[BoundWindow, ...]:
     """The windows whose end a label waits for: those of the target (every forecast step) and of ASSUMING."""
     windows = [aggregate.window for aggregate in aggregates(query.target)]
@@ -171,7 +179,7 @@ def plan_split(query: BoundQuery, statistics: Statistics) -> Split:
     """The anchors of the query, or the split of a static target."""
     if query.is_static:
         return _static_split(query, statistics)
-    facts = tuple(dict.fromkeys(aggregate.fact for aggregate in aggregates(query.target)))
+    facts = anchored_by(query)
     oldest, newest = _extent(statistics, facts)
     if oldest is None or newest is None:
         raise PqlError(

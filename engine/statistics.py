@@ -14,6 +14,9 @@ from pql.engine.relations import TIME, relation_sql
 from pql.language.bound import BoundQuery
 from pql.language.catalog import Catalog
 
+_YEAR = 365 * US_PER_DAY
+_FEW = 50  # one row in so many may be dated ahead
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -45,7 +48,8 @@ class Statistics:
 
 
 def measure(snapshot: Snapshot, catalog: Catalog, tables: Iterable[str], until: int | None = None) -> dict[str, Span]:
-    """The span of the clock of each table, over its rows at or before `until` (µs; None: over all rows)."""
+    """The span of the clock of each table, over its rows at or before `until` (µs; None: over all but those dated far
+    ahead of the others, see `_newest_of_most`)."""
     spans = {}
     for name in dict.fromkeys(tables):
         rows = relation_sql(catalog, name, until, ())
@@ -53,8 +57,44 @@ def measure(snapshot: Snapshot, catalog: Catalog, tables: Iterable[str], until: 
             f"SELECT min({identifier(TIME)}), max({identifier(TIME)}), count(*) FROM ({rows}) AS r"
         )
         oldest, newest, count = (counted.column(i)[0].as_py() for i in range(3))
+        if until is None and newest is not None:
+            newest = _newest_of_most(snapshot, rows, oldest, newest, count)
         spans[name] = Span(oldest, newest, count)
     return spans
+
+
+def _newest_of_most(snapshot: Snapshot, rows: str, oldest: int, newest: int, count: int) -> int:
+    """The newest time (µs) of a table, without the few rows that are dated far ahead of all others (9999-12-31).
+
+    They are at most one in fifty, and lie further from the others than these from each other, and more than a year.
+    """
+    while newest - oldest > 2 * _YEAR:
+        middle = oldest + (newest - oldest) // 2
+        later = f"{identifier(TIME)} > {middle}"
+        seen = snapshot.query(
+            f"SELECT count(*) FILTER (WHERE {later}), min({identifier(TIME)}) FILTER (WHERE {later}), "
+            f"max({identifier(TIME)}) FILTER (WHERE NOT {later}) FROM ({rows}) AS r"
+        )
+        ahead, first, last = (seen.column(i)[0].as_py() for i in range(3))
+        if ahead * _FEW > count or first - last <= max(last - oldest, _YEAR):
+            return newest
+        newest = int(last)
+    return newest
+
+
+def dated_ahead(snapshot: Snapshot, query: BoundQuery, tables: Iterable[str], anchor: int) -> tuple[str, ...]:
+    """What to say of rows of `tables` that are later than an anchor chosen without them (µs)."""
+    found = []
+    for name in dict.fromkeys(tables):
+        rows = relation_sql(query.catalog, name, None, ())
+        time = identifier(TIME)
+        count = snapshot.query(f"SELECT count(*) FROM ({rows}) AS r WHERE {time} > {anchor}").column(0)[0].as_py()
+        if count:
+            found.append(
+                f"{name}: {count:,} rows are dated far ahead of all others, so the anchor is the newest of the others; "
+                "AS OF names another one"
+            )
+    return tuple(found)
 
 
 def gather(snapshot: Snapshot, query: BoundQuery, until: int | None = None) -> Statistics:

@@ -232,6 +232,13 @@ def require_variety(examples: Examples, classes: Classes, plan: Plan) -> None:
             span=span,
             hint="rank them instead: PREDICT LIST_DISTINCT(…, start, end) RANK TOP k",
         )
+    if kind is TaskKind.MULTILABEL and not len(classes):
+        raise PqlError(
+            "no_positive_labels",
+            f"the list is empty for all {len(train)} training examples: there is no class to learn",
+            span=span,
+            hint="widen the window, or look at the rows with LABELS",
+        )
     if kind is TaskKind.MULTICLASS and len(classes) < 2:
         raise PqlError(
             "one_class",

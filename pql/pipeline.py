@@ -57,6 +57,8 @@ def prepare(
     Without AS OF the anchor is known after planning: then the catalog is inferred again as of it, and the query is
     planned again, so that it makes no difference whether any row is later.
     """
+    from pql.engine.planner import anchored_by
+    from pql.engine.statistics import dated_ahead
     from pql.engine.unseen import unseen_values
 
     moment = _moment(query, params, as_of)
@@ -66,11 +68,13 @@ def prepare(
         if moment is not None:
             _refuse_before_the_data(snapshot, query, infer(None), moment)
         raise
-    if moment is None:
+    notes: tuple[str, ...] = ()
+    if moment is None and any(table.clock.kind != "none" for table in plan.query.catalog.tables):
         anchor = plan.split.prediction
+        notes = dated_ahead(snapshot, plan.query, anchored_by(plan.query), anchor)
         plan = _plan(snapshot, query, text, params, None, evaluate_at, infer(anchor), anchor, targets)
-    unseen = tuple(str(one) for one in unseen_values(snapshot, plan.query, plan.split.prediction))
-    return replace(plan, warnings=(*plan.warnings, *unseen)) if unseen else plan
+    notes += tuple(str(one) for one in unseen_values(snapshot, plan.query, plan.split.prediction))
+    return replace(plan, warnings=(*plan.warnings, *notes)) if notes else plan
 
 
 def _plan(
