@@ -2,7 +2,8 @@
 
 The normal forms: BIGINT, DOUBLE, BOOLEAN, VARCHAR, TIMESTAMP (µs, naive UTC; infinite moments are NULL). UUIDs and
 enums are shown as strings. Integers that may exceed 64 bits (UBIGINT, HUGEINT, DECIMAL(38, 0)) are strings where the
-column's name is an id's, so that they survive exactly, and DOUBLE elsewhere. Nothing here looks at values.
+column's name is an id's, so that they survive exactly, and DOUBLE elsewhere. Ids of another type whose values are
+whole numbers of 64 bits are BIGINT; the conditions for that are here, but nothing here looks at values.
 """
 
 from __future__ import annotations
@@ -88,12 +89,27 @@ def normal_form(name: str, sql_type: str) -> str | None:
 
 
 def whole_number(name: str) -> str:
-    """The expression that shows a DOUBLE column of whole numbers (ids that were stored beside NULLs) as BIGINT."""
+    """The expression that shows a column of whole numbers of another type (see `may_be_whole`) as BIGINT."""
     return f"TRY_CAST({identifier(name)} AS BIGINT)"
 
 
-def is_whole(name: str) -> str:
-    """A condition, over all rows, that a DOUBLE column holds whole numbers below 2^53, NaN or NULL only."""
-    quoted = identifier(name)
-    odd = f"NOT isnan({quoted}) AND (abs({quoted}) > 9007199254740992 OR {quoted} <> floor({quoted}))"
+def may_be_whole(name: str, sql_type: str) -> bool:
+    """Whether a column is an id by its name and of a type that may hold whole numbers of 64 bits in another form.
+
+    DOUBLE, where a DataFrame stored them beside NULLs, DECIMAL, and integers that may exceed 64 bits.
+    """
+    return is_id_name(name) and _base(sql_type, name) in ("float", "wide")
+
+
+def is_whole(name: str, sql_type: str) -> str:
+    """A condition, over all rows, that a column holds whole numbers of 64 bits (of a DOUBLE, below 2^53) or NULL only.
+
+    `sql_type`: one of a column that `may_be_whole`. NaN counts as NULL.
+    """
+    quoted, upper = identifier(name), sql_type.upper()
+    if upper in ("DOUBLE", "FLOAT", "REAL"):
+        odd = f"NOT isnan({quoted}) AND (abs({quoted}) > 9007199254740992 OR {quoted} <> floor({quoted}))"
+    else:
+        broken = f" OR {quoted} <> floor({quoted})" if _DECIMAL.fullmatch(upper) else ""
+        odd = f"{quoted} IS NOT NULL AND (TRY_CAST({quoted} AS BIGINT) IS NULL{broken})"
     return f"count(*) FILTER (WHERE {odd}) = 0 AND count({quoted}) > 0"

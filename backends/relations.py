@@ -14,9 +14,8 @@ import pyarrow as pa
 
 from pql.backends.altered import LaterRows, mark_frame, readable, replaced, scrambled, without
 from pql.backends.base import PREDICTIONS, StoredTable
-from pql.backends.logical import is_whole, logical_type, normal_form, whole_number
+from pql.backends.logical import is_whole, logical_type, may_be_whole, normal_form, whole_number
 from pql.backends.memory import Memory
-from pql.backends.names import is_id_name
 from pql.backends.sql import alias, identifier, mentions, parameter, string, timestamp, with_tables
 from pql.backends.sql_kinds import SqlKind, file_written, new_table, sql_kind
 from pql.backends.sql_targets import find_table, read_only, refuse_file, refuse_table
@@ -119,13 +118,11 @@ class DuckSnapshot:
         return relation if table is relation.table else Relation(table, source)
 
     def _whole_ids(self, relation: Relation) -> frozenset[str]:
-        """DOUBLE columns named as ids that hold whole numbers only: ids that a DataFrame stored beside NULLs."""
-        doubtful = [
-            name for name, kind in relation.table.columns if kind.upper() in ("DOUBLE", "FLOAT") and is_id_name(name)
-        ]
+        """Columns named as ids that hold whole numbers of 64 bits only, though their type isn't that of such."""
+        doubtful = {name: kind for name, kind in relation.table.columns if may_be_whole(name, kind)}
         if not doubtful:
             return frozenset()
-        tests = ", ".join(is_whole(name) for name in doubtful)
+        tests = ", ".join(is_whole(name, kind) for name, kind in doubtful.items())
         row = self._run(f"SELECT {tests} FROM {relation.source}").to_pylist()[0]
         return frozenset(name for name, whole in zip(doubtful, row.values(), strict=True) if whole)
 

@@ -100,6 +100,7 @@ class Workspace:
             changed = change(self.overrides, known)
             catalog = self.catalog(snapshot, None, changed)
         _refuse_wrong_keys(catalog, changed)
+        _refuse_empty_links(catalog, known)
         self.change_notes("overrides", lambda kept: change(_overrides(kept), known).to_json())
 
     @contextmanager
@@ -195,6 +196,18 @@ def _targets_corrupt() -> PqlError:
         "The kept targets of this database can't be read.",
         hint="Delete targets.json in its folder under PQL_HOME and define them again.",
     )
+
+
+def _refuse_empty_links(catalog: Catalog, known: Catalog) -> None:
+    """Links that are new and of whose values not one is found say nothing, and are hardly meant."""
+    for link in catalog.links:
+        if link.evidence.source == "override" and link.evidence.ratio == 0 and link not in known.links:
+            raise PqlError(
+                "link_matches_nothing",
+                f"Not one value of {link.child}.{', '.join(link.child_columns)} is found in "
+                f"{link.parent}.{', '.join(link.parent_columns)}.",
+                hint="Name the column that holds the ids of that table, or mend the values (blanks, prefixes, case).",
+            )
 
 
 def _refuse_wrong_keys(catalog: Catalog, overrides: Overrides) -> None:

@@ -164,6 +164,13 @@ def link_type(place: Path) -> None:
         list(db.run("LINK visits.at -> users.user_id"))
 
 
+def link_matches_nothing(place: Path) -> None:
+    tables = clinic()
+    numbers = pa.array(range(10_000, 10_000 + len(tables["visits"])))
+    with pql.connect({**tables, "visits": tables["visits"].append_column("invoice", numbers)}) as db:
+        list(db.run("LINK visits.invoice -> users.user_id"))
+
+
 def time_type(place: Path) -> None:
     with pql.connect(clinic()) as db:
         list(db.run("TIME visits.kind"))
@@ -200,6 +207,7 @@ SCENES = {
         order_not_kept,
         unsupported_source, empty_source, duplicate_table, duplicate_column, unreadable_column, sql_failed, sql_error,
         statement_not_allowed, read_only, table_exists, file_in_source,
-        query_failed, not_a_key, link_type, time_type, unknown_link, missing_table, clock_type, clock_cycle,
+        query_failed, not_a_key, link_type, link_matches_nothing, time_type, unknown_link, missing_table, clock_type,
+        clock_cycle,
     )
 }  # fmt: skip

@@ -14,6 +14,9 @@ import pytest
 from clinic import COUNT, FAST, START, changed, clinic, fault, ids, predict
 
 import pql
+from pql.backends.connect import open_backend
+from pql.backends.logical import logical_type
+from pql.language.catalog import LogicalType
 from pql.language.errors import PqlError
 
 
@@ -96,6 +99,38 @@ def test_ids_may_be_integers_of_different_width() -> None:
     tables = clinic()
     narrow = tables["visits"].column("user_id").cast(pa.int16())
     assert ids(predict(changed(tables, "visits", user_id=narrow), COUNT)) == set(range(30))
+
+
+@pytest.mark.parametrize(
+    ("parent", "child"),
+    [
+        ("DECIMAL(38, 0)", "BIGINT"),
+        ("INTEGER", "DECIMAL(38, 0)"),
+        ("DECIMAL(12, 2)", "DECIMAL(10, 0)"),
+        ("HUGEINT", "UBIGINT"),
+        ("DOUBLE", "INTEGER"),
+    ],
+)
+def test_whole_numbers_of_any_type_are_ids(parent: str, child: str) -> None:
+    with duckdb.connect() as con:
+        con.execute(f"CREATE TABLE shops AS SELECT i::{parent} AS shop_id, i % 3 AS size FROM range(40) AS t(i)")
+        con.execute(
+            f"CREATE TABLE sales AS SELECT i::{child} AS sale_id, (i * 7 % 40)::{child} AS shop_id, "
+            "TIMESTAMP '2023-01-01' + INTERVAL (i) HOUR AS sold_at FROM range(900) AS t(i)"
+        )
+        with pql.connect(con) as db:
+            assert "sales.shop_id -> shops.shop_id" in str(db.graph())
+            query = "PREDICT COUNT(sales.*, 0, 5, days) FOR shops.shop_id IN (3, 4) WITH (model = entity_mean)"
+            assert ids(db.predict(query)) == {3, 4}
+
+
+def test_parts_of_numbers_are_no_ids_and_numbers_beyond_64_bits_stay_what_they_are() -> None:
+    with duckdb.connect() as con:
+        con.execute("CREATE TABLE odd AS SELECT (i + 0.5)::DECIMAL(12, 2) AS odd_id FROM range(40) AS t(i)")
+        con.execute("CREATE TABLE big AS SELECT i::HUGEINT * 10000000000000000000 AS big_id FROM range(40) AS t(i)")
+        with open_backend(con).snapshot() as snapshot:
+            types = {t.name: logical_type(t.columns[0][1], t.columns[0][0]) for t in snapshot.tables()}
+    assert types == {"odd": LogicalType.FLOAT, "big": LogicalType.STRING}
 
 
 def test_an_id_of_the_wrong_type_is_an_error() -> None:

@@ -149,6 +149,7 @@ SOURCES = {
 
 GRAPH = {
     "not_a_key": "KEY names a column whose values do not tell the rows apart.",
+    "link_matches_nothing": "LINK joins columns that have not one value in common.",
     "link_type": "LINK joins columns whose types do not go together.",
     "time_type": "TIME names a column that is not a timestamp.",
     "clock_type": "A clock that is no date or time.",
