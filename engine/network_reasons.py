@@ -8,7 +8,7 @@ shared out by size, so that the parts add up.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,13 +18,16 @@ from numpy.typing import NDArray
 from pql.engine.feature_lags import lag_names
 from pql.engine.models.base import Inputs
 from pql.engine.models.gnn import FittedGnn, shown
-from pql.engine.reasons import Floats, Reasons, RowParts, no_words
+from pql.engine.reasons import Floats, Ints, Reasons, RowParts, no_words
 from pql.engine.seed_batches import chunks_by_anchor
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from pql.engine.nn.hetero import HeteroNetwork, Nodes
+    from pql.engine.graph import TemporalGraph
+    from pql.engine.nn.heads import Head
+    from pql.engine.nn.hetero import Batch, HeteroNetwork, Nodes
+    from pql.engine.sample import Sample
 
 LOOKS = 96  # along the way of the features, which bends where a unit begins to count
 TREE_LOOKS = 24  # along the way of the rows
@@ -125,48 +128,81 @@ class NetworkParts:
         counted: dict[str, Floats] = {}
         if module.network is None or module.head is None or not self.readers:
             return nothing, parts[0], counted
-        looks = Looks.early(TREE_LOOKS)
         with computing(0):
             module.eval()
             for index in chunks_by_anchor(self.inputs.seeds.anchors, AROUND):
                 trees = self.fitted.trees(self.inputs, index)
                 batch = collate(trees, self.readers)
                 with torch.no_grad():
-                    states = [node.value() for node in module.network.embed(batch)]
-                    faded = _faded(module.network, states, 0.0)
-                    none = replace(batch, blocks=tuple(replace(b, counts=b.counts * 0.0) for b in batch.blocks))
-                    root = module.network.propagate(none, faded)
+                    root = nowhere(module.network, batch)
                     nothing[index] = module.head(root, root.new_zeros(len(root), 0)).numpy()
                 if weights is None:
                     continue
                 given = torch.from_numpy(weights[index].astype(np.float32))
-                sums = [np.zeros(len(state)) for state in states]
-                counts = [np.zeros(len(block.counts)) for block in batch.blocks]
-                for place, weight in zip(looks.places.tolist(), looks.weights.tolist(), strict=True):
-                    points = [(state * place).requires_grad_() for state in states]
-                    known = [(block.counts * place).requires_grad_() for block in batch.blocks]
-                    now = replace(
-                        batch, blocks=tuple(replace(b, counts=c) for b, c in zip(batch.blocks, known, strict=True))
-                    )
-                    root = module.network.propagate(now, _nodes(points))
-                    said = module.head(root, root.new_zeros(len(root), 0))
-                    slopes = torch.autograd.grad((said * given).sum(), [*points, *known], allow_unused=True)
-                    for i, slope in enumerate(slopes[: len(points)]):
-                        if slope is not None:
-                            sums[i] += weight * (slope * states[i]).sum(dim=1).double().numpy()
-                    for i, slope in enumerate(slopes[len(points) :]):
-                        if slope is not None:
-                            counts[i] += weight * (slope * batch.blocks[i].counts).sum(dim=1).double().numpy()
-                for i, block in enumerate(trees.blocks):
-                    unit = index[block.seeds]
-                    table = np.full(len(block), block.table, dtype=np.int64)
-                    parts.append(RowParts(unit, table, block.rows, block.times, sums[i]))
-                    if i and np.abs(counts[i]).any():
-                        source = trees.blocks[block.source]
-                        name = f"how many {self.inputs.graph.nodes[block.table].name} there are"
-                        column = counted.setdefault(name, np.zeros(n))
-                        column += np.bincount(index[source.seeds], weights=counts[i], minlength=n)
+                head = module.head
+
+                def said(root: Tensor, _: Tensor, given: Tensor = given, head: Head = head) -> Tensor:
+                    return (head(root, root.new_zeros(len(root), 0)) * given).sum()
+
+                found = integrated(module.network, batch, torch.zeros(len(index), 0), said)
+                parts += row_parts(trees, index, found.rows)
+                add_counts(counted, self.inputs.graph, trees, index, found.counts, n)
         return nothing, RowParts.joined(parts), counted
+
+
+@dataclass(frozen=True, slots=True)
+class Integrated:
+    """What is added along the way, in a batch of trees: `rows` by the nodes of every block, `counts` by how many
+    neighbours every source node has, `features` float64[n, width] by the encoded features."""
+
+    rows: list[Floats]
+    counts: list[Floats]
+    features: Floats
+
+
+def integrated(
+    network: HeteroNetwork, batch: Batch, features: Tensor, said: Callable[[Tensor, Tensor], Tensor]
+) -> Integrated:
+    """The integrated gradients of `said` (of the roots and the features) over a collated batch of trees, with all
+    parts growing from nought together."""
+    import torch
+
+    with torch.no_grad():
+        states = [node.value() for node in network.embed(batch)]
+    known = [block.counts for block in batch.blocks]
+    parts = [*states, *known, features]
+    total = [np.zeros(tuple(part.shape)) for part in parts]
+    looks = Looks.early(TREE_LOOKS)
+    for place, weight in zip(looks.places.tolist(), looks.weights.tolist(), strict=True):
+        points = [(part * place).requires_grad_() for part in parts]
+        counts = points[len(states) : -1]
+        blocks = tuple(replace(block, counts=count) for block, count in zip(batch.blocks, counts, strict=True))
+        root = network.propagate(replace(batch, blocks=blocks), _nodes(points[: len(states)]))
+        slopes = torch.autograd.grad(said(root, points[-1]), points, allow_unused=True)
+        for sums, slope in zip(total, slopes, strict=True):
+            if slope is not None:
+                sums += weight * slope.numpy()
+    added = [sums * part.numpy() for sums, part in zip(total, parts, strict=True)]
+    rows = [one.sum(axis=1) for one in added[: len(states)]]
+    return Integrated(rows, [one.sum(axis=1) for one in added[len(states) : -1]], added[-1])
+
+
+def row_parts(trees: Sample, index: Ints, amounts: Sequence[Floats]) -> list[RowParts]:
+    """What the sampled rows of some seeds add; `index` int64[n]: which unit each seed is."""
+    return [
+        RowParts(index[block.seeds], np.full(len(block), block.table, dtype=np.int64), block.rows, block.times, amount)
+        for block, amount in zip(trees.blocks, amounts, strict=True)
+    ]
+
+
+def add_counts(
+    counted: dict[str, Floats], graph: TemporalGraph, trees: Sample, index: Ints, amounts: Sequence[Floats], n: int
+) -> None:
+    """Add what numbers of neighbours add to `counted`, by the table of the neighbours."""
+    for block, amount in zip(trees.blocks[1:], amounts[1:], strict=True):
+        if np.abs(amount).any():
+            column = counted.setdefault(f"how many {graph.nodes[block.table].name} there are", np.zeros(n))
+            column += np.bincount(index[trees.blocks[block.source].seeds], weights=amount, minlength=n)
 
 
 def lag_names_of(fitted: FittedGnn) -> tuple[str, ...]:
@@ -184,8 +220,11 @@ def _nodes(points: list[Tensor]) -> list[Nodes]:
     return [Nodes(point, point, None, None, point) for point in points]
 
 
-def _faded(network: HeteroNetwork, states: list[Tensor], share: float) -> list[Nodes]:
-    return _nodes([state * share for state in states])
+def nowhere(network: HeteroNetwork, batch: Batch) -> Tensor:
+    """The roots of a batch of trees as if no row of them were known."""
+    values = [node.value() * 0.0 for node in network.embed(batch)]
+    blocks = tuple(replace(block, counts=block.counts * 0.0) for block in batch.blocks)
+    return network.propagate(replace(batch, blocks=blocks), _nodes(values))
 
 
 def completed(found: Reasons, margin: Floats) -> Reasons:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pql.engine.examples import Seeds
+from pql.engine.features import FeatureSpec
 from pql.engine.graph import ALWAYS, NEVER, TemporalGraph
 from pql.engine.interactions import fact_items, item_values
-from pql.engine.reason_rows import MOST_ROWS, Named
+from pql.engine.reason_rows import MOST_ROWS, FeatureRows, Named
 from pql.engine.reasons import EVENED, Ints
 from pql.language.bound import Item
 
@@ -24,17 +25,21 @@ OTHER_ITEMS = "what it had before"
 MET, WAITED = "how often it was met so far", "how long ago it was, in gaps"
 LATELY, LATE_ROWS = "how long ago its last event was", "how many events it had of late"
 FILLED = "popular items fill the list up"
-ITEM_LIKED, NEARNESS = "how it stands with everybody", "how near the entity's vector is to it"
+ITEM_LIKED = "how it stands with everybody"
 _ENTITY = ("entity: ", LATELY, LATE_ROWS)
 _LATEST = ("recency", "rows since", "baskets since", "own recency lag", "last gap", WAITED)
-_OF_ENTITY = ("together", "latent", OTHER_ITEMS, NEARNESS)
+_OF_ENTITY = ("together", "latent", OTHER_ITEMS)
 
 
 class PairOrigins:
-    """Of u units, an entity and anchor `seeds` and an item `items` int64[u] each."""
+    """Of u units, an entity and anchor `seeds` and an item `items` int64[u] each. `features`: those of the entities
+    that towers read."""
 
-    def __init__(self, plan: Plan, graph: TemporalGraph, seeds: Seeds, items: Ints) -> None:
+    def __init__(
+        self, plan: Plan, graph: TemporalGraph, seeds: Seeds, items: Ints, features: FeatureSpec | None = None
+    ) -> None:
         assert plan.task.item is not None
+        self._features = None if features is None else FeatureRows(features, graph, plan, seeds)
         self.graph, self.seeds, self.items = graph, seeds, items
         self.item: Item = plan.task.item
         found = fact_items(plan, graph)
@@ -76,6 +81,10 @@ class PairOrigins:
         return tuple(np.concatenate([*empty, *part]) for part in (owners, rows, times))  # type: ignore[return-value]
 
     def source(self, name: str) -> tuple[str, str]:
+        if self._features is not None and name in self._features:
+            return self._features.source(name)
+        if name.startswith("how many ") and name.endswith(" there are"):
+            return name.removeprefix("how many ").removesuffix(" there are"), ""
         fact, column = self.graph.nodes[self.fact].name, self.item.column.column
         holder = self.item.table or self.item.column.table
         if name.startswith("item: ") or name in (POPULARITY, ITEM_LIKED, FILLED):
@@ -90,6 +99,10 @@ class PairOrigins:
         return (fact, "") if name.startswith(_ENTITY) else (fact, column)
 
     def named(self, name: str, unit: int) -> Named | None:
+        if self._features is not None and name in self._features:
+            return self._features.named(name, unit)
+        if name.startswith("how many ") and name.endswith(" there are"):
+            return None
         table, _ = self.source(name)
         if name in (MEMBER_RULE, OTHER_RULES):
             at = self._entity_rows(unit)

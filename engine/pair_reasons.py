@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pql.engine.examples import Seeds
 from pql.engine.models.als import Als
 from pql.engine.models.due import Due
 from pql.engine.models.pair_network import PairNetwork
@@ -16,10 +17,8 @@ from pql.engine.models.ranker import Ranker, columns_of
 from pql.engine.models.rules import SUMMED, Rules
 from pql.engine.network_reasons import LOOKS, Looks, completed
 from pql.engine.pair_origins import (
-    ITEM_LIKED,
     MEMBER_RULE,
     MET,
-    NEARNESS,
     OTHER_ITEMS,
     OTHER_RULES,
     POPULARITY,
@@ -28,6 +27,7 @@ from pql.engine.pair_origins import (
 )
 from pql.engine.rank_choice import GNN, RANKERS
 from pql.engine.rank_scoring import NETWORK_FEATURES, Described, Moment
+from pql.engine.rank_towers import BoundTowers
 from pql.engine.reasons import Floats, Ints, Reasons, RowParts, in_words, no_words, steps
 
 if TYPE_CHECKING:
@@ -208,11 +208,16 @@ class PairReasons:
 
     def _by_towers(self, at: Ints, margin: Floats) -> Reasons:
         """The product of the vectors: what the item gets from everybody, and what from this entity."""
-        candidates = self.described.candidates
-        assert self.moment.items is not None
-        liked = self.moment.items[candidates.items[at], -1].astype(np.float64)
-        base = np.full(len(at), float(np.median(self.moment.items[self.moment.history.known, -1])))
-        return steps([base, liked, margin], (ITEM_LIKED, NEARNESS), no_words((len(at), 2)))
+        from pql.engine.tower_reasons import tower_reasons
+
+        candidates, moment = self.described.candidates, self.moment
+        assert moment.items is not None
+        assert isinstance(moment.towers, BoundTowers)
+        owner = self.entities[candidates.owner[at]]
+        seeds = Seeds(owner, np.full(len(at), moment.history.anchor, dtype=np.int64))
+        known = moment.history.known
+        usual = float(np.median(moment.items[known, -1])) if known.any() else 0.0
+        return tower_reasons(moment.towers, seeds, moment.items[candidates.items[at]], usual, margin)
 
 
 def _words(values: np.ndarray) -> np.ndarray:

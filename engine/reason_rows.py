@@ -86,8 +86,9 @@ class FeatureRows:
         kept = range(len(offered)) if self.spec.kept is None else self.spec.kept
         for name, place in zip(self.spec.names, kept, strict=False):
             self._groups[name] = offered[place]
-        if outcome_of(self.plan.query.target) is not None:
-            self._facts = facts_of(self.plan.query.target, self.graph)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._groups
 
     def source(self, name: str) -> tuple[str, str]:
         """The table and the column that a feature reads; empty where it reads none, or no single one."""
@@ -98,6 +99,8 @@ class FeatureRows:
                 link = edge.link
                 return self.graph.nodes[group.table].name, ", ".join(link.child_columns) if link is not None else ""
             return self.graph.nodes[group.table].name, group.column or ""
+        if name.startswith("how many ") and name.endswith(" there are"):
+            return name.removeprefix("how many ").removesuffix(" there are"), ""
         if self._is_target(name) and (found := aggregates(self.plan.query.target)):
             argument = found[0].argument
             return found[0].fact, str(getattr(argument, "column", "")) if name not in (SINCE, RECENCY, LAST) else ""
@@ -115,8 +118,12 @@ class FeatureRows:
 
     def _of_target(self, name: str, i: int) -> Named | None:
         """Rows of the target's own facts: of a window before, or all of them."""
+        if self._facts is None:
+            if outcome_of(self.plan.query.target) is None:
+                return None
+            self._facts = facts_of(self.plan.query.target, self.graph)
         facts = self._facts
-        if facts is None or facts.source is None:
+        if facts.source is None:
             return None
         row, seen = int(self.seeds.rows[i]), int(self.seeds.seen[i])
         low = int(facts.starts[row])

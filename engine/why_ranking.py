@@ -39,7 +39,8 @@ def why_ranked(
     interactions = interactions_of(plan, graph)
     trained, towers = bound(trained, plan, graph, interactions)
     chosen = seeds.take(units.seed)
-    origins = PairOrigins(plan, graph, chosen, units.output)
+    spec = None if trained.towers is None else trained.towers.spec
+    origins = PairOrigins(plan, graph, chosen, units.output, spec)
     parts, order = [], []
     for anchor in np.unique(chosen.anchors).tolist():
         moment = moment_at(

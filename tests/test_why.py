@@ -124,13 +124,21 @@ def test_what_classes_and_waits_begin_with_is_the_same_for_all(store: pql.Sessio
 
 
 def test_the_network_tells_of_features_and_of_the_rows_around(store: pql.Session) -> None:
-    query = f"PREDICT COUNT(orders.*, 0, 14, days) = 0 {EACH} WITH (model = gnn, budget = '12 s', epochs = 2)"
+    query = f"PREDICT COUNT(orders.*, 0, 14, days) = 0 {EACH} WITH (model = gnn, budget = '10 s', epochs = 1)"
     why = store.predict(query).why(8, most=200)
     adds_up(why)
     told = why.to_arrow_table().to_pylist()
     begin = [row["contribution"] for row in told if row["reason"] == 0]
     assert np.ptp(begin) < 1e-3 * max(1.0, np.ptp([row["contribution"] for row in told]))
     assert {row["table"] for row in told} >= {"orders", "customers"}
+
+
+def test_the_towers_tell_of_the_items_met_and_of_the_rows_around(store: pql.Session) -> None:
+    why = store.predict(f"{ITEMS} WITH (model = two_tower, budget = '5 s', anchors = 4, epochs = 1)").why(6, most=300)
+    adds_up(why)
+    told = why.to_arrow_table().to_pylist()
+    assert {row["table"] for row in told if row["feature"] == "this row"} >= {"orders", "products", "customers"}
+    assert len({round(row["contribution"], 6) for row in told if row["reason"] == 0}) == 1
 
 
 def test_reasons_name_the_rows_behind_them(db: pql.Session) -> None:
