@@ -10,7 +10,7 @@ from pql.engine.context import read_rows
 from pql.engine.events import Events
 from pql.engine.examples import TRAIN, Examples
 from pql.engine.feature_paths import TOP_SHARES
-from pql.engine.features import FeatureSpec, fit_features
+from pql.engine.features import MAX_FEATURES, FeatureSpec, fit_features
 from pql.engine.graph import ALWAYS, NEVER, TemporalGraph
 from pql.engine.models.base import FeatureMatrix, Inputs, Problem
 from pql.engine.past_facts import past_behind
@@ -19,7 +19,10 @@ from pql.engine.planned_graph import columns_read, masked_columns
 from pql.engine.planner import future_windows
 from pql.engine.seasons import fit_seasons
 from pql.engine.steps import compute_stacked
+from pql.language.bound import TaskKind
 
+CHEAP_CELLS = 8_000_000  # examples times features, up to which there may be more than usual
+MOST_FEATURES = 600
 CLASS_SHARES = 24  # categories whose shares are features, where categories are predicted
 
 
@@ -38,12 +41,23 @@ def spec_of(plan: Plan, graph: TemporalGraph, examples: Examples, cut: int | Non
         masked=masked_columns(plan.query) - own,
         masked_own=own,
         hops=plan.graph.hops,
+        limit=most_features(plan, len(examples)),
         lags=plan.split.lags if plan.split.kind == "own" else examples.lags.shape[1],
         shares=CLASS_SHARES if plan.task.kind.value in ("multiclass", "multilabel") else TOP_SHARES,
         stale_days=plan.regime.high / US_PER_DAY,
         seasons=seasons,
         probe=examples.seeds.take(examples.where(TRAIN)),
     )
+
+
+def most_features(plan: Plan, examples: int) -> int:
+    """How many features are kept: more of few examples, where they cost little.
+
+    Not of stale histories, whose far corners tell little, nor where every class has trees of its own.
+    """
+    if plan.regime.known is not None or plan.task.kind not in (TaskKind.BINARY, TaskKind.REGRESSION):
+        return MAX_FEATURES
+    return int(np.clip(CHEAP_CELLS // max(1, examples), MAX_FEATURES, MOST_FEATURES))
 
 
 def problem_of(

@@ -15,10 +15,12 @@ from pql.engine.enough import within_budget
 from pql.engine.evaluate import of_totals
 from pql.engine.events import Events
 from pql.engine.examples import BEYOND, TEST, TRAIN, VALID, Examples, Seeds
+from pql.engine.features import MAX_FEATURES
 from pql.engine.metrics import MetricRow, MetricsTable
 from pql.engine.models.blend import combine, fit_weights
-from pql.engine.plan import Anchor, GraphPlan, ModelPlan, Output, Plan, Split, Task
+from pql.engine.plan import Anchor, GraphPlan, ModelPlan, Output, Plan, Regime, Split, Task
 from pql.engine.predict import predict
+from pql.engine.problem import most_features
 from pql.engine.train import TrainedModel, train
 from pql.language.bound import BoundAggregate, BoundEntity, BoundQuery, BoundWindow, TaskKind
 from pql.language.catalog import Catalog, LogicalType
@@ -281,3 +283,29 @@ def test_the_budget_thins_the_training_examples_alone() -> None:
     kept = within_budget(Examples(seeds, np.zeros(12), split, np.zeros((12, 0), np.float32)), 3, notes)
     assert [int((kept.split == code).sum()) for code in (TRAIN, VALID, TEST, BEYOND)] == [3, 1, 1, 1]
     assert len(notes) == 1
+
+
+def test_few_examples_get_more_features_but_not_of_stale_histories() -> None:
+    plan = case()[0]
+    few, some, many = (most_features(plan, n) for n in (1_000, 20_000, 200_000))
+    assert few > some > many == MAX_FEATURES
+    stale = replace(plan, regime=Regime(kind="frozen", known=0))
+    by_class = replace(plan, task=replace(plan.task, kind=TaskKind.MULTICLASS))
+    assert most_features(stale, 1_000) == most_features(by_class, 1_000) == MAX_FEATURES
+
+
+@pytest.mark.parametrize(("largest", "metric"), [(3.0, "rmse"), (1e6, "mae")])
+def test_squares_choose_unless_one_large_label_would_be_all(largest: float, metric: str) -> None:
+    plan, graph, examples = case(TaskKind.REGRESSION)[:3]
+    plan = replace(plan, task=replace(plan.task, metric="rmse"))
+    labels = np.random.default_rng(0).normal(1.0, 0.5, len(examples))
+    labels[examples.where(TRAIN)[0]] = largest
+    trained = train(plan, graph, replace(examples, labels=labels), None, Events())
+    assert trained.metrics.metric == metric
+
+
+def test_weights_go_by_squares_where_these_are_what_counts() -> None:
+    truth = np.concatenate([np.zeros(300), np.full(100, 4.0)])
+    middle, mean = np.zeros(400), np.ones(400)
+    assert fit_weights("regression", [middle, mean], truth)[0] > 0.5
+    assert fit_weights("regression", [middle, mean], truth, "rmse")[1] > 0.5

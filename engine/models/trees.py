@@ -50,7 +50,7 @@ class Data:
             "max_depth": 4 if self.n < MANY_ROWS else 6,
             "min_data_in_leaf": int(np.clip(self.n // 60, 3, 40)),
             "min_sum_hessian_in_leaf": 1e-3,
-            "feature_fraction": float(np.clip(40 / max(1, len(self.names)), 0.15, 1.0)),
+            "feature_fraction": float(np.clip(40 / max(1, len(self.names)), 0.05, 1.0)),
             "bagging_fraction": 0.8,
             "bagging_freq": 1,
             "lambda_l2": 5.0,
