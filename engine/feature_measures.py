@@ -29,6 +29,11 @@ def moments_of(history: History) -> tuple[Ints, Ints, Ints]:
     return starts, latest, np.where(latest >= 0, latest + 1 - np.searchsorted(starts, history.start, side="left"), 0)
 
 
+def moments_counted(history: History) -> Ints:
+    """int64[n, w + 1]: how many moments lie between the bounds of each seed's history, oldest first."""
+    return count_ranges(_beginnings(history), history.bounds)
+
+
 def _beginnings(history: History) -> NDArray[np.bool_]:
     moments = history.first.copy()
     moments[1:] |= history.times[1:] != history.times[:-1]
@@ -55,7 +60,7 @@ def measure_clock(history: History, *, brief: bool, occasions: bool, terse: bool
     total = _running(squares)[:, 0]
     spread = np.sqrt(np.maximum(_ratio(total, m - 1) - mean_gap * mean_gap, 0.0))
     result = _floats(counts)
-    times = _whole_and_windows(count_ranges(_beginnings(history), history.bounds))
+    times = _whole_and_windows(moments_counted(history))
     if occasions:
         result += _floats(times)
     return [

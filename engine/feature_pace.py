@@ -17,7 +17,7 @@ from pql.engine.segments import Floats, History, histories
 
 SAMPLE = 2_000  # entities the parameters are fitted on
 FEWEST = 50
-LATEST_MOMENTS = 32  # older ones no longer weigh in a fading count
+LATEST_MOMENTS = 32  # older ones no longer weigh in a fading count, nor do gaps before them
 HALF_LIVES = (1.0, 2.0, 4.0)  # in horizons
 BOUNDS = (-6.0, 8.0)  # of the parameters' logarithms
 RIDGE = 1e-3  # on them
@@ -34,7 +34,7 @@ def fit_pace(graph: TemporalGraph, edge: EdgeType, horizon: int, cut: int) -> tu
     times = np.full(len(owners), cut, dtype=np.int64)
     repeats, last, age = np.zeros(len(owners)), np.zeros(len(owners)), np.zeros(len(owners))
     for history in histories(graph, (edge,), owners, times, ()):
-        repeats[history.order], last[history.order], age[history.order] = _summary(history, horizon)
+        repeats[history.order], last[history.order], age[history.order] = summary_of(history, horizon)
     known = np.flatnonzero(np.isfinite(age))
     known = known[np.lexsort((age[known], last[known], repeats[known]))]  # sums don't follow the order of the rows
     repeats, last, age = repeats[known], last[known], age[known]
@@ -59,10 +59,18 @@ def _fitted(repeats: Floats, last: Floats, age: Floats) -> tuple[float, ...]:
 def pace_names(label: str, half_lives: tuple[str, ...], horizon: str, rates: tuple[float, ...]) -> tuple[str, ...]:
     """Names of a pace group. `half_lives`, `horizon`: as text."""
     fading = tuple(f"fading count of {label} (half-life {text})" for text in half_lives)
+    gaps = (
+        f"longest gap of {label}",
+        f"latest gap of {label} against the longest",
+        f"share of gaps of {label} longer than the latest",
+        f"share of those gaps of {label} longer by {horizon} still",
+        f"gaps of {label} longer than {horizon}",
+    )
     if not rates:
-        return fading
+        return (*fading, *gaps)
     return (
         *fading,
+        *gaps,
         f"chance that {label} go on (BG/NBD)",
         f"expected {label} in {horizon} (BG/NBD)",
         f"chance of no {label} in {horizon} (BG/NBD)",
@@ -70,25 +78,53 @@ def pace_names(label: str, half_lives: tuple[str, ...], horizon: str, rates: tup
 
 
 def measure_pace(history: History, horizon: int, rates: tuple[float, ...]) -> Measured:
-    """Fading counts of moments and, with `rates` (r, alpha, a, b), what BG/NBD expects of the next `horizon` (µs)."""
+    """Fading counts of moments, how the latest gap compares with the own ones, and with `rates` (r, alpha, a, b)
+    what BG/NBD expects of the next `horizon` (µs)."""
     starts, latest, m = moments_of(history)
     fading = [np.zeros(len(history)) for _ in HALF_LIVES]
+    width = horizon / US_PER_DAY
+    gaps, longer, much_longer, wide = (np.zeros(len(history)) for _ in range(4))
+    longest = np.full(len(history), np.nan)
+    recency = later = np.full(len(history), np.nan)
     for k in range(LATEST_MOMENTS if len(starts) else 0):
         at = starts[np.where(m > k, latest - k, 0)]
         days = np.where(m > k, since(history.times[at], history.anchors), np.nan)
-        age = np.where(np.isfinite(days), days, np.inf) * (US_PER_DAY / horizon)
+        age = np.where(np.isfinite(days), days, np.inf) / width
         for total, half_life in zip(fading, HALF_LIVES, strict=True):
             total += np.exp2(-age / half_life)
+        if k == 0:
+            recency = days
+        else:
+            gap = days - later
+            gaps += np.isfinite(gap)
+            longer += gap > recency
+            much_longer += gap > recency + width
+            wide += gap > width
+            longest = np.fmax(longest, gap)
+        later = days
+    own = [
+        longest,
+        recency / np.maximum(longest, 1e-3),
+        np.where(gaps > 0, longer / np.maximum(gaps, 1.0), np.nan),
+        (much_longer + 0.5) / (longer + 1.0),
+        wide,
+    ]
     if not rates:
-        return fading
+        return [*fading, *own]
     process = Purchases(*rates)
-    repeats, last, age = _summary(history, horizon)
+    repeats, last, age = summary_of(history, horizon)
     alive = np.where(np.isfinite(age), process.alive(repeats, last, age), np.nan)
-    expected = alive * (process.r + repeats) / (process.alpha + age)
-    return [*fading, alive, expected, 1.0 - process.any_in(repeats, last, age, 0.0, 1.0)]
+    return [*fading, *own, alive, paced(repeats, last, age, rates), 1.0 - process.any_in(repeats, last, age, 0.0, 1.0)]
 
 
-def _summary(history: History, horizon: int) -> tuple[Floats, Floats, Floats]:
+def paced(repeats: Floats, last: Floats, age: Floats, rates: tuple[float, ...]) -> Floats:
+    """The moments that BG/NBD expects in one horizon, at the pace so far; NaN where there were none."""
+    process = Purchases(*rates)
+    alive = np.where(np.isfinite(age), process.alive(repeats, last, age), np.nan)
+    return alive * (process.r + repeats) / (process.alpha + age)
+
+
+def summary_of(history: History, horizon: int) -> tuple[Floats, Floats, Floats]:
     """Of each seed: repeated moments, from the first moment to the last and to the anchor, in horizons; NaN without."""
     starts, latest, m = moments_of(history)
     if not len(starts):

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pql.engine.feature_names import category_names, clock_names, distinct_names, number_names, stamp_names
 from pql.engine.feature_pace import HALF_LIVES, fit_pace, pace_names
 from pql.engine.feature_peers import EVERYONE, Peers, peer_ways
+from pql.engine.feature_worth import worth_names
 from pql.engine.graph import ALWAYS, NEVER, EdgeType, NodeColumn, NodeTable, TemporalGraph
 from pql.language.catalog import Stype
 
@@ -35,7 +36,7 @@ class Group:
     """Features that are computed together.
 
     kind: own (a column or the age of the base row), clock (how many, how long ago), pace (see `engine.feature_pace`),
-    number, stamp, category, distinct.
+    number, worth (see `engine.feature_worth`), stamp, category, distinct.
     `base`, `down`, `join`: edge indexes; with `via`, `base` starts at the entity's latest fact along that edge type.
     With `peers` (see `engine.feature_peers`), the history is that of the rows that share these ways up instead.
     `recent`: only so many latest rows of the history count, 0 for all. `gaps`: the column has unknown values, so how
@@ -297,9 +298,10 @@ def _history_groups(
         repeats = bool(path.down) and _has_occasions(graph, path.down, cut)
         names = clock_names(label, windows, brief=brief, occasions=repeats, terse=terse)
         yield replace(blank, kind="clock", occasions=repeats, names=names)
+    widths, is_paced, rates = tuple(window.lstrip("-") for window in windows), False, ()
     if not join and horizon and not brief and len(path.down) == 1:
+        is_paced = True
         rates = fit_pace(graph, graph.edges[path.down[0]], horizon, cut)
-        widths = tuple(window.lstrip("-") for window in windows)
         lives = tuple(widths[len(HALF_LIVES) - i] for i in range(len(HALF_LIVES)))
         yield replace(blank, kind="pace", rates=rates, names=pace_names(label, lives, widths[3], rates))
     if path.is_lean:
@@ -316,6 +318,9 @@ def _history_groups(
                 gaps = len(values) < len(at)
                 names = number_names(text, windows, brief=brief, gaps=gaps, terse=terse)
                 yield replace(blank, kind="number", column=column.name, centre=centre, gaps=gaps, names=names)
+                if is_paced and not brief:
+                    names = worth_names(text, (widths[3], widths[1], widths[0]), widths[3], rates)
+                    yield replace(blank, kind="worth", column=column.name, rates=rates, names=names)
         elif column.stype is Stype.TIMESTAMP:
             if bool((column.data[at] != ALWAYS).any()):
                 yield replace(blank, kind="stamp", column=column.name, names=stamp_names(text, brief=brief))

@@ -30,6 +30,7 @@ from pql.engine.feature_measures import (
 from pql.engine.feature_pace import measure_pace
 from pql.engine.feature_paths import TOP_SHARES, Group, as_text, enumerate_groups
 from pql.engine.feature_peers import peer_edges, peer_groups
+from pql.engine.feature_worth import measure_worth
 from pql.engine.graph import ALWAYS, NEVER, EdgeType, NodeColumn, TemporalGraph
 from pql.engine.models.base import FeatureMatrix
 from pql.engine.plan import US_PER_DAY
@@ -298,6 +299,8 @@ def _measure(graph: TemporalGraph, history: History, group: Group, rows: NDArray
         return measure_stamp(history, stamps, brief=group.brief)
     values = np.full(len(rows) + 1, np.nan)
     values[known] = column.data[rows[known]]
+    if group.kind == "worth":
+        return measure_worth(history, values, horizon, group.rates)
     return measure_number(history, values, group.centre, brief=group.brief, gaps=group.gaps, terse=terse)
 
 

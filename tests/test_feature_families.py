@@ -14,6 +14,7 @@ from test_features import linked, shop_case
 from pql.engine.examples import Seeds
 from pql.engine.feature_pace import fit_pace, pace_names
 from pql.engine.feature_peers import EVERYONE, peer_edges, peer_groups, peer_ways
+from pql.engine.feature_worth import worth_names
 from pql.engine.features import FeatureSpec, fit_features
 from pql.engine.graph import ALWAYS, TemporalGraph
 from pql.language.catalog import Stype
@@ -120,8 +121,10 @@ def test_the_pace_of_regular_and_of_vanished_customers():
         days += bought.tolist()
         who += [customer] * len(bought)
     order = np.argsort(days, kind="stable")
-    nodes = (node("customers", [ALWAYS] * 61), node("orders", np.array(days)[order] * DAY))
-    graph = linked(TemporalGraph(nodes, (make_edge(nodes, "who", 1, 0, np.array(who)[order]),), 0))
+    bought_by = np.array(who)[order]
+    paid = number("paid", 10.0 + bought_by)
+    nodes = (node("customers", [ALWAYS] * 61), node("orders", np.array(days)[order] * DAY, paid))
+    graph = linked(TemporalGraph(nodes, (make_edge(nodes, "who", 1, 0, bought_by),), 0))
     spec = fit_features(graph, cut=400 * DAY, horizon=30 * DAY)
     found = columns(spec, graph, Seeds(np.arange(61), np.full(61, 400 * DAY)))
     stays, expected = found["chance that orders go on (BG/NBD)"], found["expected orders in 30d (BG/NBD)"]
@@ -134,12 +137,24 @@ def test_the_pace_of_regular_and_of_vanished_customers():
     ages = 400 - np.arange(5, 400, 10)
     assert fading[0] == pytest.approx(np.sum(0.5 ** (ages[-32:] / 30.0)), rel=1e-5)
     assert fading[60] == 0
+    assert found["longest gap of orders"][:2].tolist() == [10, 10]
+    assert found["latest gap of orders against the longest"][:2].tolist() == pytest.approx([0.5, 30.4])
+    assert found["share of gaps of orders longer than the latest"][:2].tolist() == [1, 0]
+    worth = found["expected SUM(orders.paid) in 30d (BG/NBD)"]
+    assert worth[0] == pytest.approx(expected[0] * 10, rel=0.02)
+    assert worth[0] == pytest.approx(found["expected SUM(orders.paid) in 30d (BG/NBD, late values)"][0], rel=0.05)
+    assert worth[1] < 0.1 * worth[2]
+    steady = found["fading SUM(orders.paid) per 30d (half-life 120d)"]
+    assert steady[0] == pytest.approx(30, rel=0.1)
+    assert steady[1] < 0.4 * steady[0]
+    assert np.isnan(steady[60])
 
 
 def test_too_few_customers_have_no_parameters():
     graph, _ = shop_case()
     assert fit_pace(graph, graph.edges[0], 30 * DAY, 0) == ()
-    assert len(pace_names("orders", ("30d", "60d", "120d"), "30d", ())) == 3
+    assert not any("BG/NBD" in name for name in pace_names("orders", ("30d", "60d", "120d"), "30d", ()))
+    assert len(worth_names("orders.paid", ("30d", "120d", "240d"), "30d", ())) == 3
 
 
 def test_timestamps_of_a_history_count_where_they_were_known_with_their_row():

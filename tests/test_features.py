@@ -181,6 +181,7 @@ def test_rows_after_the_anchor_change_no_bit(seed, scramble):
     seeds = Seeds(np.arange(60), np.full(60, anchor))
     cut = linked(without_later(graph, anchor, scramble=scramble))
     spec = fit_features(graph, cut=anchor, horizon=30 * DAY)
+    assert {"clock", "pace", "number", "worth"} <= {group.kind for group in spec.groups}
     assert fit_features(cut, cut=anchor, horizon=30 * DAY) == spec
     assert spec.compute(cut, seeds).values.tobytes() == spec.compute(graph, seeds).values.tobytes()
 
