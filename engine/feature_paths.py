@@ -298,7 +298,8 @@ def _history_groups(
         repeats = bool(path.down) and _has_occasions(graph, path.down, cut)
         names = clock_names(label, windows, brief=brief, occasions=repeats, terse=terse)
         yield replace(blank, kind="clock", occasions=repeats, names=names)
-    widths, is_paced, rates = tuple(window.lstrip("-") for window in windows), False, ()
+    widths, is_paced = tuple(window.lstrip("-") for window in windows), False
+    rates: tuple[float, ...] = ()
     if not join and horizon and not brief and len(path.down) == 1:
         is_paced = True
         rates = fit_pace(graph, graph.edges[path.down[0]], horizon, cut)
