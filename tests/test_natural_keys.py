@@ -70,3 +70,21 @@ def test_columns_named_like_the_table_lead_to_its_clock() -> None:
         "invoiceline": pd.DataFrame({"id": range(240), "invoice": [i // 2 for i in range(240)], "quantity": 1}),
     }
     assert clock(infer(tables), "invoiceline") == ("inherited", "invoiceline.invoice -> invoice.id")
+
+
+def test_pairs_with_a_table_that_lacks_values_are_answered_for_all_of_them() -> None:
+    visits = pd.DataFrame(
+        {
+            "user_id": [i % 20 for i in range(600)],
+            "shop_id": [i % 7 for i in range(600)],
+            "at": pd.date_range("2024-01-01", periods=600, freq="8h"),
+        }
+    )
+    tables = {
+        "users": pd.DataFrame({"user_id": range(20), "plan": ["a", "b"] * 10}),
+        "shops": pd.DataFrame({"shop_id": range(3), "name": ["x", "y", "z"]}),
+        "visits": visits,
+    }
+    text = "PREDICT BOOL(visits.shop_id, 0, 7, days) FOR EACH users.user_id, shops.shop_id WITH (model = repeat)"
+    with pql.connect(tables) as db:
+        assert len(db.predict(text)) == 20 * 7

@@ -9,7 +9,7 @@ from pql.language.aggregates import bind_aggregate
 from pql.language.bound import BoundAggregate, BoundEntity, Call, ColumnRef, Expression, TaskKind
 from pql.language.catalog import Table
 from pql.language.expressions import Place, bind_value
-from pql.language.scope import Edit, Scope, is_own_key, quoted
+from pql.language.scope import Edit, Scope, canonical, is_own_key, quoted
 from pql.language.tasks import Task, aggregates_in, columns_in, decide, item_of
 from pql.language.windows import refuse_past
 
@@ -137,6 +137,9 @@ def bind_pair(scope: Scope, second: Table | None, target: Expression) -> tuple[E
     node = scope.query.target
     if second is None or scope.entity is None or second.key is None:
         return None
+    whole = canonical(scope, second)
+    if whole.key is not None and len(second.key.columns) == 1:
+        second = whole
     span = scope.query.entities[1].span
     simple = isinstance(target, BoundAggregate) and target.function == "EXISTS"
     column = target.argument if isinstance(target, BoundAggregate) else None
