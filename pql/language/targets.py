@@ -137,9 +137,10 @@ def bind_pair(scope: Scope, second: Table | None, target: Expression) -> tuple[E
     node = scope.query.target
     if second is None or scope.entity is None or second.key is None:
         return None
+    keys = second.key.columns
     whole = canonical(scope, second)
-    if whole.key is not None and len(second.key.columns) == 1:
-        second = whole
+    if whole.key is not None and len(keys) == 1:
+        second, keys = whole, whole.key.columns
     span = scope.query.entities[1].span
     simple = isinstance(target, BoundAggregate) and target.function == "EXISTS"
     column = target.argument if isinstance(target, BoundAggregate) else None
@@ -164,8 +165,8 @@ def bind_pair(scope: Scope, second: Table | None, target: Expression) -> tuple[E
         scope.fault("pair_mismatch", message, span, hint=hint, edits=edits)
         return None
     if second.name != item.table:
-        item = replace(item, table=second.name, key=second.key.columns[0])
-    pair = BoundEntity(second.name, second.key.columns)
+        item = replace(item, table=second.name, key=keys[0])
+    pair = BoundEntity(second.name, keys)
     listed = replace(target, function="LIST_DISTINCT", type=column.type)
     if not any(isinstance(clause, ast.RankTop) for clause in scope.query.tasks):
         if scope.query.tasks:
