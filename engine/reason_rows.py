@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow.compute as pc
 
 from pql.engine.anchors import lag_anchors
 from pql.engine.examples import Seeds
 from pql.engine.feature_lags import lag_names
-from pql.engine.feature_paths import Group
+from pql.engine.feature_paths import Group, as_text
 from pql.engine.feature_peers import peer_edges, peer_groups
 from pql.engine.features import FeatureSpec, duration, owners_of
 from pql.engine.graph import ALWAYS, NEVER, TemporalGraph
@@ -201,8 +202,8 @@ class FeatureRows:
         if name.startswith("latest "):
             return at[-1:], ends
         if (share := _SHARE.match(name)) and column.values is not None:
-            wanted = [code for code, value in enumerate(column.values.to_pylist()) if str(value) == share[1]]
-            at = at[np.isin(data, wanted)]
+            wanted = np.asarray(pc.fill_null(pc.equal(as_text(column.values), share[1]), fill_value=False))
+            at = at[np.append(wanted, False)[data]]
         return at, ends
 
     def _joined(self, group: Group, rows: Ints, times: Ints) -> Ints:

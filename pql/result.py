@@ -213,7 +213,8 @@ class Predictions(_Table):
             raise PqlError(
                 "unknown_entity",
                 f"No row of the result is about {entity!r}.",
-                hint=f"The rows are those of {', '.join(keys)}: give a value of it, in its own type.",
+                hint=f"The rows are those of {', '.join(keys)}: give a value of it, in its own type. "
+                "Of ids asked for, the column status says why one has no prediction.",
             )
         return self._table.take(pa.array(at))
 
