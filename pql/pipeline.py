@@ -73,6 +73,9 @@ def prepare(
         anchor = plan.split.prediction
         notes = dated_ahead(snapshot, plan.query, anchored_by(plan.query), anchor)
         plan = _plan(snapshot, query, text, params, None, evaluate_at, infer(anchor), anchor, targets)
+    if plan.query.evaluate_at:  # keys, links and clocks are those that were told by the first test anchor
+        first, anchor = min(plan.split.times("test")), plan.split.prediction
+        plan = _plan(snapshot, query, text, params, moment, evaluate_at, infer(first), anchor, targets)
     notes += tuple(str(one) for one in unseen_values(snapshot, plan.query, plan.split.prediction))
     return replace(plan, warnings=(*plan.warnings, *notes)) if notes else plan
 

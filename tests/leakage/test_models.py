@@ -163,3 +163,25 @@ def test_own_labels_are_answered_without_what_comes_after(target: str, model: st
     assert found.num_rows == len(test)
     assert ask(without_future(world)).equals(found)
     assert ask(with_another_future(world, seed=1)).equals(found)
+
+
+@pytest.mark.parametrize(
+    ("task", "model"),
+    [
+        ("regression", "entity_mean"),
+        pytest.param("regression", "boosted", marks=pytest.mark.slow),
+        pytest.param("binary", "auto", marks=pytest.mark.slow),
+        pytest.param("ranking", "boosted", marks=pytest.mark.slow),
+    ],
+)
+def test_a_measure_at_a_named_anchor_reads_no_row_beyond_its_window(task: str, model: str) -> None:
+    """Keys, links, clocks and examples included."""
+    world, moment = small_shop(seed=4), ANCHOR - dt.timedelta(days=60)
+    query = f"EVALUATE {TASKS[task]} WITH (model = {model}, {SMALL}) AT {moment:%Y-%m-%d}"
+    window_end = moment + dt.timedelta(days=21)
+    found = []
+    for tables in (world, without_future(world, window_end), with_another_future(world, 1, window_end)):
+        with pql.connect(tables) as db:
+            measured = db.evaluate(query)
+            found.append((str(measured), measured.plan.query.catalog))
+    assert found[0] == found[1] == found[2]
