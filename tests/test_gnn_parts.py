@@ -9,7 +9,7 @@ from fake_graphs import problem, shop
 from pql.engine.examples import TRAIN, VALID
 from pql.engine.models.base import FeatureMatrix
 from pql.engine.models.gnn import Gnn
-from pql.engine.models.gnn_lesson import NOTHING_ADDED, NetworkParts
+from pql.engine.models.gnn_lesson import HELD_BLIND, NOTHING_ADDED, NetworkParts
 from pql.language.bound import TaskKind
 
 
@@ -59,3 +59,13 @@ def test_every_part_may_be_left_out_for_an_ablation(parts):
     fitted = fit(p, **parts)
     assert np.isfinite(fitted.predict(p.inputs)).all()
     assert (Gnn().restore(fitted.state()).predict(p.inputs) == fitted.predict(p.inputs)).all()
+
+
+def test_features_are_hidden_from_training_where_examples_would_be_learnt_by_heart(monkeypatch):
+    p = problem(shop(users=60), epochs=1)
+    plain = fit(p, graph=False)
+    monkeypatch.setattr("pql.engine.models.gnn_lesson.HELD", range(10, 10_000))
+    held = fit(p, graph=False)
+    assert (plain.module.seed.blind, held.module.seed.blind) == (0.0, HELD_BLIND)
+    assert (held.predict(p.inputs) != plain.predict(p.inputs)).any()
+    assert (Gnn().restore(held.state()).predict(p.inputs) == held.predict(p.inputs)).all()

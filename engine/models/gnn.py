@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pql.engine.encode import Encoders, bind_readers
 from pql.engine.models.base import FeatureMatrix, Inputs, Problem, State
-from pql.engine.models.gnn_lesson import NetworkParts, learn_features, learn_neighbors, lesson_of
+from pql.engine.models.gnn_lesson import NetworkParts, hold_back, learn_features, learn_neighbors, lesson_of
 from pql.engine.sample import Sample, sample
 from pql.engine.seed_batches import chunks_by_anchor, spread_over
 from pql.language.errors import PqlError
@@ -182,6 +182,7 @@ class ContinuedGnn:
         with computing(problem.plan.seed):
             fitted = restored(self.start.state())
             readers, features, module = fitted.readers(known), fitted.encode(known), fitted.module
+            hold_back(module, len(train))
 
             def loss(index: NDArray[np.int64]) -> Any:
                 out = module.of_features(features[index])

@@ -20,10 +20,13 @@ from pql.engine.seed_batches import spread_over
 
 if TYPE_CHECKING:
     from pql.engine.models.gnn import FittedGnn
+    from pql.engine.nn.module import GnnModule
 
 WORK = 90_000  # nodes visited per second of budget, all epochs together (hidden 64)
 VISITS = 300_000  # examples the network over features sees, all epochs together, where LEAST and MOST epochs allow
 LEAST_EPOCHS, MOST_EPOCHS = 4, 20
+HELD = range(3_000, VISITS // MOST_EPOCHS + 1)  # so many examples are all seen often, and in many steps: hold back by
+HELD_RATE, HELD_BLIND = 1e-3, 0.3  # smaller steps, and a share of the features hidden at each
 MIN_EPOCHS = 3
 WATCH = 20_000  # examples after which the network over neighbours is measured
 FEWEST_STEPS = 30  # of learning, before it is given up
@@ -88,6 +91,12 @@ def lesson_of(
     return Lesson(problem, learn, known, fitted.encode(known), check, watched, fitted.encode(watched), rounds)
 
 
+def hold_back(module: GnnModule, n: int) -> None:
+    """Hide a share of the features from every step of training where n examples would be learnt by heart."""
+    if module.seed is not None:
+        module.seed.blind = HELD_BLIND if n in HELD else 0.0
+
+
 def learn_features(fitted: FittedGnn, lesson: Lesson) -> FittedGnn:
     """Train the network over features alone."""
     from pql.engine.nn.loop import schedule_of
@@ -97,6 +106,10 @@ def learn_features(fitted: FittedGnn, lesson: Lesson) -> FittedGnn:
     target, module, plan = fitted.target, fitted.module, lesson.problem.plan
     n = len(lesson.learn)
     epochs = min(plan.epochs, max(LEAST_EPOCHS, min(MOST_EPOCHS, VISITS // n)))
+    schedule = schedule_of(epochs, n, plan.seed)
+    if n in HELD:
+        schedule = replace(schedule, rate=HELD_RATE)
+    hold_back(module, n)
 
     def loss(index: NDArray[np.int64]) -> Any:
         labels = encode_labels(target, lesson.learn.labels, index)
@@ -104,7 +117,7 @@ def learn_features(fitted: FittedGnn, lesson: Lesson) -> FittedGnn:
 
     outcome = run_training(
         module,
-        schedule_of(epochs, n, plan.seed),
+        schedule,
         n,
         loss,
         lesson.problem.events,

@@ -45,11 +45,15 @@ def thin(x: Tensor, share: float) -> Tensor:
 
 
 class FeatureHead(nn.Module):
-    """Encoded features of seeds [n, f] → outputs [n, outputs]: two hidden layers beside a straight linear path."""
+    """Encoded features of seeds [n, f] → outputs [n, outputs]: two hidden layers beside a straight linear path.
+
+    `blind` is the share of the inputs that a step of training does without; set where they would be learnt by heart.
+    """
 
     def __init__(self, features: int, outputs: int, *, hidden: int = 64, dropout: float = 0.3) -> None:
         super().__init__()
         self.dropout = dropout
+        self.blind = 0.0
         self.first = nn.Linear(features, hidden)
         self.second = nn.Linear(hidden, hidden)
         self.out = nn.Linear(hidden, outputs)
@@ -59,6 +63,8 @@ class FeatureHead(nn.Module):
             self.wide.weight.zero_()
 
     def forward(self, features: Tensor) -> Tensor:
+        if self.training and self.blind:
+            features = thin(features, self.blind)
         x = F.relu(self.first(features))
         x = F.relu(self.second(thin(x, self.dropout) if self.training else x))
         return self.out(thin(x, self.dropout) if self.training else x) + self.wide(features)

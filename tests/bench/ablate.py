@@ -24,6 +24,7 @@ from cases import CASES, SHOP, tables
 
 HERE = Path(__file__).resolve().parent
 RECORDS = HERE / "ablations"
+TRIED = RECORDS / "tried.md"  # written by hand: what was tried and is no longer in the code
 PAGE = HERE.parents[1] / "docs" / "ablation.md"
 F1 = SHOP.parent / "rel-f1" / "db"
 
@@ -157,7 +158,7 @@ def page() -> str:
             if len(found) > 1:
                 value += f" ± {statistics.stdev(found):.{digits}f}"
             lines.append(f"| {variant} | {value} | {f'{statistics.mean(seconds):.1f}' if seconds else '–'} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n\n" + TRIED.read_text("utf-8")
 
 
 def main() -> None:
