@@ -14,10 +14,11 @@ from pql.engine.graph import NEVER, TemporalGraph
 from pql.engine.own_labels import OwnLabels, completed
 from pql.engine.own_plan import LAGGED
 from pql.engine.plan import Plan
-from pql.engine.regime import is_met, staled_freely
+from pql.engine.regime import as_stale, is_met, staled_freely
 from pql.engine.segments import upper_bound
 from pql.engine.steps import node_rows, numbers
 from pql.engine.targets import Classes, coded_labels, require_variety
+from pql.language.bound import TaskKind
 from pql.language.errors import PqlError
 from pql.language.names import listed
 from pql.language.options import Duration
@@ -126,8 +127,11 @@ def own_examples(
         known_labels = known_of(joined, numbers(label), horizon)
     limits = lag_limits(joined, split)
     if plan.regime.known is not None:
-        valid_from = int(joined.anchors[split == VALID].min())
-        joined, source, split = staled_freely(joined, split, plan.regime, plan.model.seed, valid_from)
+        if plan.task.kind is TaskKind.RANKING:
+            joined, source = as_stale(joined, plan.regime), np.arange(len(joined), dtype=np.int64)
+        else:
+            valid_from = int(joined.anchors[split == VALID].min())
+            joined, source, split = staled_freely(joined, split, plan.regime, plan.model.seed, valid_from)
         met = np.flatnonzero(is_met(graph, joined, first_seen=False))
         joined, split, label = joined.take(met), split[met], label.take(pa.array(source[met]))
         limits = joined.seen

@@ -133,7 +133,7 @@ def regime_asked(
     snapshot: Snapshot, catalog: Catalog, question: Question, asked: OwnLabels, until: int | None
 ) -> Regime:
     """Whether the data, read up to `until` (µs), reaches the anchors of the rows to be predicted."""
-    if question.split != "own" or question.kind is TaskKind.RANKING or asked.anchors is None or not len(asked):
+    if question.split != "own" or asked.anchors is None or not len(asked):
         return Regime()
     last = int(asked.anchors.max())
     spans = measure(snapshot, catalog, [t.name for t in catalog.tables if t.clock.kind != "none"], until or last)

@@ -45,7 +45,7 @@ HEADS = {
     TaskKind.TIME_TO_EVENT: ("hazard", "hazard_nll", "concordance"),
 }
 NUMERIC = frozenset({TaskKind.BINARY, TaskKind.REGRESSION, TaskKind.FORECAST})
-IMITATED = frozenset({TaskKind.BINARY, TaskKind.REGRESSION, TaskKind.MULTICLASS, TaskKind.MULTILABEL})
+IMITATED = frozenset({TaskKind.BINARY, TaskKind.REGRESSION, TaskKind.MULTICLASS, TaskKind.MULTILABEL, TaskKind.RANKING})
 ORDER = {
     TaskKind.BINARY: "highest probability first",
     TaskKind.REGRESSION: "largest prediction first",

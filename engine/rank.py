@@ -32,6 +32,7 @@ from pql.engine.rank_scoring import (
 )
 from pql.engine.rank_towers import NetworkTowers, fit_towers
 from pql.engine.rank_work import rank_work
+from pql.engine.regime import as_seen, lag_of
 from pql.engine.trained_ranker import TrainedRanker
 from pql.language.errors import PqlError
 
@@ -61,6 +62,10 @@ def train_ranking(
     TEST whose window is empty, so that the odds are those of everybody. Raises PqlError `no_examples` without a
     training example.
     """
+    lag = lag_of(examples.seeds)
+    examples = replace(examples, seeds=as_seen(examples.seeds))
+    quiet = None if quiet is None else replace(quiet, seeds=as_seen(quiet.seeds))
+    rules = None if rules is None else rules.earlier(lag)
     with events.stage("interactions"):
         interactions = interactions_of(plan, graph)
     horizon, model = mean_horizon(plan), plan.model
@@ -73,12 +78,23 @@ def train_ranking(
     k = plan.task.top_k or 10
     pairs = plan.query.asks_pairs
     trained = fit_ranking(
-        interactions, horizon, examples, model, events, k=k, towers=bound, rules=rules, quiet=quiet, pairs=pairs
+        interactions,
+        horizon,
+        examples,
+        model,
+        events,
+        k=k,
+        towers=bound,
+        rules=rules,
+        quiet=quiet,
+        pairs=pairs,
+        lag=lag,
     )
     made = tuple(name for name, weight in trained.weights if weight > 0 and name in PAIR_MODELS)
     if made:
         with events.stage("refit"):
-            past = history_at(interactions, plan.split.prediction if model.refit else _newest(examples), horizon)
+            newest = plan.split.prediction if plan.regime.known is None else plan.regime.known
+            past = history_at(interactions, newest if model.refit else _newest(examples), horizon)
             values = item_values(plan, graph)
             item = plan.task.item
             source = (item.table, item.key) if item and item.table and item.key else None
@@ -108,8 +124,10 @@ def fit_ranking(
     rules: Rules | None = None,
     quiet: Examples | None = None,
     pairs: bool = False,
+    lag: int = 0,
 ) -> TrainedRanker:
-    """`train_ranking` on interactions made by hand. `pairs`: the odds of every pair are wanted, not lists."""
+    """`train_ranking` on interactions made by hand. `pairs`: the odds of every pair are wanted, not lists. `lag` (µs):
+    the anchors that people know lie as much later than those given, where histories end."""
     if not isinstance(examples.labels, Ragged):
         raise TypeError("the labels of a ranking are sets (Ragged)")
     if not len(examples.where(TRAIN)):
@@ -237,7 +255,8 @@ def fit_ranking(
     moments.clear()
     members = [*rankers, *(m for m in wants if m != BOOSTED and (m != GNN or m in scorers))] or list(SIMPLE)
     weights = choose_weights(judged.get(VALID), members, k, notes)
-    table = ranking_table({_SPLITS[s]: j for s, j in judged.items()}, weights, k)
+    shown = {_SPLITS[s]: replace(j, anchors=j.anchors + lag) for s, j in judged.items()}
+    table = ranking_table(shown, weights, k)
     name = "blend" if sum(w > 0 for w in weights.values()) > 1 else max(weights, key=lambda m: weights[m])
     kept = next((r for n, r in rankers.items() if weights[n] > 0), None)
     network = network if weights.get(GNN, 0) > 0 else None

@@ -24,6 +24,7 @@ from pql.engine.rank_scoring import (
     moment_at,
     ranker_scores,
 )
+from pql.engine.regime import as_seen, lag_of
 from pql.engine.trained_ranker import TrainedRanker
 
 
@@ -39,6 +40,8 @@ def predict_ranking(
 
     Of the pair form without RANK, every item.
     """
+    rules = None if rules is None else rules.earlier(lag_of(seeds))
+    seeds = as_seen(seeds)
     interactions = interactions_of(plan, graph)
     trained, towers = bound(trained, plan, graph, interactions)
     if plan.query.asks_pairs:

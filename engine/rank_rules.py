@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,14 @@ class Rules:
     cap: int | None = None
     group: NDArray[np.int64] | None = None
     group_known: NDArray[np.int64] | None = None
+
+    def earlier(self, lag: int) -> Rules:
+        """The rules for moments that stand for anchors `lag` µs later: what is barred at an anchor alone, is at its
+        moment; all else holds from when it is known, as before."""
+        if not lag:
+            return self
+        barred = (part if part.ever else replace(part, time=part.time - lag) for part in self.barred)
+        return replace(self, barred=tuple(barred))
 
     def at(self, anchor: int, known: NDArray[np.bool_]) -> Allowed:
         """The rules at an anchor, where the items `known` (bool[I]) exist."""

@@ -133,6 +133,27 @@ def at_prediction(seeds: Seeds, regime: Regime) -> Seeds:
     return Seeds(seeds.rows, seeds.anchors, np.minimum(seeds.anchors, regime.known))
 
 
+def as_stale(seeds: Seeds, regime: Regime) -> Seeds:
+    """The seeds of a ranking's examples: each sees what happened until as long before its anchor as will be missing.
+
+    Where that differs between predictions, half-way between the least and the most. One cut for all, since lists are
+    made of what is known of everybody at one moment.
+    """
+    if regime.known is None:
+        return seeds
+    return Seeds(seeds.rows, seeds.anchors, seeds.anchors - (regime.low + regime.high) // 2)
+
+
+def lag_of(seeds: Seeds) -> int:
+    """µs by which the histories of the seeds end before their anchors, at most."""
+    return int((seeds.anchors - seeds.seen).max(initial=0))
+
+
+def as_seen(seeds: Seeds) -> Seeds:
+    """The seeds with the moments that their histories end at as their anchors."""
+    return seeds if seeds.known is None else Seeds(seeds.rows, seeds.seen)
+
+
 def known_times(anchor: int, regime: Regime, width: Duration) -> tuple[int, ...]:
     """Where the history of an example at `anchor` may end, the stalest first, each a whole number of widths later.
 

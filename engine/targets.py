@@ -22,7 +22,7 @@ from pql.engine.graph import TemporalGraph
 from pql.engine.key_index import parent_rows
 from pql.engine.labels import LabelTable, compute_eligible
 from pql.engine.plan import Plan
-from pql.engine.regime import is_met, staled
+from pql.engine.regime import as_stale, is_met, staled
 from pql.engine.step_grid import grid_of
 from pql.engine.steps import Lookup, forecast_rows, node_rows, numbers
 from pql.language.bound import Item, TaskKind
@@ -73,7 +73,10 @@ def make_examples(labels: LabelTable, plan: Plan, graph: TemporalGraph) -> tuple
     require(split[index], labels, plan)
     seeds, code = Seeds(rows[index], labels.anchors[index]), split[index].astype(np.int8)
     if plan.regime.known is not None:
-        seeds, source, code = staled(seeds, code, plan.regime, width_of(plan), plan.model.seed)
+        if plan.task.kind is TaskKind.RANKING:
+            seeds, source = as_stale(seeds, plan.regime), np.arange(len(seeds), dtype=np.int64)
+        else:
+            seeds, source, code = staled(seeds, code, plan.regime, width_of(plan), plan.model.seed)
         there = np.flatnonzero(is_met(graph, seeds, first_seen=plan.query.options.first_seen))
         seeds, index, code = seeds.take(there), index[source[there]], code[there]
         require(code, labels, plan)
@@ -101,9 +104,13 @@ def quiet_examples(history: History, labels: LabelTable, plan: Plan, graph: Temp
     here, there = place[: len(found)] * width + rows, place[len(found) :] * width + node_rows(labels.keys, graph)
     usable = usable[~np.isin(here[usable], there)]
     split = np.where(np.isin(found.anchors[usable], plan.split.times("valid")), VALID, TEST).astype(np.int8)
+    seeds = as_stale(Seeds(rows[usable], found.anchors[usable]), plan.regime)
+    if plan.regime.known is not None:
+        met = np.flatnonzero(is_met(graph, seeds, first_seen=plan.query.options.first_seen))
+        seeds, split, usable = seeds.take(met), split[met], usable[met]
     nothing = Ragged(np.zeros(len(usable) + 1, dtype=np.int64), np.zeros(0, dtype=np.int64))
     lags = np.zeros((len(usable), 0), dtype=np.float32)
-    return Examples(Seeds(rows[usable], found.anchors[usable]), nothing, split, lags)
+    return Examples(seeds, nothing, split, lags)
 
 
 def lag_values(labels: LabelTable, plan: Plan, graph: TemporalGraph, seeds: Seeds) -> NDArray[np.float32]:

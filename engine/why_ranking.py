@@ -19,6 +19,7 @@ from pql.engine.rank_choice import SIMPLE
 from pql.engine.rank_scoring import Described, Moment, batch_of, blended, describe, moment_at
 from pql.engine.ranked_classes import as_ranking
 from pql.engine.reasons import EVENED, Floats, Ints, Reasons, no_words
+from pql.engine.regime import as_seen, lag_of
 from pql.engine.trained_ranker import TrainedRanker
 from pql.engine.why import ODDS, VALUE, Units, Why
 from pql.language.bound import TaskKind
@@ -39,10 +40,12 @@ def why_ranked(
     interactions = interactions_of(plan, graph)
     trained, towers = bound(trained, plan, graph, interactions)
     chosen = seeds.take(units.seed)
+    rules = None if rules is None else rules.earlier(lag_of(chosen))
+    at_seen = as_seen(chosen)
     spec = None if trained.towers is None else trained.towers.spec
     origins = PairOrigins(plan, graph, chosen, units.output, spec)
     parts, order = [], []
-    for anchor in np.unique(chosen.anchors).tolist():
+    for anchor in np.unique(at_seen.anchors).tolist():
         moment = moment_at(
             interactions,
             anchor,
@@ -55,7 +58,7 @@ def why_ranked(
             featured=trained.reads_features,
             models=trained.pair_models,
         )
-        at = np.flatnonzero(chosen.anchors == anchor)
+        at = np.flatnonzero(at_seen.anchors == anchor)
         rows, place = np.unique(chosen.rows[at], return_inverse=True)
         size = min(batch_of(moment), 200)
         for start in range(0, len(rows), size):

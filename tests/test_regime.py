@@ -10,6 +10,7 @@ import label_tables
 import numpy as np
 import pyarrow as pa
 import pytest
+import rankings
 from fake_graphs import DAY, make_edge, without_later
 from fake_graphs import problem as fake_problem
 from fake_graphs import shop as fake_shop
@@ -17,6 +18,7 @@ from shops import seed_shop
 
 import pql
 from pql.engine.anchors import to_datetime
+from pql.engine.events import Events
 from pql.engine.examples import BEYOND, TRAIN, VALID, Examples, Seeds
 from pql.engine.features import STALENESS, fit_features
 from pql.engine.models.base import FeatureMatrix, Inputs
@@ -24,7 +26,22 @@ from pql.engine.models.blend import fit_weights
 from pql.engine.models.linear import LinearModel
 from pql.engine.past import Facts
 from pql.engine.plan import Regime
-from pql.engine.regime import COPIES, at_prediction, imitable, is_met, known_times, natural_gap, regime_of, staled
+from pql.engine.rank import fit_ranking
+from pql.engine.rank_answer import rank_items
+from pql.engine.rank_rules import Barred, Rules
+from pql.engine.regime import (
+    COPIES,
+    as_seen,
+    as_stale,
+    at_prediction,
+    imitable,
+    is_met,
+    known_times,
+    lag_of,
+    natural_gap,
+    regime_of,
+    staled,
+)
 from pql.engine.regime import staled_freely as freely
 from pql.engine.sample import sample
 from pql.engine.seasons import fit_seasons
@@ -309,6 +326,55 @@ def test_a_model_of_the_frozen_regime_is_measured_and_answers_in_it(db: pql.Sess
     assert result.metrics.value("boosted", "test", "mae") > 0
     again = db.predict(QUESTION, as_of=last + dt.timedelta(days=35))
     assert result.to_arrow_table().equals(again.to_arrow_table())
+
+
+def lists(result: pql.Predictions) -> list[tuple[int, int]]:
+    return [(row["CUSTOMER_ID"], row["PRODUCT_ID"]) for row in result.to_arrow_table().to_pylist()]
+
+
+@pytest.mark.parametrize("rule", ["", " EXCLUDING PURCHASED"])
+def test_a_ranking_beyond_the_data_is_that_of_the_last_known_moment(db: pql.Session, rule: str):
+    question = (
+        "PREDICT LIST_DISTINCT(ORDERS.PRODUCT_ID, 0, 20, days) RANK TOP 5 FOR EACH CUSTOMERS.CUSTOMER_ID"
+        f"{rule} WITH (model = repeat)"
+    )
+    last = to_datetime(db.explain(question).plan.split.prediction)
+    later = db.predict(question, as_of=last + dt.timedelta(days=35))
+    assert (later.plan.regime.kind, round(later.plan.regime.high / DAY)) == ("frozen", 35)
+    assert lists(later) == lists(db.predict(question, as_of=last))
+    fresh = db.predict(question, as_of=last).metrics.value("repeat", "valid")
+    assert later.metrics.value("repeat", "valid") != fresh  # measured on histories that end 35 days earlier
+
+
+def test_examples_of_rankings_are_cut_by_one_span_and_their_rules_move_with_them():
+    given = Seeds(np.arange(3), np.array([100, 200, 200]) * DAY)
+    stale = as_stale(given, replace(FROZEN, low=20 * DAY, high=40 * DAY))
+    assert (given.anchors - stale.seen).tolist() == [30 * DAY] * 3
+    assert lag_of(stale) == 30 * DAY
+    assert as_seen(stale).anchors.tolist() == stale.seen.tolist()
+    assert as_stale(given, Regime()) is given
+    at_anchors = Barred(np.array([2, 5]), np.array([100, 200]) * DAY, ever=False)
+    ever = Barred(np.array([3, 7]), np.array([160, 180]) * DAY, ever=True)
+    known = np.ones(4, dtype=bool)
+    moved = Rules(barred=(at_anchors, ever)).earlier(30 * DAY)
+    assert moved.at(70 * DAY, known).barred.tolist() == [2]
+    assert moved.at(170 * DAY, known).barred.tolist() == [3, 5]  # 7 isn't known yet
+
+
+def test_a_ranking_learnt_from_stale_histories_reads_nothing_after_their_ends():
+    everything = rankings.world()
+    examples = rankings.examples_of(everything)
+    regime = Regime(kind="frozen", known=140 * DAY, low=20 * DAY, high=20 * DAY)
+    stale = replace(examples, seeds=as_seen(as_stale(examples.seeds, regime)))
+    asked = Seeds(np.arange(120), np.full(120, 140 * DAY))
+    answers = []
+    for known in (everything, rankings.world(until=int(stale.seeds.anchors.max()))):
+        trained = fit_ranking(known, rankings.HORIZON, stale, rankings.model(), Events(), k=5)
+        answers.append((trained.weights, rank_items(trained, rankings.world(until=140 * DAY), asked, 5)))
+    (weights, one), (others, two) = answers
+    assert weights == others
+    assert np.array_equal(one.item, two.item)
+    assert np.array_equal(one.score, two.score)
 
 
 # ---------------------------------------------------------------- own label tables
