@@ -81,10 +81,6 @@ def item_past(history: History) -> ItemPast:
 
 def _whole_sum(codes: NDArray, values: NDArray[np.int64], n: int) -> NDArray[np.float64]:
     """float64[n]: sums of whole numbers by code, exact whatever the order."""
-    order = np.argsort(codes, kind="stable")
     sums = np.zeros(n, dtype=np.int64)
-    sorted_codes = codes[order]
-    starts = np.flatnonzero(np.diff(sorted_codes, prepend=-1))
-    if len(starts):
-        sums[sorted_codes[starts]] = np.add.reduceat(values[order], starts)
+    np.add.at(sums, codes, values)
     return sums.astype(np.float64)
