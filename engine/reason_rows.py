@@ -180,6 +180,8 @@ class FeatureRows:
                 return at[times[at] == moments[-k]][:1] if len(moments) >= k else at[:0], ends
             latest = name.startswith(("days since latest ", "latest gap "))
             return at[-1:] if latest else at, ends
+        if group.kind not in ("number", "stamp", "category"):
+            return at, ends
         column = self.graph.nodes[group.table].column(group.column or "")
         data = column.data[ends[at]] if len(at) else column.data[:0]
         if group.kind == "number":
