@@ -8,18 +8,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pql.engine.examples import Ragged
+from pql.engine.latent import Latent
 from pql.engine.pair_history import History, locate, popular_order
 from pql.engine.rank_rules import Allowed
 from pql.engine.together import Together
 
 DEEPER = 4  # times as many items of a source are looked through where some are barred to some entities
-OWN, POPULAR, TOGETHER, CATEGORY, NEAREST = 1, 2, 4, 8, 16
-SOURCES = {OWN: "own history", POPULAR: "popular", TOGETHER: "goes together", CATEGORY: "category", NEAREST: "nearest"}
+NEAR_BASIS = 5_000  # items whose fit to the taste of an entity is looked at: those met by most of late
+OWN, POPULAR, TOGETHER, CATEGORY, NEAREST, TASTE = 1, 2, 4, 8, 16, 32
+SOURCES = {
+    OWN: "own history",
+    POPULAR: "popular",
+    TOGETHER: "goes together",
+    CATEGORY: "category",
+    NEAREST: "nearest",
+    TASTE: "taste",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many candidates each source may give an entity."""
+    """How many candidates each source may give an entity.
+
+    Beside its own items an entity has others up to `total` of all, but at least `others`: with many of its own, the
+    best of the list are hardly ever new ones; with few, or where they are excluded, they are.
+    """
 
     own: int = 120
     latest: int = 30
@@ -27,6 +40,9 @@ class Limits:
     together: int = 50
     categories: int = 3
     per_category: int = 10
+    taste: int = 60
+    total: int = 160
+    others: int = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +79,11 @@ def candidates_at(
     nearest: NDArray[np.int64] | None = None,
     allowed: Allowed | None = None,
     least: int = 0,
+    latent: Latent | None = None,
 ) -> Candidates:
     """The candidates of `entities` (rows, int64[n]); `nearest` int64[n, q]: items near by embedding (-1: none).
+
+    `latent`: the vectors of entities and items at the anchor, by which items that fit are found.
 
     `allowed`: the rules at the anchor; what they forbid is no candidate. `least`: popular items fill up to as many of
     each entity, as far as there are any.
@@ -84,17 +103,22 @@ def candidates_at(
     for _, codes in history.items.categories:
         parts.append((CATEGORY, *_category(history, entities, codes, limits, allowed)))
     if nearest is not None and nearest.shape[1]:
+        place = np.tile(np.arange(nearest.shape[1]), n)
         owner, item = np.repeat(np.arange(n, dtype=np.int64), nearest.shape[1]), nearest.ravel()
-        parts.append((NEAREST, owner[item >= 0], item[item >= 0]))
+        parts.append((NEAREST, owner[item >= 0], item[item >= 0], place[item >= 0]))
+    if latent is not None and limits.taste:
+        parts.append((TASTE, *_taste(history, latent, entities, limits, allowed)))
 
-    keys, source = _union(parts, n_items)
+    keys, source, place = _union(parts, n_items)
     permitted = allowed.permits(entities[keys // n_items], keys % n_items)
-    keys, source = keys[permitted], source[permitted]
+    keys, source, place = keys[permitted], source[permitted], place[permitted]
+    kept = _roomy(keys // n_items, source, place, n, limits)
+    keys, source, place = keys[kept], source[kept], place[kept]
     if least:
         owner, item = popular_fill(history, entities, allowed, keys // n_items, keys % n_items, least)
-        extra = (POPULAR, owner, item)
         if len(owner):
-            keys, source = _union([extra], n_items, (keys, source))
+            more = np.full(len(owner), limits.total)
+            keys, source, _ = _union([(POPULAR, owner, item, more)], n_items, (keys, source, place))
     owner, items = keys // n_items, keys % n_items
     value = np.full(len(keys), np.nan, dtype=np.float32)
     at, found = locate(together.basis, items)
@@ -102,23 +126,44 @@ def candidates_at(
     return Candidates(n, owner, items, source, value)
 
 
-Part = tuple[int, NDArray[np.int64], NDArray[np.int64]]
+Ints = NDArray[np.int64]
+Found = tuple[Ints, Ints, Ints]  # owner, item, and the item's place (0 is best) in what the source has for the owner
+Part = tuple[int, Ints, Ints, Ints]
 
 
 def _union(
-    parts: list[Part], n_items: int, more: tuple[NDArray[np.int64], NDArray[np.uint8]] | None = None
-) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """The distinct owner * n_items + item of all sources, ascending, and which sources gave each."""
-    keys = np.concatenate([owner * n_items + item for _, owner, item in parts] + ([more[0]] if more else []))
+    parts: list[Part], n_items: int, more: tuple[Ints, NDArray[np.uint8], Ints] | None = None
+) -> tuple[Ints, NDArray[np.uint8], Ints]:
+    """The distinct owner * n_items + item of all sources, ascending, which sources gave each, and its best place."""
+    keys = np.concatenate([owner * n_items + item for _, owner, item, _ in parts] + ([more[0]] if more else []))
     flags = np.concatenate(
-        [np.full(len(owner), flag, dtype=np.uint8) for flag, owner, _ in parts] + ([more[1]] if more else [])
+        [np.full(len(owner), flag, dtype=np.uint8) for flag, owner, _, _ in parts] + ([more[1]] if more else [])
     )
+    places = np.concatenate([place for *_, place in parts] + ([more[2]] if more else []))
     order = np.argsort(keys, kind="stable")
-    keys, flags = keys[order], flags[order]
+    keys, flags, places = keys[order], flags[order], places[order]
     new = np.ones(len(keys), dtype=bool)
     new[1:] = keys[1:] != keys[:-1]
     starts = np.flatnonzero(new)
-    return keys[starts], np.bitwise_or.reduceat(flags, starts) if len(starts) else flags
+    if not len(starts):
+        return keys, flags, places
+    return keys[starts], np.bitwise_or.reduceat(flags, starts), np.minimum.reduceat(places, starts)
+
+
+def _roomy(owner: Ints, source: NDArray[np.uint8], place: Ints, n: int, limits: Limits) -> Ints:
+    """Positions, ascending: the own items, and of the others those with the best places, as far as there is room."""
+    own = (source & OWN) > 0
+    room = np.maximum(limits.others, limits.total - np.bincount(owner[own], minlength=n))
+    others = np.flatnonzero(~own)
+    others = others[np.lexsort((others, place[others], owner[others]))]
+    of = owner[others]
+    number = np.arange(len(others)) - np.searchsorted(of, of)
+    return np.sort(np.concatenate([np.flatnonzero(own), others[number < room[of]]]))
+
+
+def _places(owner: Ints) -> Ints:
+    """The place of every entry among its owner's, in the order given; owners ascend."""
+    return np.arange(len(owner)) - np.searchsorted(owner, owner)
 
 
 def popular_fill(
@@ -197,9 +242,7 @@ def candidate_recall(candidates: Candidates, truth: Ragged) -> float:
     return float((np.bincount(owner, weights=found, minlength=len(truth))[size > 0] / size[size > 0]).mean())
 
 
-def _own(
-    history: History, entities: NDArray[np.int64], limits: Limits, allowed: Allowed
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _own(history: History, entities: NDArray[np.int64], limits: Limits, allowed: Allowed) -> Found:
     """The entity's own items: most interactions (recent ones weigh more), and those met last."""
     owner, pair = _own_pairs(history, entities)
     item = history.pair_item[pair].astype(np.int64)
@@ -208,7 +251,7 @@ def _own(
     often = best_of(owner, item, history.decayed[pair], len(entities), limits.own)
     late = best_of(owner, item, history.last[pair], len(entities), limits.latest)
     index = np.union1d(often, late)
-    return owner[index], item[index]
+    return owner[index], item[index], np.zeros(len(index), dtype=np.int64)
 
 
 def _own_pairs(history: History, entities: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -219,9 +262,7 @@ def _own_pairs(history: History, entities: NDArray[np.int64]) -> tuple[NDArray[n
     return owner, np.arange(len(owner)) + np.repeat(low - (np.cumsum(sizes) - sizes), sizes)
 
 
-def _popular(
-    history: History, entities: NDArray[np.int64], limits: Limits, allowed: Allowed
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _popular(history: History, entities: NDArray[np.int64], limits: Limits, allowed: Allowed) -> Found:
     """Items with most entities in the last horizon and in the last four, the same for everyone but for the rules."""
     n, deeper = len(entities), DEEPER if len(allowed.barred) else 1
     recent = popular_order(history, allowed.open)[: deeper * (limits.popular // 2)]
@@ -230,9 +271,10 @@ def _popular(
     ranked = ranked[allowed.open[ranked]][: deeper * limits.popular]
     ranked = ranked[long[ranked] > 0]
     if not len(allowed.barred):
-        chosen = np.union1d(recent, ranked)
-        return np.repeat(np.arange(n, dtype=np.int64), len(chosen)), np.tile(chosen, n)
-    owners, items = [], []
+        listed = np.concatenate([recent, ranked])
+        number = np.concatenate([np.arange(len(recent)), np.arange(len(ranked))])
+        return np.repeat(np.arange(n, dtype=np.int64), len(listed)), np.tile(listed, n), np.tile(number, n)
+    owners, items, places = [], [], []
     for listed, limit in ((recent, limits.popular // 2), (ranked, limits.popular)):
         owner, item = np.repeat(np.arange(n, dtype=np.int64), len(listed)), np.tile(listed, n)
         place = np.tile(np.arange(len(listed)), n)
@@ -241,7 +283,8 @@ def _popular(
         index = best_of(owner, item, -place, n, limit)
         owners.append(owner[index])
         items.append(item[index])
-    return np.concatenate(owners), np.concatenate(items)
+        places.append(_places(owner[index]))
+    return np.concatenate(owners), np.concatenate(items), np.concatenate(places)
 
 
 def _permitted(
@@ -259,32 +302,50 @@ def _permitted(
     return score
 
 
-def _together(
-    together: Together, score: NDArray[np.float32], limit: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _together(together: Together, score: NDArray[np.float32], limit: int) -> Found:
     """The best items of the item–item model, positive scores only."""
+    return _best_scored(together.basis, score, limit)
+
+
+def _taste(history: History, latent: Latent, entities: Ints, limits: Limits, allowed: Allowed) -> Found:
+    """The items that fit an entity's vector best, positive scores only, among those many met of late."""
+    ranked = history.by_recent_buyers
+    ranked = ranked[(history.item_recent_buyers[-1][ranked] > 0) & allowed.open[ranked]][:NEAR_BASIS]
+    basis = np.sort(ranked[latent.place[ranked] < len(latent.basis)])
+    vectors, items = latent.entities[entities], latent.items[latent.place[basis]]
+    # rounded, so that the order of the sums within a product, which follows the size of the batch, doesn't matter
+    score = np.round(vectors.astype(np.float64) @ items.astype(np.float64).T, 6)
+    owner, item = allowed.barred_for(entities)
+    at, found = locate(basis, item)
+    score[owner[found], at[found]] = 0
+    return _best_scored(basis, score, limits.taste)
+
+
+def _best_scored(basis: Ints, score: NDArray, limit: int) -> Found:
+    """The `limit` best of the items `basis` of every owner by `score` [n, b], positive scores only."""
     n, b = score.shape
     limit = min(limit, b)
-    if not limit:
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    if not limit or not n:
+        nothing = np.zeros(0, dtype=np.int64)
+        return nothing, nothing, nothing
     threshold = -np.partition(-score, limit - 1, axis=1)[:, limit - 1 : limit]
     owner, place = np.nonzero((score >= threshold) & (score > 0))
     index = best_of(owner, place, score[owner, place], n, limit)
-    return owner[index].astype(np.int64), together.basis[place[index]]
+    return owner[index].astype(np.int64), basis[place[index]], _places(owner[index])
 
 
 def _category(
     history: History, entities: NDArray[np.int64], codes: NDArray[np.int32], limits: Limits, allowed: Allowed
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+) -> Found:
     """The popular items of the categories an entity met most."""
     nothing = np.zeros(0, dtype=np.int64)
     n_codes = int(codes.max(initial=-1)) + 1
     if not n_codes or not limits.categories:
-        return nothing, nothing
+        return nothing, nothing, nothing
     ranked = history.by_recent_buyers
     ranked = ranked[(history.item_recent_buyers[-1][ranked] > 0) & (codes[ranked] >= 0) & allowed.open[ranked]]
     if not len(ranked):
-        return nothing, nothing
+        return nothing, nothing, nothing
     listed = ranked[np.argsort(codes[ranked], kind="stable")]
     of = codes[listed].astype(np.int64)
     first = np.concatenate([[0], np.cumsum(np.bincount(of, minlength=n_codes))])
@@ -300,9 +361,9 @@ def _category(
     counts = np.bincount(start, weights=history.count[pair[mine]]) if len(keys) else nothing
     owner = keys // n_codes
     index = best_of(owner, keys % n_codes, counts, len(entities), limits.categories)
-    items = table[keys[index] % n_codes]
-    owners = np.repeat(owner[index], width)
-    return owners[items.ravel() >= 0], items.ravel()[items.ravel() >= 0]
+    items = table[keys[index] % n_codes].ravel()
+    owners, place = np.repeat(owner[index], width), np.tile(np.arange(width), len(index))
+    return owners[items >= 0], items[items >= 0], place[items >= 0]
 
 
 def _runs(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -139,7 +139,16 @@ def describe(moment: Moment, entities: NDArray[np.int64]) -> Described:
     reached = {model.name: model.reach(history, entities) for model in moment.models}
     near_by = [part for part in (nearest, *(reach.nearest for reach in reached.values())) if part is not None]
     nearest = np.concatenate(near_by, axis=1) if near_by else None
-    candidates = candidates_at(history, entities, moment.together, moment.limits, nearest, moment.allowed, moment.least)
+    candidates = candidates_at(
+        history,
+        entities,
+        moment.together,
+        moment.limits,
+        nearest,
+        moment.allowed,
+        moment.least,
+        None if moment.past is None else moment.past.latent,
+    )
     entity = entities[candidates.owner]
     extra: tuple[tuple[str, NDArray[np.float32]], ...] = ()
     scores = {

@@ -7,8 +7,19 @@ import pytest
 from fake_graphs import DAY
 from rankings import HORIZON, truth_of, world
 
-from pql.engine.candidates import CATEGORY, NEAREST, OWN, POPULAR, TOGETHER, Limits, candidate_recall, candidates_at
+from pql.engine.candidates import (
+    CATEGORY,
+    NEAREST,
+    OWN,
+    POPULAR,
+    TASTE,
+    TOGETHER,
+    Limits,
+    candidate_recall,
+    candidates_at,
+)
 from pql.engine.interactions import ItemTable, make_interactions
+from pql.engine.latent import latent_at
 from pql.engine.pair_features import pair_features
 from pql.engine.pair_history import history_at, popular_order
 from pql.engine.together import together_at
@@ -51,6 +62,30 @@ def test_nearest_items_join_and_unknown_ones_never_do():
     found = candidates_at(history, ALL, together_at(history), Limits(popular=2, together=0, categories=0), nearest)
     assert set(found.items[(found.source & NEAREST) > 0].tolist()) == {3}
     assert (interactions.items.birth[found.items] <= ANCHOR).all()
+
+
+def test_items_that_fit_an_entity_best_join_whoever_else_is_asked_for():
+    history = history_at(world(), ANCHOR, HORIZON)
+    latent, limits = latent_at(history), Limits(popular=2, together=0, categories=0, taste=4)
+    found = candidates_at(history, ALL, together_at(history), limits, latent=latent)
+    fits = (found.source & TASTE) > 0
+    assert np.bincount(found.owner[fits]).max() == 4
+    score = latent.scores(np.full(40, 7), np.arange(40))
+    best = [item for item in np.argsort(-score) if history.item_recent_buyers[-1][item] > 0][:4]
+    assert set(found.items[fits & (found.owner == 7)].tolist()) == set(best)
+    alone = candidates_at(history, np.array([7]), together_at(history), limits, latent=latent)
+    assert np.array_equal(alone.items, found.items[found.owner == 7])
+    assert np.array_equal(alone.source, found.source[found.owner == 7])
+
+
+def test_the_more_own_items_the_fewer_others_and_the_best_of_every_source_stay():
+    history, found = made(world(), total=9, others=3)
+    own = np.bincount(found.owner[(found.source & OWN) > 0], minlength=120)
+    sizes = np.bincount(found.owner, minlength=120)
+    assert own.max() > 6
+    assert (sizes == np.maximum(9, own + 3)).all()
+    first = popular_order(history)[0]
+    assert (np.bincount(found.owner[found.items == first], minlength=120) == 1).all()
 
 
 def test_an_entity_without_a_past_gets_popular_items():

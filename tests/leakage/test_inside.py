@@ -28,6 +28,7 @@ from pql.engine.graph import TemporalGraph
 from pql.engine.history import History, load, needed_tables
 from pql.engine.interactions import interactions_of
 from pql.engine.labels import LabelTable, compute_eligible, compute_labels
+from pql.engine.latent import latent_at
 from pql.engine.nn.items import ItemView
 from pql.engine.pair_features import pair_features
 from pql.engine.pair_history import history_at, popular_order
@@ -259,7 +260,7 @@ def test_candidates_and_pair_features_of_an_anchor_read_its_past_alone(name: str
         same(moments[0].weights, moments[1].weights, "what goes together")
         same(*(popular_order(history) for history in histories), "popularity")
         rows = np.unique(seeds_at(one, anchor).rows)
-        found = [candidates_at(h, rows, t) for h, t in zip(histories, moments, strict=True)]
+        found = [candidates_at(h, rows, t, latent=latent_at(h)) for h, t in zip(histories, moments, strict=True)]
         same(*found, "candidates")
         described = [pair_features(h, rows, c) for h, c in zip(histories, found, strict=True)]
         for place, feature in enumerate(described[0].names):
