@@ -25,6 +25,7 @@ START_GAIN = 0.005  # share of the error that a start from the lags must save on
 LATEST = 0.35  # of the training rows, where the latest are learnt from alone
 LATEST_GAIN = 0.005  # share of the error that this must save
 CONTRIBUTED = 50  # seeds whose contributions to all classes are held at a time
+HASTE = 1.6  # times the learning rate of losses by size on many rows: their steps are short, and rounds dear
 MANY_MOMENTS = 50  # anchors from which on rows may be too old to learn from
 
 
@@ -286,6 +287,8 @@ def _fit_one(data: Data, kind: str, way: _Way, rounds: int | None, copies: int =
         if data.problem.task.metric != "mae":
             params["metric"] = "l2"
     start = lag_start(data.problem.inputs.lags, center) if way.from_lags else np.zeros(len(labels))
+    if objective in ("l1", "log") and len(known) > FEW_ROWS:
+        params["learning_rate"] = HASTE * data.params["learning_rate"]
     if objective == "log":
         labels, start = to_log(labels), to_log(start)
     texts, kept, gain = [], [], np.zeros(len(data.names))

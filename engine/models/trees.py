@@ -22,7 +22,7 @@ TELLING = 80
 CHEAP_SEEDS = 15_000  # up to so many all are read: leaving some out would save little, and may cost much
 GLANCE_ROWS = 12_000  # rows of the quick fit that tells them
 GLANCE_ROUNDS = 25
-MANY_ROWS = 60_000  # from there on trees may be larger
+MANY_ROWS = 100_000  # from there on trees may be larger
 
 
 def worthwhile_threads(most: int, cells: int) -> int:
