@@ -53,9 +53,12 @@ def spec_of(plan: Plan, graph: TemporalGraph, examples: Examples, cut: int | Non
 def most_features(plan: Plan, examples: int) -> int:
     """How many features are kept: more of few examples, where they cost little.
 
-    Not of stale histories, whose far corners tell little, nor where every class has trees of its own.
+    Not of stale histories or a row's own columns, of which far corners tell little, nor where every class has trees
+    of its own.
     """
-    if plan.regime.known is not None or plan.task.kind not in (TaskKind.BINARY, TaskKind.REGRESSION):
+    if plan.regime.known is not None or plan.query.is_static:
+        return MAX_FEATURES
+    if plan.task.kind not in (TaskKind.BINARY, TaskKind.REGRESSION):
         return MAX_FEATURES
     return int(np.clip(CHEAP_CELLS // max(1, examples), MAX_FEATURES, MOST_FEATURES))
 

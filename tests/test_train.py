@@ -291,6 +291,8 @@ def test_few_examples_get_more_features_but_not_of_stale_histories() -> None:
     assert few > some > many == MAX_FEATURES
     stale = replace(plan, regime=Regime(kind="frozen", known=0))
     by_class = replace(plan, task=replace(plan.task, kind=TaskKind.MULTICLASS))
+    static = replace(plan, query=replace(plan.query, is_static=True))
+    assert most_features(static, 1_000) == MAX_FEATURES
     assert most_features(stale, 1_000) == most_features(by_class, 1_000) == MAX_FEATURES
 
 
