@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pql.engine.examples import Labels
+    from pql.engine.graph.seeds import Labels
 
 CHOSEN = {"binary": "roc_auc", "multiclass": "accuracy", "regression": "mae", "ranking": "link_prediction_map"}
 LOWER = frozenset({"mae", "rmse", "nmae"})
@@ -66,8 +66,8 @@ def spread_of(runs: list[Mapping[str, float]]) -> dict[str, tuple[float, float]]
 def _of_lists(truth: Labels, lists: NDArray[np.int64]) -> dict[str, float]:
     import numpy as np
 
-    from pql.engine.examples import Ragged
-    from pql.engine.rank_metrics import average_precision, hits
+    from pql.engine.graph.seeds import Ragged
+    from pql.engine.quality.rank_metrics import average_precision, hits
 
     assert isinstance(truth, Ragged)
     size = np.diff(truth.offsets)

@@ -17,8 +17,8 @@ from pql.explain_sections import graph_lines, sections_of, when
 from pql.language.errors import PqlError
 
 if TYPE_CHECKING:
-    from pql.engine.label_counts import LabelCount
-    from pql.engine.plan import Plan
+    from pql.engine.labels.counts import LabelCount
+    from pql.engine.planning.plan import Plan
     from pql.measured import Measured
 
 PARTS = ("ast", "bound", "sql", "graph", "json")

@@ -17,8 +17,8 @@ from pql.language.bound import BoundAggregate, Call, Expression, TaskKind
 from pql.table import text_table
 
 if TYPE_CHECKING:
-    from pql.engine.label_counts import LabelCount
-    from pql.engine.plan import Plan
+    from pql.engine.labels.counts import LabelCount
+    from pql.engine.planning.plan import Plan
 
 WIDTH = 110
 SPLIT_KINDS = {
@@ -48,7 +48,7 @@ def sections_of(plan: Plan, label_counts: Sequence[LabelCount] | None = None) ->
 
 def when(time: int) -> str:
     """A moment in µs for people."""
-    from pql.engine.anchors import show_time
+    from pql.engine.planning.anchors import show_time
 
     return show_time(time)
 
@@ -119,7 +119,7 @@ def _times(plan: Plan) -> str | None:
 
 def _steps(plan: Plan) -> str | None:
     """What a forecast repeats."""
-    from pql.engine.step_grid import grid_of
+    from pql.engine.planning.step_grid import grid_of
 
     grid = grid_of(plan.query)
     if grid is None:
@@ -270,7 +270,7 @@ WHAT_IT_IS = {"instant": "a small model fitted at query time, on at most 1,000 l
 
 
 def _model(plan: Plan) -> list[str]:
-    from pql.engine.model_tasks import answering
+    from pql.engine.planning.model_tasks import answering
 
     model = plan.model
     work = f"up to {model.max_examples:,} examples, {model.epochs} epochs, {model.threads} threads"
@@ -293,8 +293,8 @@ def _model(plan: Plan) -> list[str]:
 
 def _bounds(plan: Plan) -> str | None:
     """Where intervals and quantiles come from, if the query asks for any."""
-    from pql.engine.bounds import bounds_of, rows_for
-    from pql.engine.distribution import LEVELS
+    from pql.engine.planning.bounds import bounds_of, rows_for
+    from pql.engine.quality.distribution import LEVELS
 
     asked = bounds_of(plan.query)
     if not asked:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pql.table import text_table
 
 if TYPE_CHECKING:
-    from pql.engine.metrics import MetricsTable
+    from pql.engine.quality.metrics import MetricsTable
     from pql.result import ModelInfo
 
 

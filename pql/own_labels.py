@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
     from pql.backends.base import Snapshot
     from pql.engine.events import Events
-    from pql.engine.metrics import MetricsTable
-    from pql.engine.own_fit import OwnModel, Scored
-    from pql.engine.own_labels import Columns, OwnLabels
-    from pql.engine.own_measured import Measured
-    from pql.engine.own_plan import Question
-    from pql.engine.plan import Plan, Regime
+    from pql.engine.own.fit import OwnModel, Scored
+    from pql.engine.own.labels import Columns, OwnLabels
+    from pql.engine.own.measured import Measured
+    from pql.engine.own.plan import Question
+    from pql.engine.planning.plan import Plan, Regime
+    from pql.engine.quality.metrics import MetricsTable
     from pql.language.catalog import Catalog
     from pql.result import ModelInfo, Predictions
 
@@ -80,8 +80,8 @@ class FittedLabels:
     def answered(self, test: Any, *, until: str | dt.date | None = None) -> tuple[Predictions, Measured | None]:
         """As `predict`; and what the model and every baseline say of the rows, beside the truth, where it is known."""
         from pql.backends.table_source import read_table
-        from pql.engine.own_answer import answer_table
-        from pql.engine.own_labels import own_labels
+        from pql.engine.own.answer import answer_table
+        from pql.engine.own.labels import own_labels
         from pql.result import Predictions
 
         given = self._given
@@ -120,7 +120,7 @@ class FittedLabels:
         self, snapshot: Snapshot, parts: Sequence[OwnLabels], late: int, regime: Regime | None, events: Events
     ) -> OwnModel:
         """The model of some of the labels in a regime (None: as-of), `late` of them left out."""
-        from pql.engine.own_fit import train_own
+        from pql.engine.own.fit import train_own
 
         if (late, regime) not in self._models:
             model = train_own(snapshot, self._given.catalog, self._given.question, parts, events, regime)
@@ -132,8 +132,8 @@ class FittedLabels:
     ) -> tuple[OwnModel, tuple[str, ...]]:
         """The model for these rows: without the labels that nobody knew at the first moment asked about, and learnt
         from histories as stale as theirs."""
-        from pql.engine.anchors import show_time
-        from pql.engine.own_fit import complete, regime_asked
+        from pql.engine.own.fit import complete, regime_asked
+        from pql.engine.planning.anchors import show_time
 
         given = self._given
         if rows.anchors is None or not len(rows):
@@ -148,7 +148,7 @@ class FittedLabels:
         return self._trained(snapshot, parts, late, regime if regime.kind == "frozen" else None, events), tuple(notes)
 
     def _scored(self, snapshot: Snapshot, model: OwnModel, rows: OwnLabels, events: Events, cut: int | None) -> Scored:
-        from pql.engine.own_fit import score_own
+        from pql.engine.own.fit import score_own
 
         return score_own(snapshot, model, rows, events, cut)
 
@@ -183,9 +183,9 @@ def prepared(
 ) -> FittedLabels:
     """As `fit`, but nothing is trained before it is needed."""
     from pql.backends.table_source import read_table
-    from pql.engine.own_fit import complete
-    from pql.engine.own_labels import Columns, duration, own_labels, task_of
-    from pql.engine.own_plan import Question, entity_of, known_options
+    from pql.engine.own.fit import complete
+    from pql.engine.own.labels import Columns, duration, own_labels, task_of
+    from pql.engine.own.plan import Question, entity_of, known_options
 
     given = known_options(options, ARGUMENTS)
     _check(entity, target, k)
@@ -218,7 +218,7 @@ def _placed(snapshot: Snapshot, catalog: Catalog, question: Question, parts: Seq
 
     import numpy as np
 
-    from pql.engine.own_fit import row_times
+    from pql.engine.own.fit import row_times
 
     own = row_times(snapshot, catalog, question.entity, parts[0].keys)
     given = parts[0].anchors
@@ -235,8 +235,8 @@ def _with_own_times(snapshot: Snapshot, catalog: Catalog, question: Question, ro
 
     import numpy as np
 
-    from pql.engine.graph import ALWAYS
-    from pql.engine.own_fit import row_times
+    from pql.engine.graph.temporal import ALWAYS
+    from pql.engine.own.fit import row_times
 
     if question.split != "row_time":
         return rows
@@ -253,7 +253,7 @@ def _last(parts: Sequence[OwnLabels]) -> int | None:
 
 def _moment(when: str | dt.date) -> int:
     """A date or datetime, or its text, as µs (UTC)."""
-    from pql.engine.anchors import to_us
+    from pql.engine.planning.anchors import to_us
 
     try:
         moment = dt.datetime.fromisoformat(when) if isinstance(when, str) else when
@@ -275,7 +275,7 @@ def _check(entity: object, target: object, k: object) -> None:
 
 
 def _info(model: OwnModel, events: Events | None = None) -> ModelInfo:
-    from pql.engine.trained_ranker import TrainedRanker
+    from pql.engine.ranking.trained import TrainedRanker
     from pql.result import ModelInfo
 
     trained = model.trained

@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from pql.backends.base import Snapshot
-    from pql.engine.asked_reasons import Reasoned
+    from pql.engine.answers.kept import KeptModel
+    from pql.engine.answers.output import Asked
+    from pql.engine.answers.registry import Registry
+    from pql.engine.answers.what_if import Moved, WhatIf
     from pql.engine.events import Events
-    from pql.engine.examples import Seeds
-    from pql.engine.graph import TemporalGraph
-    from pql.engine.history import History
-    from pql.engine.kept import KeptModel
-    from pql.engine.labels import LabelTable
-    from pql.engine.output import Asked
-    from pql.engine.plan import Plan
-    from pql.engine.rank_rules import Rules
-    from pql.engine.registry import Registry
-    from pql.engine.what_if import Moved, WhatIf
+    from pql.engine.graph.history import History
+    from pql.engine.graph.seeds import Seeds
+    from pql.engine.graph.temporal import TemporalGraph
+    from pql.engine.labels.training_table import LabelTable
+    from pql.engine.pairs.rank_rules import Rules
+    from pql.engine.planning.plan import Plan
+    from pql.engine.reasons.asked import Reasoned
     from pql.explain import Explanation
     from pql.result import Evaluation, ModelInfo, Predictions
 
@@ -57,9 +57,9 @@ def prepare(
     Without AS OF the anchor is known after planning: then the catalog is inferred again as of it, and the query is
     planned again, so that it makes no difference whether any row is later.
     """
-    from pql.engine.planner import anchored_by
-    from pql.engine.statistics import dated_ahead
-    from pql.engine.unseen import unseen_values
+    from pql.engine.labels.unseen import unseen_values
+    from pql.engine.planning.planner import anchored_by
+    from pql.engine.planning.statistics import dated_ahead
 
     moment = _moment(query, params, as_of)
     try:
@@ -91,8 +91,8 @@ def _plan(
     until: int | None,
     targets: Mapping[str, ast.DefineTarget] | None,
 ) -> Plan:
-    from pql.engine.planner import plan as make_plan
-    from pql.engine.statistics import gather, median_gap_days
+    from pql.engine.planning.planner import plan as make_plan
+    from pql.engine.planning.statistics import gather, median_gap_days
     from pql.language.binder import bind, unsupported
 
     bound = bind(
@@ -112,8 +112,8 @@ def _plan(
 
 def _refuse_before_the_data(snapshot: Snapshot, query: ast.Predict, catalog: Catalog, moment: int) -> None:
     """Where no table has a row yet, that is what is wrong, whatever else is said."""
-    from pql.engine.anchors import show_time
-    from pql.engine.statistics import measure
+    from pql.engine.planning.anchors import show_time
+    from pql.engine.planning.statistics import measure
 
     clocked = [table.name for table in catalog.tables if table.clock.kind == "own"]
     oldest = [span.oldest for span in measure(snapshot, catalog, clocked).values() if span.oldest is not None]
@@ -128,7 +128,7 @@ def _refuse_before_the_data(snapshot: Snapshot, query: ast.Predict, catalog: Cat
 
 def _moment(query: ast.Predict, params: Any, as_of: str | dt.datetime | None) -> int | None:
     """AS OF in µs, from the argument or the text."""
-    from pql.engine.anchors import to_us
+    from pql.engine.planning.anchors import to_us
     from pql.language.moments import moment_of
 
     when = moment_of(query, params, as_of)
@@ -136,7 +136,7 @@ def _moment(query: ast.Predict, params: Any, as_of: str | dt.datetime | None) ->
 
 
 def _datetime(moment: int | None) -> dt.datetime | None:
-    from pql.engine.anchors import to_datetime
+    from pql.engine.planning.anchors import to_datetime
 
     return None if moment is None else to_datetime(moment)
 
@@ -154,8 +154,8 @@ class _Data:
 
 def _read(snapshot: Snapshot, plan: Plan) -> _Data:
     from pql.backends.memory import MOST_BYTES, recalled
-    from pql.engine.history import load, needed_tables
-    from pql.engine.labels import compute_labels
+    from pql.engine.graph.history import load, needed_tables
+    from pql.engine.labels.training_table import compute_labels
 
     tables, until = needed_tables(plan), plan.split.prediction
     history = recalled(
@@ -170,7 +170,7 @@ def _read(snapshot: Snapshot, plan: Plan) -> _Data:
 
 def _graph(snapshot: Snapshot, history: History, plan: Plan) -> TemporalGraph:
     from pql.backends.memory import MOST_BYTES, recalled
-    from pql.engine.build import build_graph
+    from pql.engine.graph.build import build_graph
 
     if plan.graph.co_occurrence or history.nbytes > MOST_BYTES:  # shared items are linked as of the plan's anchors
         return build_graph(history, plan)
@@ -180,8 +180,8 @@ def _graph(snapshot: Snapshot, history: History, plan: Plan) -> TemporalGraph:
 
 def explained(snapshot: Snapshot, plan: Plan, part: str | None) -> Explanation:
     """The plan as text, with the label SQL and the label counts of every split."""
-    from pql.engine.label_counts import count_labels
-    from pql.engine.label_sql import label_statement
+    from pql.engine.labels.counts import count_labels
+    from pql.engine.labels.statement import label_statement
     from pql.explain import Explanation
 
     data = _read(snapshot, plan)
@@ -190,8 +190,8 @@ def explained(snapshot: Snapshot, plan: Plan, part: str | None) -> Explanation:
 
 def analyzed(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events, part: str | None) -> Explanation:
     """The plan as text with what it took and gave: the model is trained now, whether one is kept or not."""
-    from pql.engine.label_counts import count_labels
-    from pql.engine.label_sql import label_statement
+    from pql.engine.labels.counts import count_labels
+    from pql.engine.labels.statement import label_statement
     from pql.explain import Explanation
     from pql.measured import Measured
 
@@ -218,7 +218,7 @@ def analyzed(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events,
 
 def label_report(snapshot: Snapshot, plan: Plan) -> pa.Table:
     """The training table: the entity's key, anchor, label, split, and the event rows behind each label."""
-    from pql.engine.label_report import label_rows
+    from pql.engine.answers.label_report import label_rows
 
     data = _read(snapshot, plan)
     return label_rows(data.labels, plan, data.history)
@@ -229,7 +229,7 @@ def label_report(snapshot: Snapshot, plan: Plan) -> pa.Table:
 
 def assess(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events) -> Evaluation:
     """Train (or load) the model of a plan and give its metrics beside every baseline."""
-    from pql.engine.kept import model_for
+    from pql.engine.answers.kept import model_for
     from pql.result import Evaluation, metrics_table
 
     with events.stage("read"):
@@ -248,12 +248,12 @@ def assess(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events) -
 
 def answer(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events, *, keep: bool) -> Predictions:
     """Train (or load) the model of a plan and predict for everyone it asks about."""
-    from pql.engine.assuming import assignments
-    from pql.engine.kept import model_for
-    from pql.engine.output import result_table
-    from pql.engine.rule_rows import rules_of
-    from pql.engine.scoring import check_pairs, given_nothing, score, who, without_a_past
-    from pql.engine.what_if import moved, what_if
+    from pql.engine.answers.kept import model_for
+    from pql.engine.answers.output import result_table
+    from pql.engine.answers.scoring import check_pairs, given_nothing, score, who, without_a_past
+    from pql.engine.answers.what_if import moved, what_if
+    from pql.engine.pairs.rule_rows import rules_of
+    from pql.engine.planning.assuming import assignments
     from pql.result import Predictions
 
     with events.stage("read"):
@@ -300,7 +300,7 @@ def _reasons(
     """What tells the reasons of some rows of the result."""
 
     def told(rows: pa.Table) -> Reasoned:
-        from pql.engine.asked_reasons import reasoned
+        from pql.engine.reasons.asked import reasoned
 
         return reasoned(model, plan, graph, labels, asked, seeds, rules, rows)
 
@@ -309,8 +309,8 @@ def _reasons(
 
 def _with_names(snapshot: Snapshot, plan: Plan, table: pa.Table) -> pa.Table:
     """The first rows of a result with the name columns of entity and items beside their ids, for people to read."""
-    from pql.engine.names import name_lookups
-    from pql.engine.output import with_names
+    from pql.engine.answers.output import with_names
+    from pql.engine.graph.names import name_lookups
 
     head = table.slice(0, 1000)
     return with_names(head, name_lookups(snapshot, plan, head))
@@ -344,8 +344,8 @@ def _notes(plan: Plan, model: KeptModel, info: ModelInfo, *, early: int = 0) -> 
 def _assumed_notes(plan: Plan, labels: LabelTable) -> tuple[str, ...]:
     """What ASSUMING states of the future, and for how many rows it came about; of columns, when it is read."""
     from pql.bound_text import expression_text
-    from pql.engine.assuming import assumed_future
-    from pql.engine.label_counts import count_labels
+    from pql.engine.labels.counts import count_labels
+    from pql.engine.planning.assuming import assumed_future
 
     if plan.query.assuming is None:
         return ()

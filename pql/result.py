@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import polars
     import pyarrow as pa
 
-    from pql.engine.asked_reasons import Reasoned
-    from pql.engine.metrics import MetricsTable
-    from pql.engine.plan import Plan
+    from pql.engine.planning.plan import Plan
+    from pql.engine.quality.metrics import MetricsTable
+    from pql.engine.reasons.asked import Reasoned
 
 
 @dataclass(frozen=True, slots=True)

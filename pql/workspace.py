@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pql.backends.base import Backend, Snapshot
     from pql.backends.overrides import Overrides
     from pql.engine.events import Events, Listener
-    from pql.engine.plan import Plan
+    from pql.engine.planning.plan import Plan
     from pql.language.catalog import Catalog
 
 Params = Mapping[str, Any] | Sequence[Any] | None
@@ -46,7 +46,7 @@ class Workspace:
     """The data of one session and what is kept about it."""
 
     def __init__(self, backend: Backend, listener: Listener | None = None) -> None:
-        from pql.engine.registry import Registry
+        from pql.engine.answers.registry import Registry
 
         self.backend = backend
         self.registry = Registry(backend.identity)
@@ -123,7 +123,7 @@ class Workspace:
             try:
                 yield Ready(snapshot, plan)
             except PqlError as error:
-                from pql.engine.unseen import told_of_values
+                from pql.engine.labels.unseen import told_of_values
 
                 raise told_of_values(error, snapshot, plan.query, plan.split.prediction) from error.__cause__
 

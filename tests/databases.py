@@ -14,8 +14,8 @@ from pql.backends.base import Snapshot
 from pql.backends.duckdb import DuckDBConnection
 from pql.backends.logical import logical_type
 from pql.backends.sql import identifier
-from pql.engine.anchors import to_us
-from pql.engine.plan import Anchor, GraphPlan, ModelPlan, Output, Plan, PlannedTable, Split, Task
+from pql.engine.planning.anchors import to_us
+from pql.engine.planning.plan import Anchor, GraphPlan, ModelPlan, Output, Plan, PlannedTable, Split, Task
 from pql.language.bound import BoundQuery
 from pql.language.catalog import NO_CLOCK, Catalog, Clock, Column, Key, Link, LogicalType, Role, Stype, Table, Virtual
 

@@ -6,10 +6,11 @@ import numpy as np
 import pyarrow as pa
 
 from pql.engine.events import Events
-from pql.engine.examples import TRAIN, VALID, Examples, Ragged, Seeds
-from pql.engine.graph import ALWAYS, NEVER, EdgeType, NodeColumn, NodeTable, TemporalGraph
-from pql.engine.models.base import FeatureMatrix, Inputs, Problem
-from pql.engine.plan import ModelPlan, Task
+from pql.engine.features.matrix import FeatureMatrix
+from pql.engine.graph.seeds import TRAIN, VALID, Examples, Ragged, Seeds
+from pql.engine.graph.temporal import ALWAYS, NEVER, EdgeType, NodeColumn, NodeTable, TemporalGraph
+from pql.engine.models.base import Inputs, Problem
+from pql.engine.planning.plan import ModelPlan, Task
 from pql.language.bound import TaskKind
 from pql.language.catalog import Stype
 

@@ -11,9 +11,9 @@ from databases import Database, day, plan_by_hand
 from oracle import training_table
 from random_worlds import world_of
 
-from pql.engine.anchors import to_datetime, to_us
-from pql.engine.history import load
-from pql.engine.labels import compute_labels
+from pql.engine.graph.history import load
+from pql.engine.labels.training_table import compute_labels
+from pql.engine.planning.anchors import to_datetime, to_us
 from pql.language.binder import bind
 from pql.language.parser import parse_predict
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from fake_graphs import DAY, plan
 
-from pql.engine.examples import TEST, TRAIN, VALID, Examples, Ragged, Seeds
-from pql.engine.interactions import ItemTable, make_interactions
+from pql.engine.graph.interactions import ItemTable, make_interactions
+from pql.engine.graph.seeds import TEST, TRAIN, VALID, Examples, Ragged, Seeds
 
 HORIZON = 10 * DAY
 ANCHORS = np.arange(60, 160, 10) * DAY

@@ -11,9 +11,9 @@ from clinic import COUNT, FAST, Tables, changed, clinic
 
 import pql
 from pql.engine.events import Events
-from pql.engine.examples import TEST
-from pql.engine.label_sql import label_statement
-from pql.engine.rank import fit_ranking
+from pql.engine.graph.seeds import TEST
+from pql.engine.labels.statement import label_statement
+from pql.engine.ranking.train import fit_ranking
 from pql.language.binder import bind
 from pql.language.parser import parse_predict
 
@@ -93,7 +93,7 @@ def no_candidates(place: Path) -> None:
 
 
 def too_many_pairs(place: Path) -> None:
-    with mock.patch("pql.engine.scoring.MOST_PAIRS", 100):
+    with mock.patch("pql.engine.answers.scoring.MOST_PAIRS", 100):
         query = f"PREDICT BOOL(visits.thing_id, 0, 20, days) {HEAD}, things.thing_id"
         _ask(query, _things(), "WITH (model = popularity, cache = off)")
 

@@ -11,7 +11,7 @@ import duckdb
 from clinic import COUNT, clinic
 
 import pql
-from pql.engine.registry import Registry
+from pql.engine.answers.registry import Registry
 
 MAKE = f"CREATE MODEL visits_20d AS {COUNT} WITH (model = last_window)"
 
@@ -53,7 +53,7 @@ def model_mismatch(place: Path) -> None:
 
 def model_outdated(place: Path) -> None:
     _run(MAKE)
-    with mock.patch("pql.engine.kept.code_version", return_value="another"), pql.connect("clinic.duckdb") as db:
+    with mock.patch("pql.engine.answers.kept.code_version", return_value="another"), pql.connect("clinic.duckdb") as db:
         db.predict(f"{COUNT} USING MODEL visits_20d")
 
 
@@ -91,7 +91,7 @@ def model_not_writable(place: Path) -> None:
 
 def registry_busy(place: Path) -> None:
     registry = Registry("frames:x", place)
-    with mock.patch("pql.engine.registry.PATIENCE", 0.05), registry._locked():
+    with mock.patch("pql.engine.answers.registry.PATIENCE", 0.05), registry._locked():
         Registry("frames:x", place).change_notes("targets", lambda kept: {})
 
 

@@ -11,8 +11,8 @@ from clinic import COUNT, clinic
 
 import pql
 from pql.backends.connect import open_backend
-from pql.engine.history import load
-from pql.engine.relations import relation_sql
+from pql.engine.graph.history import load
+from pql.engine.planning.relations import relation_sql
 from pql.language import ast
 from pql.language.catalog import Catalog, Clock, Column, Key, Link, LogicalType, Stype, Table
 from pql.statements.graph import _parts

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from pql.engine.anchors import (
+from pql.engine.planning.anchors import (
     Lagging,
     completes_at,
     lag_anchors,
@@ -19,8 +19,8 @@ from pql.engine.anchors import (
     temporal_split,
     to_us,
 )
-from pql.engine.plan import US_PER_DAY, Split
-from pql.engine.step_grid import StepGrid, step_windows
+from pql.engine.planning.plan import US_PER_DAY, Split
+from pql.engine.planning.step_grid import StepGrid, step_windows
 from pql.language.bound import BoundWindow
 from pql.language.errors import PqlError
 from pql.language.options import Duration

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pql.engine import artifact
+from pql.engine.answers import artifact
 from pql.language.errors import PqlError
 
 STATE = {

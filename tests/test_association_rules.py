@@ -12,11 +12,11 @@ from fake_graphs import DAY
 from rankings import HORIZON, world
 
 import pql
-from pql.engine.baskets import Baskets, baskets_at
-from pql.engine.interactions import ItemTable, make_interactions
+from pql.engine.graph.interactions import ItemTable, make_interactions
 from pql.engine.models.rules import Rules, mined, rules_at
-from pql.engine.pair_history import history_at
-from pql.engine.rule_table import rule_table
+from pql.engine.pairs.baskets import Baskets, baskets_at
+from pql.engine.pairs.pair_history import history_at
+from pql.engine.ranking.rule_table import rule_table
 
 NOW = 150 * DAY
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fake_graphs import problem, shop
 
-from pql.engine.examples import TRAIN, VALID
+from pql.engine.graph.seeds import TRAIN, VALID
 from pql.engine.models.base import Problem
 from pql.engine.models.baselines import TASKS, BaselineModel
 from pql.language.bound import TaskKind

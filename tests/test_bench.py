@@ -16,7 +16,7 @@ from relbench_folder import TEST, VAL, write_folder
 from pql.bench import Wanted, bench
 from pql.bench_folder import DeclaredWorkspace, read_folder
 from pql.bench_metrics import relbench_metrics
-from pql.engine.examples import Ragged
+from pql.engine.graph.seeds import Ragged
 from pql.faces.cli import main
 from pql.language.errors import PqlError
 

@@ -9,11 +9,12 @@ import pytest
 from fake_graphs import problem, shop
 
 from pql.engine.events import Events
-from pql.engine.examples import TRAIN, VALID
-from pql.engine.metrics import measure
-from pql.engine.models.base import FeatureMatrix, Problem
+from pql.engine.features.matrix import FeatureMatrix
+from pql.engine.graph.seeds import TRAIN, VALID
+from pql.engine.models.base import Problem
 from pql.engine.models.boosted import BoostedModel
 from pql.engine.models.tails import from_log, to_log
+from pql.engine.quality.metrics import measure
 from pql.language.bound import TaskKind
 from pql.language.errors import PqlError
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from pql.engine.bootstrap import Draws, draws_of, interval, mean_of, resampled
-from pql.engine.evaluate import metrics_table
-from pql.engine.examples import TEST, VALID, Examples, Ragged, Seeds
-from pql.engine.metrics import measure
-from pql.engine.survival import concordance, resampled_concordance
+from pql.engine.graph.seeds import TEST, VALID, Examples, Ragged, Seeds
+from pql.engine.quality.bootstrap import Draws, draws_of, interval, mean_of, resampled
+from pql.engine.quality.metrics import measure
+from pql.engine.quality.survival import concordance, resampled_concordance
+from pql.engine.training.evaluate import metrics_table
 
 RNG = np.random.default_rng(3)
 TRUTH = (RNG.random(400) < 0.4).astype(float)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 import pql
-from pql.engine.spread_fit import newest
+from pql.engine.training.spread_fit import newest
 from pql.language.errors import PqlError
 
 START = dt.datetime(2024, 1, 1)

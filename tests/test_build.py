@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pql.engine.build import TIME, build_graph, node_column, reverse
-from pql.engine.cooccurrence import co_occurrence_edges
-from pql.engine.graph import ALWAYS, NEVER, TemporalGraph
-from pql.engine.key_index import parent_rows
-from pql.engine.plan import Anchor, GraphPlan, PlannedColumn, PlannedTable, Split
+from pql.engine.graph.build import TIME, build_graph, node_column, reverse
+from pql.engine.graph.cooccurrence import co_occurrence_edges
+from pql.engine.graph.key_index import parent_rows
+from pql.engine.graph.temporal import ALWAYS, NEVER, TemporalGraph
+from pql.engine.planning.plan import Anchor, GraphPlan, PlannedColumn, PlannedTable, Split
 from pql.language.bound import BoundEntity
 from pql.language.catalog import Catalog, Clock, Key, Link, Role, Stype, Table
 

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from fake_graphs import DAY
 
-from pql.engine.examples import Ragged
-from pql.engine.interactions import ItemTable, make_interactions
-from pql.engine.judged import Judged
-from pql.engine.models.calendar import calendar_scores, in_seasons, seasons_of
-from pql.engine.pair_history import history_at
-from pql.engine.rank_choice import choose_weights
+from pql.engine.graph.interactions import ItemTable, make_interactions
+from pql.engine.graph.seeds import Ragged
+from pql.engine.models.calendar import calendar_scores
+from pql.engine.pairs.item_seasons import in_seasons, seasons_of
+from pql.engine.pairs.pair_history import history_at
+from pql.engine.ranking.choice import choose_weights
+from pql.engine.ranking.judged import Judged
 
 ANCHOR = 4_000 * DAY
 MONTH, A_YEAR = 30 * DAY, 365 * DAY

@@ -7,7 +7,8 @@ import pytest
 from fake_graphs import DAY
 from rankings import HORIZON, truth_of, world
 
-from pql.engine.candidates import (
+from pql.engine.graph.interactions import ItemTable, make_interactions
+from pql.engine.pairs.candidates import (
     CATEGORY,
     NEAREST,
     OWN,
@@ -18,11 +19,10 @@ from pql.engine.candidates import (
     candidate_recall,
     candidates_at,
 )
-from pql.engine.interactions import ItemTable, make_interactions
-from pql.engine.latent import latent_at
-from pql.engine.pair_features import pair_features
-from pql.engine.pair_history import history_at, popular_order
-from pql.engine.together import together_at
+from pql.engine.pairs.latent import latent_at
+from pql.engine.pairs.pair_features import pair_features
+from pql.engine.pairs.pair_history import history_at, popular_order
+from pql.engine.pairs.together import together_at
 
 ANCHOR = 90 * DAY
 ALL = np.arange(120)

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pql.engine.conformal import Correction, fit_correction, floor_of, no_correction
-from pql.engine.distribution import LEVELS, Distribution
+from pql.engine.quality.conformal import Correction, fit_correction, floor_of, no_correction
+from pql.engine.quality.distribution import LEVELS, Distribution
 
 NORMAL = np.array([-2.0537, -1.6449, -1.2816, -0.8416, -0.3853, 0.0, 0.3853, 0.8416, 1.2816, 1.6449, 2.0537])
 

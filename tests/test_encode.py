@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from fake_graphs import DAY, coded, node, number, shop, stamp, without_later
 
-from pql.engine.encode import (
+from pql.engine.graph.encode import (
     FIRST,
     MISSING,
     UNKNOWN,
@@ -17,7 +17,7 @@ from pql.engine.encode import (
     fit_table,
     tokens,
 )
-from pql.engine.graph import ALWAYS, TemporalGraph
+from pql.engine.graph.temporal import ALWAYS, TemporalGraph
 from pql.language.catalog import Stype
 from pql.language.errors import PqlError
 

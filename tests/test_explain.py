@@ -18,9 +18,9 @@ import pyarrow as pa
 import pytest
 
 from pql.bound_text import as_json, bound_text, expression_text, route_text, tree_text
-from pql.engine import plan as plan_values
-from pql.engine.label_counts import LabelCount, count_labels
-from pql.engine.plan import (
+from pql.engine.labels.counts import LabelCount, count_labels
+from pql.engine.planning import plan as plan_values
+from pql.engine.planning.plan import (
     Anchor,
     GraphPlan,
     ModelPlan,
@@ -392,7 +392,7 @@ class TestLabelCounts:
 
 def test_explaining_loads_nothing_heavy():
     code = (
-        "import sys, pql.explain, pql.engine.planner, pql.engine.label_counts;"
+        "import sys, pql.explain, pql.engine.planning.planner, pql.engine.labels.counts;"
         "bad = {'torch', 'pandas', 'lightgbm', 'sklearn', 'duckdb', 'scipy'} & set(sys.modules);"
         "sys.exit(str(bad) if bad else 0)"
     )

@@ -11,12 +11,12 @@ import pytest
 from fake_graphs import DAY, coded, make_edge, node, number, stamp, without_later
 from test_features import linked, shop_case
 
-from pql.engine.examples import Seeds
-from pql.engine.feature_pace import fit_pace, pace_names
-from pql.engine.feature_peers import EVERYONE, peer_edges, peer_groups, peer_ways
-from pql.engine.feature_worth import worth_names
-from pql.engine.features import FeatureSpec, fit_features
-from pql.engine.graph import ALWAYS, TemporalGraph
+from pql.engine.features.as_of import FeatureSpec, fit_features
+from pql.engine.features.pace import fit_pace, pace_names
+from pql.engine.features.peers import EVERYONE, peer_edges, peer_groups, peer_ways
+from pql.engine.features.worth import worth_names
+from pql.engine.graph.seeds import Seeds
+from pql.engine.graph.temporal import ALWAYS, TemporalGraph
 from pql.language.catalog import Stype
 
 OWN = frozenset({("results", "place")})

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from fake_graphs import DAY, coded, make_edge, node, number, shop, stamp, without_later
 
-from pql.engine.examples import Seeds
-from pql.engine.features import FeatureSpec, duration, fit_features
-from pql.engine.graph import ALWAYS, NEVER, TemporalGraph
-from pql.engine.segments import count_ranges, ragged_ranges, reduce_ranges, upper_bound
+from pql.engine.features.as_of import FeatureSpec, duration, fit_features
+from pql.engine.graph.seeds import Seeds
+from pql.engine.graph.segments import count_ranges, ragged_ranges, reduce_ranges, upper_bound
+from pql.engine.graph.temporal import ALWAYS, NEVER, TemporalGraph
 from pql.language.catalog import Link, Stype
 from pql.language.errors import PqlError
 

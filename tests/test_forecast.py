@@ -13,7 +13,7 @@ from databases import us
 from shops import seed_shop
 
 import pql
-from pql.engine.step_grid import StepGrid, grid_of
+from pql.engine.planning.step_grid import StepGrid, grid_of
 from pql.language.bound import BoundWindow
 
 FAST = "model = boosted, anchors = 8, budget = '5 s', threads = 1"

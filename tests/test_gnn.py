@@ -11,11 +11,12 @@ import pytest
 from fake_graphs import DAY, coded, make_edge, node, number, problem, shop, without_later
 
 from pql.engine.events import Events
-from pql.engine.examples import TRAIN, VALID, Ragged, Seeds
-from pql.engine.graph import ALWAYS, TemporalGraph
-from pql.engine.models.base import FeatureMatrix, Inputs
+from pql.engine.features.matrix import FeatureMatrix
+from pql.engine.graph.seed_batches import chunks_by_anchor
+from pql.engine.graph.seeds import TRAIN, VALID, Ragged, Seeds
+from pql.engine.graph.temporal import ALWAYS, TemporalGraph
+from pql.engine.models.base import Inputs
 from pql.engine.models.gnn import Gnn
-from pql.engine.seed_batches import chunks_by_anchor
 from pql.language.bound import TaskKind
 from pql.language.catalog import Stype
 from pql.language.errors import PqlError

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from fake_graphs import problem, shop
 
-from pql.engine.examples import TRAIN, VALID
-from pql.engine.models.base import FeatureMatrix
+from pql.engine.features.matrix import FeatureMatrix
+from pql.engine.graph.seeds import TRAIN, VALID
 from pql.engine.models.gnn import Gnn
 from pql.engine.models.gnn_lesson import HELD_BLIND, NOTHING_ADDED, NetworkParts
 from pql.language.bound import TaskKind

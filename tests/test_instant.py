@@ -13,13 +13,14 @@ from test_boosted import with_features
 from worlds import shop as shop_tables
 
 import pql
-from pql.engine.context import MOST_CONTEXT, context, judged, natural_rates, read_rows
-from pql.engine.examples import TRAIN, VALID, Examples, Seeds
-from pql.engine.linear import logistic, ridge
-from pql.engine.metrics import measure
-from pql.engine.models.base import FeatureMatrix
+from pql.engine.examples.context import context, judged, natural_rates, read_rows
+from pql.engine.features.linear import logistic, ridge
+from pql.engine.features.matrix import FeatureMatrix
+from pql.engine.features.rank_gauss import fit_columns, matrix, normal_scores
+from pql.engine.graph.seeds import TRAIN, VALID, Examples, Seeds
 from pql.engine.models.instant import InstantModel
-from pql.engine.rank_gauss import fit_columns, matrix, normal_scores
+from pql.engine.planning.planned_model import MOST_CONTEXT
+from pql.engine.quality.metrics import measure
 from pql.language.bound import TaskKind
 from pql.language.errors import PqlError
 

@@ -5,10 +5,10 @@ import pytest
 from fake_graphs import DAY, coded, make_edge, node, number
 from rankings import world
 
-from pql.engine.graph import ALWAYS, NEVER, TemporalGraph
-from pql.engine.interactions import ItemTable, _items, follow, make_interactions
-from pql.engine.pair_history import history_at
-from pql.engine.row_filter import rows_that_pass
+from pql.engine.graph.interactions import ItemTable, _items, follow, make_interactions
+from pql.engine.graph.row_filter import rows_that_pass
+from pql.engine.graph.temporal import ALWAYS, NEVER, TemporalGraph
+from pql.engine.pairs.pair_history import history_at
 from pql.language.bound import Call, ColumnRef, Constant, Item, Step
 from pql.language.catalog import Link, LogicalType, Stype
 from pql.language.errors import PqlError

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from databases import Database, day, plan_by_hand, shop, us
 
-from pql.engine.history import load, needed_tables
-from pql.engine.label_report import label_rows
-from pql.engine.label_sql import label_statement
-from pql.engine.labels import LabelTable, compute_eligible, compute_labels
-from pql.engine.plan import Plan
+from pql.engine.answers.label_report import label_rows
+from pql.engine.graph.history import load, needed_tables
+from pql.engine.labels.statement import label_statement
+from pql.engine.labels.training_table import LabelTable, compute_eligible, compute_labels
+from pql.engine.planning.plan import Plan
 from pql.language.binder import bind
 from pql.language.catalog import Virtual
 from pql.language.parser import parse_predict

@@ -64,7 +64,7 @@ def test_of_each_kind_the_latest_are_kept_and_the_oldest_let_go():
 
 
 def test_a_second_query_of_a_session_reads_the_data_no_more(monkeypatch):
-    import pql.engine.history as history
+    import pql.engine.graph.history as history
 
     reads = []
     load = history.load

@@ -19,9 +19,9 @@ from random_worlds import random_database, random_query
 from test_assuming import club
 
 import pql
-from pql.engine.anchors import to_datetime
-from pql.engine.history import load
-from pql.engine.labels import compute_labels
+from pql.engine.graph.history import load
+from pql.engine.labels.training_table import compute_labels
+from pql.engine.planning.anchors import to_datetime
 from pql.language.binder import bind
 from pql.language.parser import parse_predict
 

@@ -8,10 +8,10 @@ import math
 import numpy as np
 import pytest
 
-from pql.engine.calibrate import Calibration, best_threshold, fit_calibration, sigmoid
-from pql.engine.evaluate import metrics_table
-from pql.engine.examples import TEST, TRAIN, VALID, Examples, Ragged, Seeds
-from pql.engine.metrics import MetricRow, MetricsTable, auroc, average_precision, f1, macro_f1, measure
+from pql.engine.graph.seeds import TEST, TRAIN, VALID, Examples, Ragged, Seeds
+from pql.engine.quality.calibrate import Calibration, best_threshold, fit_calibration, sigmoid
+from pql.engine.quality.metrics import MetricRow, MetricsTable, auroc, average_precision, f1, macro_f1, measure
+from pql.engine.training.evaluate import metrics_table
 
 
 def test_auroc_counts_ordered_pairs_and_half_the_ties():

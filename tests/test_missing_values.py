@@ -60,7 +60,7 @@ def test_ids_that_nobody_has_are_told_before_any_training(monkeypatch: pytest.Mo
     def trained(*_: object, **__: object) -> None:
         pytest.fail("a model was asked for")
 
-    monkeypatch.setattr("pql.engine.kept.model_for", trained)
+    monkeypatch.setattr("pql.engine.answers.kept.model_for", trained)
     with pql.connect(seed_shop()) as db, pytest.raises(PqlError) as caught:
         db.predict("PREDICT SUM(orders.amount, 0, 30) FOR customers.customer_id = 999")
     assert caught.value.code == "unknown_entity"

@@ -12,11 +12,11 @@ from oracle import training_table
 from oracle_reach import walk
 from random_worlds import random_database, random_query, world_of
 
-from pql.engine.anchors import to_datetime
-from pql.engine.history import History, load, needed_tables
-from pql.engine.label_sql import label_statement
-from pql.engine.labels import compute_eligible, compute_labels
-from pql.engine.plan import Plan
+from pql.engine.graph.history import History, load, needed_tables
+from pql.engine.labels.statement import label_statement
+from pql.engine.labels.training_table import compute_eligible, compute_labels
+from pql.engine.planning.anchors import to_datetime
+from pql.engine.planning.plan import Plan
 from pql.language import ast
 from pql.language.binder import bind
 from pql.language.functions import FUNCTIONS

@@ -11,9 +11,9 @@ from oracle import training_table, watch
 from random_worlds import random_database, random_forecast, random_time_to, world_of
 from test_oracle import close, number
 
-from pql.engine.anchors import to_datetime
-from pql.engine.history import load
-from pql.engine.labels import compute_labels
+from pql.engine.graph.history import load
+from pql.engine.labels.training_table import compute_labels
+from pql.engine.planning.anchors import to_datetime
 from pql.language.binder import bind
 from pql.language.parser import parse_predict
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pql.engine.output import NOT_ELIGIBLE, OK, UNKNOWN, Asked, Ranked, result_names, result_table, with_names
+from pql.engine.answers.output import NOT_ELIGIBLE, OK, UNKNOWN, Asked, Ranked, result_names, result_table, with_names
 from pql.language.bound import TaskKind
 
 DAY = 86_400_000_000

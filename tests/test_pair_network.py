@@ -8,9 +8,9 @@ from test_rank import DAY, NOW, K, everyone, examples_of, same, trained_on, worl
 from pql.engine.events import Events
 from pql.engine.models.pair_network import PairNetwork, fit_pair_network, list_loss
 from pql.engine.models.ranker import RankerRows
-from pql.engine.pair_features import PairFeatures
-from pql.engine.rank_answer import rank_items
-from pql.engine.trained_ranker import TrainedRanker
+from pql.engine.pairs.pair_features import PairFeatures
+from pql.engine.ranking.answer import rank_items
+from pql.engine.ranking.trained import TrainedRanker
 
 torch = pytest.importorskip("torch")
 

@@ -11,14 +11,14 @@ from rankings import ANCHORS, HORIZON, examples_of, model, truth_of, world
 from shops import seed_shop
 
 import pql
-from pql.engine import scoring
+from pql.engine.answers import scoring
 from pql.engine.events import Events
-from pql.engine.examples import TEST, VALID, Examples, Ragged, Seeds
-from pql.engine.metrics import auroc
-from pql.engine.rank import fit_ranking
-from pql.engine.rank_answer import pair_odds, rank_items
-from pql.engine.rank_odds import Odds
-from pql.engine.rank_scoring import falling
+from pql.engine.graph.seeds import TEST, VALID, Examples, Ragged, Seeds
+from pql.engine.quality.metrics import auroc
+from pql.engine.ranking.answer import pair_odds, rank_items
+from pql.engine.ranking.odds import Odds
+from pql.engine.ranking.scoring import falling
+from pql.engine.ranking.train import fit_ranking
 from pql.language.errors import PqlError
 
 ASKED = "PREDICT BOOL(orders.product_id, 0, 14, days) FOR EACH customers.customer_id, products.product_id"

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from pql.engine.anchors import show_time, to_us
-from pql.engine.plan import Plan
-from pql.engine.planner import plan, plan_output
-from pql.engine.statistics import Span, Statistics
+from pql.engine.planning.anchors import show_time, to_us
+from pql.engine.planning.plan import Plan
+from pql.engine.planning.planner import plan, plan_output
+from pql.engine.planning.statistics import Span, Statistics
 from pql.language.ast import Identifier, Literal, Predict
 from pql.language.bound import (
     BoundAggregate,

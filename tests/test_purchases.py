@@ -10,12 +10,8 @@ import pytest
 from scipy.special import hyp2f1
 
 import pql
-from pql.engine.examples import Seeds
-from pql.engine.models.gaps import START, chance
-from pql.engine.models.rfm import RfmModel
-from pql.engine.past import Facts
-from pql.engine.past_facts import outcome_of
-from pql.engine.purchase_process import (
+from pql.engine.features.past import Facts
+from pql.engine.features.purchase_process import (
     Purchases,
     Spending,
     fit_purchases,
@@ -23,6 +19,10 @@ from pql.engine.purchase_process import (
     purchases_likelihood,
     spending_likelihood,
 )
+from pql.engine.graph.seeds import Seeds
+from pql.engine.models.gaps import START, chance
+from pql.engine.models.rfm import RfmModel
+from pql.engine.planning.outcome import outcome_of
 from pql.language.binder import bind
 from pql.language.parser import parse_predict
 

@@ -8,17 +8,17 @@ from fake_graphs import DAY
 from rankings import ANCHORS, HORIZON, examples_of, model, world
 
 from pql.engine.events import Events
-from pql.engine.examples import TEST, TRAIN, VALID, Seeds
-from pql.engine.interactions import ItemTable, make_interactions
-from pql.engine.judged import Judged
+from pql.engine.graph.interactions import ItemTable, make_interactions
+from pql.engine.graph.seeds import TEST, TRAIN, VALID, Seeds
 from pql.engine.models.popularity import popularity_scores
 from pql.engine.models.ranker import RankerRows, columns_of, top_lists
 from pql.engine.models.repeat import repeat_scores
-from pql.engine.pair_history import history_at, popular_order
-from pql.engine.rank import TrainedRanker, fit_ranking
-from pql.engine.rank_answer import rank_items
-from pql.engine.rank_choice import choose_weights
-from pql.engine.rank_report import ranking_table
+from pql.engine.pairs.pair_history import history_at, popular_order
+from pql.engine.ranking.answer import rank_items
+from pql.engine.ranking.choice import choose_weights
+from pql.engine.ranking.judged import Judged
+from pql.engine.ranking.report import ranking_table
+from pql.engine.ranking.train import TrainedRanker, fit_ranking
 from pql.language.errors import PqlError
 
 K = 5
@@ -204,7 +204,7 @@ def test_a_feature_the_ranker_needs_but_the_data_lacks_is_a_coded_error():
 
 
 def test_a_member_that_adds_nothing_is_said_to_have_weight_nought():
-    from pql.engine.examples import Ragged
+    from pql.engine.graph.seeds import Ragged
 
     n = 50
     owner, items = np.repeat(np.arange(n), 3), np.tile([0, 1, 2], n)
@@ -219,7 +219,7 @@ def test_a_member_that_adds_nothing_is_said_to_have_weight_nought():
 
 
 def test_a_ranking_is_reported_with_intervals_and_by_how_much_past_there_was():
-    from pql.engine.examples import Ragged
+    from pql.engine.graph.seeds import Ragged
 
     n = 60
     owner, items = np.repeat(np.arange(n), 3), np.tile([0, 1, 2], n)

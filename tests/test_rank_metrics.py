@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pql.engine.examples import Ragged
-from pql.engine.rank_metrics import average_precision, hits, rank_metrics, without_known
+from pql.engine.graph.seeds import Ragged
+from pql.engine.quality.rank_metrics import average_precision, hits, rank_metrics, without_known
 
 
 def sets(*items):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rankings import model
 
-from pql.engine.rank_work import rank_work
+from pql.engine.ranking.work import rank_work
 
 
 def test_a_minute_buys_everything_and_less_buys_less():

@@ -11,10 +11,10 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     pytest.importorskip("torch_geometric")
 
-from pql.engine.encode import bind_readers, fit_encoders  # noqa: E402
+from pql.engine.graph.encode import bind_readers, fit_encoders  # noqa: E402
+from pql.engine.graph.sample import sample  # noqa: E402
 from pql.engine.nn.hetero import HeteroNetwork, collate, describe  # noqa: E402
 from pql.engine.nn.reference import reference_forward, to_hetero_data  # noqa: E402
-from pql.engine.sample import sample  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 

@@ -17,34 +17,24 @@ from fake_graphs import shop as fake_shop
 from shops import seed_shop
 
 import pql
-from pql.engine.anchors import to_datetime
 from pql.engine.events import Events
-from pql.engine.examples import BEYOND, TRAIN, VALID, Examples, Seeds
-from pql.engine.features import STALENESS, fit_features
-from pql.engine.models.base import FeatureMatrix, Inputs
+from pql.engine.examples.stale import COPIES, as_seen, as_stale, at_prediction, is_met, lag_of, staled
+from pql.engine.examples.stale import staled_freely as freely
+from pql.engine.features.as_of import STALENESS, fit_features
+from pql.engine.features.matrix import FeatureMatrix
+from pql.engine.features.past import Facts
+from pql.engine.features.seasons import fit_seasons
+from pql.engine.graph.sample import sample
+from pql.engine.graph.seeds import BEYOND, TRAIN, VALID, Examples, Seeds
+from pql.engine.models.base import Inputs
 from pql.engine.models.blend import fit_weights
 from pql.engine.models.linear import LinearModel
-from pql.engine.past import Facts
-from pql.engine.plan import Regime
-from pql.engine.rank import fit_ranking
-from pql.engine.rank_answer import rank_items
-from pql.engine.rank_rules import Barred, Rules
-from pql.engine.regime import (
-    COPIES,
-    as_seen,
-    as_stale,
-    at_prediction,
-    imitable,
-    is_met,
-    known_times,
-    lag_of,
-    natural_gap,
-    regime_of,
-    staled,
-)
-from pql.engine.regime import staled_freely as freely
-from pql.engine.sample import sample
-from pql.engine.seasons import fit_seasons
+from pql.engine.pairs.rank_rules import Barred, Rules
+from pql.engine.planning.anchors import to_datetime
+from pql.engine.planning.plan import Regime
+from pql.engine.planning.regime import imitable, known_times, natural_gap, regime_of
+from pql.engine.ranking.answer import rank_items
+from pql.engine.ranking.train import fit_ranking
 from pql.language.bound import TaskKind
 from pql.language.catalog import Link
 from pql.language.options import Duration

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pql.engine.registry import Registry, code_version, content_key
+from pql.engine.answers.registry import Registry, code_version, content_key
 from pql.language.errors import PqlError
 
 

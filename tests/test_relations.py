@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from databases import Database, day, shop, us
 
-from pql.engine.history import load
-from pql.engine.relations import relation_sql
-from pql.engine.statistics import Span, measure
+from pql.engine.graph.history import load
+from pql.engine.planning.relations import relation_sql
+from pql.engine.planning.statistics import Span, measure
 from pql.language.catalog import Virtual
 
 

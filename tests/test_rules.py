@@ -11,18 +11,18 @@ from databases import plan_by_hand, us
 from random_worlds import random_database, random_time, world_of
 from rankings import ANCHORS, HORIZON, examples_of, model, world
 
-from pql.engine.anchors import to_datetime
-from pql.engine.build import build_graph
 from pql.engine.events import Events
-from pql.engine.examples import Seeds
-from pql.engine.graph import NEVER
-from pql.engine.history import load
-from pql.engine.labels import compute_labels
+from pql.engine.graph.build import build_graph
+from pql.engine.graph.history import load
+from pql.engine.graph.seeds import Seeds
+from pql.engine.graph.temporal import NEVER
+from pql.engine.labels.training_table import compute_labels
 from pql.engine.models.ranker import top_lists
-from pql.engine.rank import fit_ranking
-from pql.engine.rank_answer import rank_items
-from pql.engine.rank_rules import Barred, Cap, Rules
-from pql.engine.rule_rows import rules_of
+from pql.engine.pairs.rank_rules import Barred, Cap, Rules
+from pql.engine.pairs.rule_rows import rules_of
+from pql.engine.planning.anchors import to_datetime
+from pql.engine.ranking.answer import rank_items
+from pql.engine.ranking.train import fit_ranking
 from pql.language.binder import bind
 from pql.language.parser import parse_predict
 
@@ -198,7 +198,7 @@ def allowed_truth(examples, rules, known):
     """The examples with only what the rules allow in their truth, those that keep any."""
     from dataclasses import replace
 
-    from pql.engine.examples import Ragged
+    from pql.engine.graph.seeds import Ragged
 
     owner = np.repeat(np.arange(len(examples)), np.diff(examples.labels.offsets))
     ok = np.zeros(len(owner), bool)
@@ -240,7 +240,7 @@ def test_evaluation_and_answer_make_the_same_lists():
     trained = fit_ranking(interactions, HORIZON, examples, model(refit=False), Events(), k=K, rules=rules)
     test = examples.take(examples.where(2))
     found = rank_items(trained, interactions, test.seeds, K, rules=rules)
-    from pql.engine.rank_metrics import rank_metrics
+    from pql.engine.quality.rank_metrics import rank_metrics
 
     lists = np.full((len(test), K), -1, dtype=np.int64)
     lists[found.seed, found.rank - 1] = found.item

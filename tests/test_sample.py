@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from fake_graphs import DAY, make_edge, node, shop, without_later
 
-from pql.engine.graph import ALWAYS, NEVER, TemporalGraph
-from pql.engine.sample import count_children, elapsed, sample
+from pql.engine.graph.sample import count_children, elapsed, sample
+from pql.engine.graph.temporal import ALWAYS, NEVER, TemporalGraph
 
 
 def brute_force(edge, parent, anchor, k):

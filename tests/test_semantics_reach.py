@@ -8,8 +8,8 @@ import pytest
 from databases import Database, day, plan_by_hand, us
 from meaning import Meaning
 
-from pql.engine.history import load
-from pql.engine.labels import compute_eligible
+from pql.engine.graph.history import load
+from pql.engine.labels.training_table import compute_eligible
 from pql.language.binder import bind
 from pql.language.errors import PqlError
 from pql.language.parser import parse_predict

@@ -119,7 +119,7 @@ def test_models_are_kept_by_name(db: pql.Session) -> None:
 
 def test_a_model_of_another_version_is_said_to_be_outdated(db: pql.Session, monkeypatch: pytest.MonkeyPatch) -> None:
     list(db.run(f"CREATE MODEL churn AS {CHURN}"))
-    monkeypatch.setattr("pql.engine.kept.code_version", lambda: "another")
+    monkeypatch.setattr("pql.engine.answers.kept.code_version", lambda: "another")
     asked = "PREDICT COUNT(orders.*, 0, 30, days) = 0 FOR EACH customers.customer_id USING MODEL churn"
     with pytest.raises(PqlError, match="another version") as error:
         db.predict(asked)

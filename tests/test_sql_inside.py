@@ -373,7 +373,7 @@ KINDS = [
 
 @pytest.mark.parametrize("query", KINDS)
 def test_the_columns_known_before_training_are_those_of_the_result(query: str, shop: pql.Session) -> None:
-    from pql.engine.output import no_rows
+    from pql.engine.answers.output import no_rows
 
     result = shop.predict(query)
     before = no_rows(result.plan).schema

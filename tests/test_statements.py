@@ -12,7 +12,7 @@ import pytest
 from shops import seed_shop
 
 import pql
-from pql.engine.registry import Registry
+from pql.engine.answers.registry import Registry
 from pql.language.errors import PqlError
 
 QUERY = "PREDICT COUNT(orders.*, 0, 30, days) = 0 FOR EACH customers.customer_id"
@@ -313,7 +313,7 @@ def test_kept_overrides_that_are_none_are_refused(db: pql.Session, home: Path) -
 
 
 def test_a_session_that_waits_too_long_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("pql.engine.registry.PATIENCE", 0.05)
+    monkeypatch.setattr("pql.engine.answers.registry.PATIENCE", 0.05)
     registry = Registry("frames:x", tmp_path)
     with registry._locked(), pytest.raises(PqlError) as error:
         Registry("frames:x", tmp_path).change_notes("targets", lambda kept: {})

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import pql
-from pql.engine.planned_graph import usable_links
+from pql.engine.planning.planned_graph import usable_links
 
 
 def tracks(*, clocked: bool) -> dict[str, pd.DataFrame]:

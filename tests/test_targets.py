@@ -9,14 +9,14 @@ import pyarrow as pa
 import pytest
 from databases import day, plan_by_hand, shop, us
 
-from pql.engine.anchors import lag_anchors
-from pql.engine.build import build_graph
-from pql.engine.examples import TEST, TRAIN, VALID, Ragged, Seeds
-from pql.engine.graph import NodeTable, TemporalGraph
-from pql.engine.history import load, needed_tables
-from pql.engine.labels import LabelTable, compute_labels
-from pql.engine.plan import Plan
-from pql.engine.targets import example_hash, lag_values, make_examples, split_names
+from pql.engine.examples.targets import example_hash, lag_values, make_examples, split_names
+from pql.engine.graph.build import build_graph
+from pql.engine.graph.history import load, needed_tables
+from pql.engine.graph.seeds import TEST, TRAIN, VALID, Ragged, Seeds
+from pql.engine.graph.temporal import NodeTable, TemporalGraph
+from pql.engine.labels.training_table import LabelTable, compute_labels
+from pql.engine.planning.anchors import lag_anchors
+from pql.engine.planning.plan import Plan
 from pql.language.binder import bind
 from pql.language.errors import PqlError
 from pql.language.options import Duration

@@ -12,7 +12,7 @@ import pytest
 from shops import seed_shop
 
 import pql
-from pql.engine.survival import (
+from pql.engine.quality.survival import (
     Intervals,
     concordance,
     expected_time,

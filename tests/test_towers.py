@@ -9,11 +9,12 @@ import pytest
 from fake_graphs import DAY, coded, make_edge, node, number, plan, task, without_later
 
 from pql.engine.events import Events
-from pql.engine.examples import TRAIN, VALID, Examples, Ragged, Seeds
-from pql.engine.graph import ALWAYS, TemporalGraph
-from pql.engine.models.base import FeatureMatrix, Inputs, Problem
+from pql.engine.features.matrix import FeatureMatrix
+from pql.engine.graph.seeds import TRAIN, VALID, Examples, Ragged, Seeds
+from pql.engine.graph.temporal import ALWAYS, TemporalGraph
+from pql.engine.models.base import Inputs, Problem
+from pql.engine.models.towers import fit_two_tower, nearest, restore_towers
 from pql.engine.nn.items import Items, item_history, item_names
-from pql.engine.nn.towers import fit_two_tower, nearest, restore_towers
 from pql.language.bound import TaskKind
 from pql.language.catalog import Stype
 from pql.language.errors import PqlError
@@ -140,8 +141,8 @@ def test_no_answer_to_learn_from_is_a_coded_error():
 
 
 def test_many_items_are_sampled(monkeypatch):
-    monkeypatch.setattr("pql.engine.nn.towers.ALL_ITEMS", 10)
-    monkeypatch.setattr("pql.engine.nn.towers.NEGATIVES", 12)
+    monkeypatch.setattr("pql.engine.models.towers.ALL_ITEMS", 10)
+    monkeypatch.setattr("pql.engine.models.towers.NEGATIVES", 12)
     p, items, likes = tastes()
     best, _ = nearest(*_pair(fit(p, items), p, items), 5)
     assert (best % GROUPS == likes[:, None]).mean() > 0.7

@@ -11,17 +11,17 @@ import pytest
 from fake_graphs import DAY, problem, shop, without_later
 from test_features import linked
 
-from pql.engine.enough import within_budget
-from pql.engine.evaluate import of_totals
 from pql.engine.events import Events
-from pql.engine.examples import BEYOND, TEST, TRAIN, VALID, Examples, Seeds
-from pql.engine.features import MAX_FEATURES
-from pql.engine.metrics import MetricRow, MetricsTable
+from pql.engine.examples.enough import within_budget
+from pql.engine.features.as_of import MAX_FEATURES
+from pql.engine.graph.seeds import BEYOND, TEST, TRAIN, VALID, Examples, Seeds
 from pql.engine.models.blend import combine, fit_weights
-from pql.engine.plan import Anchor, GraphPlan, ModelPlan, Output, Plan, Regime, Split, Task
-from pql.engine.predict import predict
-from pql.engine.problem import most_features
-from pql.engine.train import TrainedModel, train
+from pql.engine.planning.plan import Anchor, GraphPlan, ModelPlan, Output, Plan, Regime, Split, Task
+from pql.engine.quality.metrics import MetricRow, MetricsTable
+from pql.engine.training.evaluate import of_totals
+from pql.engine.training.predict import predict
+from pql.engine.training.problem import most_features
+from pql.engine.training.train import TrainedModel, train
 from pql.language.bound import BoundAggregate, BoundEntity, BoundQuery, BoundWindow, TaskKind
 from pql.language.catalog import Catalog, LogicalType
 from pql.language.errors import PqlError

@@ -44,7 +44,7 @@ def test_a_value_that_only_later_rows_have_is_unknown_at_the_anchor() -> None:
 
 
 def test_a_column_of_too_many_values_is_no_category() -> None:
-    with mock.patch("pql.engine.unseen.MOST_VALUES", 2):
+    with mock.patch("pql.engine.labels.unseen.MOST_VALUES", 2):
         assert warnings(COUNT.format("visits.kind = 'Sale'")) == []
 
 

@@ -11,8 +11,8 @@ from shops import seed_shop
 from test_purchases import LAPSE, SPENT, VISITS, cafe
 
 import pql
-from pql.engine.calibrate import logit
-from pql.engine.reasons import Reasons, RowParts, in_words, numeric, slopes
+from pql.engine.quality.calibrate import logit
+from pql.engine.reasons.reasons import Reasons, RowParts, in_words, numeric, slopes
 
 YES_NO = ("boosted", "instant", "linear", "rate", "last_window", "entity_mean", "rfm", "bgnbd", "interval")
 NUMBERS = ("boosted", "instant", "linear", "entity_mean", "last_window", "rfm", "bgnbd")

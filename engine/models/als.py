@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pql.engine.key_index import parent_rows
+from pql.engine.graph.key_index import parent_rows
 from pql.engine.models.base import State
 from pql.engine.models.popularity import popularity_scores
-from pql.engine.pair_history import History, popular_order
+from pql.engine.pairs.pair_history import History, popular_order
 from pql.language.errors import PqlError
 
 FACTORS = 48

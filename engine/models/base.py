@@ -1,6 +1,6 @@
 """One protocol for every model that scores (entity, anchor) seeds: `fit` a Problem, get a Fitted, ask it to predict.
 
-Rankers, which score (seed, item) pairs, have the same shape in `engine.rank`.
+Rankers, which score (seed, item) pairs, have the same shape in `engine.ranking.train`.
 """
 
 from __future__ import annotations
@@ -12,25 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pql.engine.events import Events
-from pql.engine.examples import Examples, Seeds
-from pql.engine.graph import TemporalGraph
-from pql.engine.past import Past
-from pql.engine.plan import ModelPlan, Task
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureMatrix:
-    """As-of relational features of n seeds. `values` float32[n, f], NaN where undefined.
-
-    `categorical` names the columns that hold codes (small integers, -1 unknown); the rest are quantities.
-    """
-
-    names: tuple[str, ...]
-    values: NDArray[np.float32]
-    categorical: tuple[str, ...] = ()
-
-    def take(self, index: NDArray[np.int64]) -> FeatureMatrix:
-        return FeatureMatrix(self.names, self.values[index], self.categorical)
+from pql.engine.features.matrix import FeatureMatrix
+from pql.engine.features.past import Past
+from pql.engine.graph.seeds import Examples, Seeds
+from pql.engine.graph.temporal import TemporalGraph
+from pql.engine.planning.plan import ModelPlan, Task
 
 
 @dataclass(frozen=True, slots=True)

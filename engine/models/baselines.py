@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pql.engine.examples.steps import SEASONAL
 from pql.engine.models.base import Inputs, Problem, State
 from pql.engine.models.boosted import membership
-from pql.engine.steps import SEASONAL
 from pql.language.errors import PqlError
 
 Floats = NDArray[np.float64]

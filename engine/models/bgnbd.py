@@ -1,4 +1,4 @@
-"""bgnbd: counts, sums and silences of an entity's own events, told by the buying process of `engine.purchase_process`.
+"""bgnbd: counts, sums and silences of an entity's own events, told by the buying process of `purchase_process`.
 
 An event is a moment at which the entity has rows; a count is events times rows at one, a sum events times their value,
 both drawn to the usual ones by Gamma-Gamma. The process is fitted on everybody who has an event by the newest
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pql.engine.features.past import Past
+from pql.engine.features.purchase_process import Purchases, Spending, fit_purchases, fit_spending
 from pql.engine.models.base import Inputs, Problem, State
 from pql.engine.models.rfm import needed
-from pql.engine.past import Past
-from pql.engine.purchase_process import Purchases, Spending, fit_purchases, fit_spending
 
 MOST_ENTITIES = 20_000  # that the process is fitted on
 FEWEST = 10  # entities with a value, below which everybody's is the usual one

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pql.engine.calibrate import fit_calibration, logit, sigmoid
-from pql.engine.examples import Labels
-from pql.engine.metrics import measure
+from pql.engine.graph.seeds import Labels
+from pql.engine.quality.calibrate import fit_calibration, logit, sigmoid
+from pql.engine.quality.metrics import measure
 
 Floats = NDArray[np.float64]
 

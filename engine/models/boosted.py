@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pql.engine.examples import Labels, Ragged
+from pql.engine.graph.seed_batches import spread_over
+from pql.engine.graph.seeds import Labels, Ragged
 from pql.engine.models.base import Inputs, Problem, State
 from pql.engine.models.tails import Floats, from_log, is_heavy, lag_start, to_log
-from pql.engine.models.trees import Data, model_matrix, spread_over, telling_names
+from pql.engine.models.trees import Data, model_matrix, telling_names
 
 MOST_LABELS = 64  # labels of a multilabel task that get trees of their own; rarer ones get their rate
 MULTI_CELLS = 240_000  # rows times outputs that trees with several outputs are fitted on

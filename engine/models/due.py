@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pql.engine.models.base import State
 from pql.engine.models.popularity import popularity_scores
-from pql.engine.pair_history import History, picked
+from pql.engine.pairs.pair_history import History, picked
 
 LOOKS = 2  # earlier anchors, one horizon apart, that the shares are read off
 OWN = 1.0  # gaps' worth of the item's own that a pair's is drawn to, and of everybody's that an item's is

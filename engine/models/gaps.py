@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pql.engine.features.past import Past
 from pql.engine.models.base import Inputs, Problem, State
 from pql.engine.models.hazards import HazardFitted, HazardModel
 from pql.engine.models.rfm import needed
-from pql.engine.past import Past
 
 MOST_SEEDS = 8_000
 DOUBT = 20.0  # examples' worth of the usual outcome, for entities without an event

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pql.engine.encode import Encoders, bind_readers
-from pql.engine.models.base import FeatureMatrix, Inputs, Problem, State
+from pql.engine.features.matrix import FeatureMatrix
+from pql.engine.graph.encode import Encoders, bind_readers
+from pql.engine.graph.sample import Sample, sample
+from pql.engine.graph.seed_batches import chunks_by_anchor, spread_over
+from pql.engine.models.base import Inputs, Problem, State
 from pql.engine.models.gnn_lesson import NetworkParts, hold_back, learn_features, learn_neighbors, lesson_of
-from pql.engine.sample import Sample, sample
-from pql.engine.seed_batches import chunks_by_anchor, spread_over
 from pql.language.errors import PqlError
 
 if TYPE_CHECKING:
-    from pql.engine.encode import TableReader
+    from pql.engine.graph.encode import TableReader
     from pql.engine.nn.losses import Target
     from pql.engine.nn.module import GnnModule
     from pql.engine.nn.seed_features import FeatureScaler

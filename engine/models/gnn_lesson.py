@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pql.engine.encode import bind_readers, fit_encoders
-from pql.engine.examples import Examples
+from pql.engine.graph.encode import bind_readers, fit_encoders
+from pql.engine.graph.sample import typical_age
+from pql.engine.graph.seed_batches import spread_over
+from pql.engine.graph.seeds import Examples
 from pql.engine.models.base import Inputs, Problem
-from pql.engine.sample import typical_age
-from pql.engine.seed_batches import spread_over
 
 if TYPE_CHECKING:
     from pql.engine.models.gnn import FittedGnn

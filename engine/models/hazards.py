@@ -1,6 +1,6 @@
 """The simple rivals of a time to an event: everybody's survival curve, that by recency, and the entity's own pace.
 
-They answer the stacked table of `engine.time_to`: one row per (seed, interval), the probability of the event in it.
+They answer the stacked table of `training.time_to`: one row per (seed, interval), the probability of the event in it.
 """
 
 from __future__ import annotations

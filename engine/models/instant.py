@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pql.engine.calibrate import sigmoid
-from pql.engine.context import context, natural_rates
-from pql.engine.examples import Labels
-from pql.engine.linear import Linear, logistic, ridge
-from pql.engine.models.base import FeatureMatrix, Inputs, Problem, State
+from pql.engine.examples.context import context, natural_rates
+from pql.engine.features.linear import Linear, logistic, ridge
+from pql.engine.features.matrix import FeatureMatrix
+from pql.engine.features.rank_gauss import Column, fit_columns, matrix, normal_scores
+from pql.engine.graph.seeds import Labels
+from pql.engine.models.base import Inputs, Problem, State
 from pql.engine.models.boosted import membership
 from pql.engine.models.tails import from_log, to_log
-from pql.engine.rank_gauss import Column, fit_columns, matrix, normal_scores
+from pql.engine.quality.calibrate import sigmoid
 
 Floats = NDArray[np.float64]
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pql.engine.calibrate import logit, sigmoid
-from pql.engine.linear import logistic
+from pql.engine.features.linear import logistic
+from pql.engine.features.rank_gauss import Column, fit_columns, matrix, normal_scores
+from pql.engine.graph.seed_batches import spread_over
 from pql.engine.models.base import Inputs, Problem, State
-from pql.engine.models.boosted import spread_over
-from pql.engine.rank_gauss import Column, fit_columns, matrix, normal_scores
+from pql.engine.quality.calibrate import logit, sigmoid
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

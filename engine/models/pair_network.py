@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pql.engine.events import Events
-from pql.engine.models.base import FeatureMatrix, State
+from pql.engine.features.matrix import FeatureMatrix
+from pql.engine.models.base import State
 from pql.engine.models.ranker import RankerCheck, RankerRows, columns_of
-from pql.engine.pair_features import PairFeatures
+from pql.engine.pairs.pair_features import PairFeatures
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pql.engine.pair_history import History
+from pql.engine.pairs.pair_history import History
 
 
 def popularity_scores(history: History, items: NDArray[np.int64]) -> NDArray[np.float64]:

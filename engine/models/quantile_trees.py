@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pql.engine.distribution import LEVELS, Distribution
+from pql.engine.graph.seed_batches import spread_over
 from pql.engine.models.base import Inputs, Problem, State
 from pql.engine.models.tails import from_log, lag_start, to_log
-from pql.engine.models.trees import Data, model_matrix, spread_over, telling_names
+from pql.engine.models.trees import Data, model_matrix, telling_names
+from pql.engine.quality.distribution import LEVELS, Distribution
 
 MOST_ROUNDS = 300
 USUAL_ROUNDS = 60  # where no rows are left to stop early by

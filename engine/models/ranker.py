@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pql.engine.events import Events
-from pql.engine.examples import Ragged
+from pql.engine.graph.seeds import Ragged
 from pql.engine.models.base import State
 from pql.engine.models.trees import worthwhile_threads
-from pql.engine.pair_features import PairFeatures
-from pql.engine.rank_metrics import average_precision
-from pql.engine.rank_rules import Cap
+from pql.engine.pairs.pair_features import PairFeatures
+from pql.engine.pairs.rank_rules import Cap
+from pql.engine.quality.rank_metrics import average_precision
 from pql.language.errors import PqlError
 
 OBJECTIVES = ("binary", "lambdarank")

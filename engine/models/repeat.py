@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pql.engine.models.popularity import popularity_scores
-from pql.engine.pair_history import History, picked
+from pql.engine.pairs.pair_history import History, picked
 
 _NEVER_MET = 1e-6  # puts what was never met behind everything that was
 

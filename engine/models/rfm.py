@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pql.engine.features.past import Past
 from pql.engine.models.base import Inputs, Problem, State
-from pql.engine.past import Past
 from pql.language.errors import PqlError
 
 FIFTHS = 5

@@ -15,11 +15,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pql.engine.baskets import Baskets, baskets_at
-from pql.engine.key_index import parent_rows
+from pql.engine.graph.key_index import parent_rows
 from pql.engine.models.base import State
 from pql.engine.models.popularity import popularity_scores
-from pql.engine.pair_history import History, locate
+from pql.engine.pairs.baskets import Baskets, baskets_at
+from pql.engine.pairs.pair_history import History, locate
 
 MOST_ITEMS = 2_000  # the most frequent ones are looked at
 MOST_PAIRS = 3_000  # the most frequent pairs are antecedents of two

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pql.engine.events import Events
-from pql.engine.models.base import FeatureMatrix, Problem
+from pql.engine.features.matrix import FeatureMatrix
+from pql.engine.graph.seed_batches import spread_over
+from pql.engine.models.base import Problem
 from pql.engine.models.tails import Floats, to_log
 from pql.language.errors import PqlError
 
@@ -155,11 +157,6 @@ def telling_names(problem: Problem, train: NDArray[np.int64]) -> tuple[str, ...]
     gain = booster.feature_importance("gain")
     best = np.sort(np.argsort(-gain, kind="stable")[:TELLING])
     return tuple(names[i] for i in best if gain[i] > 0) or names
-
-
-def spread_over(index: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
-    """At most `limit` of the positions, evenly spaced."""
-    return index if len(index) <= limit else index[np.linspace(0, len(index) - 1, limit).astype(np.int64)]
 
 
 def _varies(column: NDArray[np.float32]) -> bool:

@@ -17,9 +17,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from pql.engine.encode import BUCKETS, Encoders, TableReader
-from pql.engine.graph import TemporalGraph
-from pql.engine.sample import Sample, elapsed
+from pql.engine.graph.encode import BUCKETS, Encoders, TableReader
+from pql.engine.graph.sample import Sample, elapsed
+from pql.engine.graph.temporal import TemporalGraph
 
 TIME_FEATURES = 9
 TEXT_WIDTH = 16

@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pql.engine.encode import TableReader
-from pql.engine.graph import TemporalGraph
-from pql.engine.key_index import as_text
+from pql.engine.graph.encode import TableReader
+from pql.engine.graph.key_index import as_text
+from pql.engine.graph.sample import Block, Sample, elapsed, history_end
+from pql.engine.graph.temporal import TemporalGraph
 from pql.engine.nn.hetero import TableInput
-from pql.engine.sample import Block, Sample, elapsed, history_end
 
 WINDOWS = (1, 3, 12)  # recent windows an item's meetings are counted in, in units of the horizon
 

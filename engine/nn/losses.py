@@ -11,7 +11,7 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pql.engine.examples import Labels, Ragged
+from pql.engine.graph.seeds import Labels, Ragged
 from pql.language.bound import TaskKind
 
 DELTA = 0.1  # where Huber's parabola ends, in standard deviations: near the median, which MAE asks for

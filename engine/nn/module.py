@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pql.engine.encode import TableReader
+from pql.engine.graph.encode import TableReader
+from pql.engine.graph.sample import Sample
 from pql.engine.nn.heads import FeatureHead, Head
 from pql.engine.nn.hetero import HeteroNetwork, NetworkSpec, collate
-from pql.engine.sample import Sample
 
 
 class GnnModule(nn.Module):

@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from pql.engine.graph import TemporalGraph
+from pql.engine.graph.sample import Sample
+from pql.engine.graph.temporal import TemporalGraph
 from pql.engine.nn.hetero import Batch, HeteroNetwork
-from pql.engine.sample import Sample
 from pql.language.errors import PqlError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pql.engine.models.base import FeatureMatrix
+from pql.engine.features.matrix import FeatureMatrix
 from pql.language.errors import PqlError
 
 KNOTS = 100

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pql.backends.altered import LaterRows
-    from pql.engine.graph import TemporalGraph
-    from pql.engine.plan import Plan
+    from pql.engine.graph.temporal import TemporalGraph
+    from pql.engine.planning.plan import Plan
     from pql.statements.leak_runs import Inside
 
 TOO_GOOD = 0.98  # of a single feature: the area under the curve, or the size of the rank correlation
@@ -51,7 +51,7 @@ def _late_links(graph: TemporalGraph) -> Iterator[Fact]:
     """Rows that are known before the row they point to: what links them counts from the later of both."""
     import numpy as np
 
-    from pql.engine.graph import ALWAYS, NEVER
+    from pql.engine.graph.temporal import ALWAYS, NEVER
 
     for edge in graph.edges:
         if edge.link is None:
@@ -82,7 +82,7 @@ def _suspects(plan: Plan, inside: Inside) -> Iterator[Fact]:
     """
     import numpy as np
 
-    from pql.engine.examples import TEST
+    from pql.engine.graph.seeds import TEST
 
     examples, features = inside.examples, inside.checked
     if examples is None or features is None or not isinstance(examples.labels, np.ndarray):

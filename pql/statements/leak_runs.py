@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from pql.backends.base import Snapshot
     from pql.engine.events import Events
-    from pql.engine.examples import Examples
-    from pql.engine.graph import TemporalGraph
-    from pql.engine.history import History
-    from pql.engine.labels import LabelTable
-    from pql.engine.metrics import MetricsTable
-    from pql.engine.models.base import FeatureMatrix
-    from pql.engine.plan import Plan
+    from pql.engine.features.matrix import FeatureMatrix
+    from pql.engine.graph.history import History
+    from pql.engine.graph.seeds import Examples
+    from pql.engine.graph.temporal import TemporalGraph
+    from pql.engine.labels.training_table import LabelTable
+    from pql.engine.planning.plan import Plan
+    from pql.engine.quality.metrics import MetricsTable
     from pql.result import ModelInfo
     from pql.workspace import Request, Workspace
 
@@ -86,12 +86,12 @@ def run(
 
 
 def _inside(snapshot: Snapshot, plan: Plan) -> Inside:
-    from pql.engine.build import build_graph
-    from pql.engine.history import load, needed_tables
-    from pql.engine.labels import compute_labels
-    from pql.engine.problem import spec_of
-    from pql.engine.scoring import who
-    from pql.engine.targets import lag_values, make_examples
+    from pql.engine.answers.scoring import who
+    from pql.engine.examples.targets import lag_values, make_examples
+    from pql.engine.graph.build import build_graph
+    from pql.engine.graph.history import load, needed_tables
+    from pql.engine.labels.training_table import compute_labels
+    from pql.engine.training.problem import spec_of
     from pql.language.bound import TaskKind
 
     history = load(snapshot, plan.query.catalog, needed_tables(plan), plan.split.prediction)

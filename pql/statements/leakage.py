@@ -20,7 +20,7 @@ from pql.workspace import Request, Workspace
 if TYPE_CHECKING:
     from pql.backends.altered import LaterRows
     from pql.backends.base import Snapshot
-    from pql.engine.plan import Plan
+    from pql.engine.planning.plan import Plan
     from pql.result import Report
 
 ALTERED = {"deleted": "every later row deleted", "scrambled": "every later row scrambled, and more of them"}
@@ -44,7 +44,7 @@ def check_leakage(work: Workspace, statement: ast.CheckLeakage, request: Request
     delete. The models are trained anew with at most 3 s of budget. Raises PqlError `nothing_to_check` where
     that anchor leaves too little to learn from.
     """
-    from pql.engine.anchors import show_time, to_datetime
+    from pql.engine.planning.anchors import show_time, to_datetime
 
     with work.listening() as events, work.backend.snapshot() as snapshot:
         plan = _planned(work, snapshot, statement.query, request)
@@ -87,7 +87,7 @@ def _anchor(snapshot: Snapshot, plan: Plan) -> tuple[int, dict[str, LaterRows]]:
 
     Without AS OF no row of the target's tables is later than the prediction anchor.
     """
-    from pql.engine.later import later_rows
+    from pql.engine.labels.later import later_rows
 
     later = later_rows(snapshot, plan.query.catalog, plan.split.prediction)
     if not later or (plan.query.as_of is not None and _count(later)):

@@ -14,9 +14,9 @@ from pql.workspace import Workspace
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from pql.engine.kept import KeptModel
+    from pql.engine.answers.kept import KeptModel
+    from pql.engine.answers.registry import Version
     from pql.engine.models.rules import Rules
-    from pql.engine.registry import Version
     from pql.result import Report
 
 MOST_IMPORTANT = 10
@@ -65,8 +65,8 @@ def show_rules(work: Workspace, name: ast.Identifier) -> Report:
     Names stand beside the items where their table has them. Raises PqlError `no_rules` where the model has none,
     `unknown_model`.
     """
-    from pql.engine.rule_table import rule_table
-    from pql.engine.trained_ranker import TrainedRanker
+    from pql.engine.ranking.rule_table import rule_table
+    from pql.engine.ranking.trained import TrainedRanker
     from pql.result import Report
 
     version = work.registry.find(name.text)
@@ -84,7 +84,7 @@ def show_rules(work: Workspace, name: ast.Identifier) -> Report:
 
 def _names_of(work: Workspace, rules: Rules, about: dict[str, Any]) -> tuple[pa.Array, pa.Array] | None:
     """The ids and names of the items of rules, as known when the model was made; None where they have no names."""
-    from pql.engine.names import lookup_names
+    from pql.engine.graph.names import lookup_names
 
     if rules.source is None or rules.values is None:
         return None
@@ -98,7 +98,7 @@ def _names_of(work: Workspace, rules: Rules, about: dict[str, Any]) -> tuple[pa.
 
 
 def _loaded(work: Workspace, version: Version) -> tuple[KeptModel, dict[str, Any]]:
-    from pql.engine.kept import restore
+    from pql.engine.answers.kept import restore
 
     found = work.registry.get(version.key)
     if found is None:
@@ -121,7 +121,7 @@ def _made(version: Version, about: dict[str, Any]) -> list[tuple[str, str]]:
     if "task" in about:
         facts.append(("task", str(about["task"])))
     if "until" in about:
-        from pql.engine.anchors import show_time
+        from pql.engine.planning.anchors import show_time
 
         facts.append(("trained as of", show_time(about["until"])))
     if "data" in about:

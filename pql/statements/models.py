@@ -10,7 +10,7 @@ from pql.statements.queries import predict
 from pql.workspace import Request, Workspace
 
 if TYPE_CHECKING:
-    from pql.engine.registry import Version
+    from pql.engine.answers.registry import Version
     from pql.result import Report
 
 

@@ -18,7 +18,7 @@ from pql.workspace import Request, Workspace
 if TYPE_CHECKING:
     from pql.backends.base import Snapshot
     from pql.embed import Embedded, Inner, Rewritten
-    from pql.engine.plan import Plan
+    from pql.engine.planning.plan import Plan
     from pql.result import Predictions
     from pql.sql_result import SqlResult
 
@@ -35,7 +35,7 @@ def sql(work: Workspace, statement: ast.Sql, request: Request) -> SqlResult:
     """
     from pql.backends.sql_kinds import SqlKind, sql_kind
     from pql.embed import find, names, rewritten
-    from pql.engine.output import no_rows
+    from pql.engine.answers.output import no_rows
     from pql.sql_result import SqlResult
 
     text = request.text
@@ -97,7 +97,7 @@ def _written(
     work: Workspace, statement: ast.CreateTable | ast.Copy, request: Request, before: str, after: str, *, write: bool
 ) -> SqlResult:
     from pql.embed import names
-    from pql.engine.output import no_rows
+    from pql.engine.answers.output import no_rows
     from pql.sql_result import SqlResult
 
     (table,) = names(1, before + after)

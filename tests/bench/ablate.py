@@ -58,8 +58,8 @@ def session(name: str) -> tuple[Any, str]:
 
 
 def problem_of(name: str) -> Any:
-    """The problem that the models of a case's query are fitted on, as `pql.engine.train` makes it."""
-    from pql.engine import train
+    """The problem that the models of a case's query are fitted on, as `pql.engine.training.train` makes it."""
+    from pql.engine.training import train
 
     made = train.problem_of
 
@@ -83,11 +83,11 @@ class _MadeError(Exception):
 
 def measured(problem: Any, seeds: int) -> Iterator[tuple[str, list[float], list[float]]]:
     """(variant, its metric on the test rows by seed, CPU seconds by seed); of the blend, then its weights too."""
-    from pql.engine.examples import TEST, TRAIN, VALID
-    from pql.engine.metrics import measure
+    from pql.engine.graph.seeds import TEST, TRAIN, VALID
     from pql.engine.models.blend import combine, fit_weights
     from pql.engine.models.gnn import Gnn, NetworkParts
-    from pql.engine.trained import model_called
+    from pql.engine.quality.metrics import measure
+    from pql.engine.training.trained import model_called
 
     kind, metric = problem.task.kind.value, problem.task.metric
     train, valid, test = (problem.examples.where(split) for split in (TRAIN, VALID, TEST))

@@ -16,9 +16,9 @@ from typing import Any
 PROBES = (
     ("pql.pipeline", "prepare", "plan"),
     ("pql.backends.infer", "infer_catalog", "infer"),
-    ("pql.engine.history", "load", "read"),
-    ("pql.engine.labels", "compute_labels", "labels"),
-    ("pql.engine.output", "result_table", "output"),
+    ("pql.engine.graph.history", "load", "read"),
+    ("pql.engine.labels.training_table", "compute_labels", "labels"),
+    ("pql.engine.answers.output", "result_table", "output"),
 )
 
 

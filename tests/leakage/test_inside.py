@@ -16,36 +16,36 @@ import pytest
 from databases import Database
 from histories import catalog_of, late_database, other_futures, with_other_values_later
 
-from pql.engine.anchors import completes_at, to_datetime
-from pql.engine.build import build_graph
-from pql.engine.candidates import candidates_at
-from pql.engine.encode import bind_readers, fit_encoders
 from pql.engine.events import Events
-from pql.engine.examples import Seeds
-from pql.engine.features import fit_features
-from pql.engine.folds import fit_folds, time_borders
-from pql.engine.graph import TemporalGraph
-from pql.engine.history import History, load, needed_tables
-from pql.engine.interactions import interactions_of
-from pql.engine.labels import LabelTable, compute_eligible, compute_labels
-from pql.engine.latent import latent_at
+from pql.engine.examples.steps import forecast_rows, node_rows, repeat_seeds
+from pql.engine.examples.targets import lag_values, make_examples
+from pql.engine.features.as_of import fit_features
+from pql.engine.graph.build import build_graph
+from pql.engine.graph.encode import bind_readers, fit_encoders
+from pql.engine.graph.history import History, load, needed_tables
+from pql.engine.graph.interactions import interactions_of
+from pql.engine.graph.sample import sample
+from pql.engine.graph.seeds import Seeds
+from pql.engine.graph.temporal import TemporalGraph
+from pql.engine.labels.training_table import LabelTable, compute_eligible, compute_labels
 from pql.engine.nn.items import ItemView
-from pql.engine.pair_features import pair_features
-from pql.engine.pair_history import history_at, popular_order
-from pql.engine.plan import US_PER_DAY as DAY
-from pql.engine.plan import Plan
-from pql.engine.planned_graph import masked_columns
-from pql.engine.planner import future_windows
-from pql.engine.planner import plan as make_plan
-from pql.engine.predict import predict
-from pql.engine.problem import history_width, masked_in_own_row
-from pql.engine.rank_towers import tower_items
-from pql.engine.sample import sample
-from pql.engine.statistics import gather
-from pql.engine.step_grid import grid_of
-from pql.engine.steps import forecast_rows, node_rows, repeat_seeds
-from pql.engine.targets import lag_values, make_examples
-from pql.engine.together import together_at
+from pql.engine.pairs.candidates import candidates_at
+from pql.engine.pairs.latent import latent_at
+from pql.engine.pairs.pair_features import pair_features
+from pql.engine.pairs.pair_history import history_at, popular_order
+from pql.engine.pairs.together import together_at
+from pql.engine.planning.anchors import completes_at, to_datetime
+from pql.engine.planning.plan import US_PER_DAY as DAY
+from pql.engine.planning.plan import Plan
+from pql.engine.planning.planned_graph import masked_columns
+from pql.engine.planning.planner import future_windows
+from pql.engine.planning.planner import plan as make_plan
+from pql.engine.planning.statistics import gather
+from pql.engine.planning.step_grid import grid_of
+from pql.engine.ranking.towers import tower_items
+from pql.engine.training.folds import fit_folds, time_borders
+from pql.engine.training.predict import predict
+from pql.engine.training.problem import history_width, masked_in_own_row
 from pql.language.binder import bind
 from pql.language.parser import parse_predict
 

@@ -16,7 +16,7 @@ from leak_questions import TASKS as OTHER_TASKS
 from worlds import ANCHOR, START, Tables, shop, with_another_future, without_future
 
 import pql
-from pql.engine.model_tasks import ANSWERS, answering
+from pql.engine.planning.model_tasks import ANSWERS, answering
 
 SMALL = "anchors = 3, budget = '5 s', epochs = 1, hidden = 8, neighbors = [4, 4], threads = 1, cache = off"
 TASKS = {

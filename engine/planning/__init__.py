@@ -1,0 +1,1 @@
+"""Planning: from a bound query and counts of the data to a plan, before anything is trained."""

@@ -1,0 +1,1 @@
+"""Quality: measures, how sure they are, calibration and conformal correction."""

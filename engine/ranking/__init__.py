@@ -1,0 +1,1 @@
+"""Rankings: train, weigh, judge and answer them."""

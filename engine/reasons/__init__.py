@@ -1,0 +1,1 @@
+"""Reasons: what each thing a model looked at adds to a prediction."""
