@@ -13,9 +13,9 @@ import pql
 from pql.backends import profile
 from pql.backends.frames import FrameBackend, own_settings
 from pql.backends.infer import infer_catalog
+from pql.engine.graph import key_index
 from pql.engine.graph.history import History, load
 from pql.engine.graph.key_index import parent_rows
-from pql.engine.graph.temporal import key_index
 from pql.engine.training import predict
 
 SPEND = "PREDICT SUM(orders.amount, 0, 30, days) FOR EACH customers.customer_id WITH (model = boosted, budget = '1 s')"

@@ -68,6 +68,12 @@ def test_the_alias_renames_the_prediction() -> None:
     assert table.column_names == ["user_id", "anchor", "spend"]
 
 
+def test_the_alias_names_the_items_of_a_list() -> None:
+    ranked = Ranked(np.array([0, 0]), pa.array([7, 9]), np.array([0.9, 0.2]), np.array([1, 2]))
+    table = result_table(plan(TaskKind.RANKING, alias="next"), asked(1), ranked)
+    assert table.column_names == ["user_id", "anchor", "next", "score", "rank"]
+
+
 def test_an_alias_called_like_another_column_leaves_no_name_twice() -> None:
     table = result_table(plan(TaskKind.BINARY, alias="probability"), asked(1), np.array([0.4]))
     assert table.column_names == ["user_id", "anchor", "probability", "probability_"]

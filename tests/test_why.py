@@ -138,7 +138,8 @@ def test_the_towers_tell_of_the_items_met_and_of_the_rows_around(store: pql.Sess
     adds_up(why)
     told = why.to_arrow_table().to_pylist()
     assert {row["table"] for row in told if row["feature"] == "this row"} >= {"orders", "products", "customers"}
-    assert len({round(row["contribution"], 6) for row in told if row["reason"] == 0}) == 1
+    begin = [row["contribution"] for row in told if row["reason"] == 0]
+    assert np.ptp(begin) < 1e-2 * np.ptp([row["contribution"] for row in told])
 
 
 def test_reasons_name_the_rows_behind_them(db: pql.Session) -> None:

@@ -218,7 +218,7 @@ def _ranked_classes(plan: Plan, asked: Asked, ranked: Ranked) -> pa.Table:
 
 def _items(plan: Plan, asked: Asked, ranked: Ranked) -> pa.Table:
     assert plan.task.item is not None
-    column = plan.task.item.key or plan.task.item.column.column
+    column = plan.output.alias or plan.task.item.key or plan.task.item.column.column
     values = {column: ranked.items, "score": pa.array(ranked.score), "rank": pa.array(ranked.rank, pa.int64())}
     if ranked.candidates is not None:
         values["candidates"] = pa.array(ranked.candidates[ranked.position])

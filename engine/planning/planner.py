@@ -379,12 +379,11 @@ def _task_columns(query: BoundQuery) -> tuple[str, ...]:
 
 
 def _item_name(query: BoundQuery) -> str | None:
-    """The name of the item's own column: the key of the item's table, else the column whose values are the items."""
+    """What the column of a list's items is called: as AS says, else as the key of the item's table, else as the column
+    whose values are the items."""
     if query.item is None or query.task not in (TaskKind.RANKING, TaskKind.MULTILABEL) or query.asks_pairs:
         return None
-    if query.item.table is not None and query.item.key is not None:
-        return query.item.key
-    return query.item.column.column
+    return query.alias or query.item.key or query.item.column.column
 
 
 def _apart(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:

@@ -142,8 +142,6 @@ def _stages(scope: Scope, around: _Surroundings) -> BoundQuery | None:
     if target is not None:
         target, task, pair = _task(scope, target, second)
     where = bind_where(scope, entity.name)
-    if task is not None and pair is None:
-        _check_alias(scope, task)
     static = target is not None and is_static(scope, target)
     where, missing_only = without_missing(where, target if static else None)
     if missing_only:
@@ -210,15 +208,6 @@ def _entities(scope: Scope) -> tuple[Table | None, Table | None]:
         message = f"{len(entities)} entities are named; one or two can be asked about"
         scope.fault("pair_mismatch", message, entities[2].span, hint="keep two")
     return scope.entity, second
-
-
-def _check_alias(scope: Scope, task: Task) -> None:
-    """AS name renames the column `prediction`, which lists don't have."""
-    alias = scope.query.alias
-    if alias is None or task.kind not in (TaskKind.RANKING, TaskKind.MULTILABEL):
-        return
-    message = "AS names the column of the prediction, and a list has none: its columns are the item, score and rank"
-    scope.fault("no_effect", message, alias.span, hint="leave it out", edits=scope.without("AS", alias.span))
 
 
 def _names_alone(scope: Scope) -> None:

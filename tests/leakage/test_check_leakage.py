@@ -70,7 +70,7 @@ def test_without_as_of_it_checks_where_there_are_later_rows() -> None:
 
 def test_a_leak_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pipeline that reads three weeks too many."""
-    from pql.engine.graph.temporal import history
+    from pql.engine.graph import history
 
     load = history.load
     monkeypatch.setattr(history, "load", lambda s, c, t, until: load(s, c, t, until + 21 * 86_400_000_000))
