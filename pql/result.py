@@ -5,16 +5,14 @@ A result is a value: it holds its Arrow table and never goes back to the databas
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from pql.arrow_rows import ArrowRows
 from pql.language.errors import PqlError
 
 if TYPE_CHECKING:
-    import pandas
-    import polars
     import pyarrow as pa
 
     from pql.engine.planning.plan import Plan
@@ -46,62 +44,12 @@ class ModelInfo:
         return text + (", loaded" if self.cached else "")
 
 
-class _Table:
-    """An Arrow table that hands itself on under the names DuckDB's users know."""
+class _Table(ArrowRows):
+    """A table for people and programs. `display` has name columns beside ids."""
 
     def __init__(self, table: pa.Table, display: pa.Table | None = None) -> None:
-        self._table = table
+        super().__init__(table)
         self._display = display if display is not None else table
-
-    @property
-    def columns(self) -> list[str]:
-        return list(self._table.column_names)
-
-    @property
-    def types(self) -> list[str]:
-        return [str(field.type) for field in self._table.schema]
-
-    def __len__(self) -> int:
-        return int(self._table.num_rows)
-
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        return iter(self.fetchall())
-
-    def fetchall(self) -> list[tuple[Any, ...]]:
-        """All rows as tuples."""
-        columns = [column.to_pylist() for column in self._table.columns]
-        return list(zip(*columns, strict=True))
-
-    def to_arrow_table(self) -> pa.Table:
-        return self._table
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """The Arrow PyCapsule interface: DuckDB, polars and pandas read a result as a table."""
-        return self._table.__arrow_c_stream__(requested_schema)
-
-    def df(self) -> pandas.DataFrame:
-        """The table as a pandas DataFrame."""
-        _needs("pandas")
-        return self._table.to_pandas()
-
-    def pl(self) -> polars.DataFrame:
-        """The table as a polars DataFrame."""
-        _needs("polars")
-        import polars
-
-        frame = polars.from_arrow(self._table)
-        assert isinstance(frame, polars.DataFrame)
-        return frame
-
-    def to_parquet(self, path: str | Path) -> None:
-        import pyarrow.parquet as pq
-
-        pq.write_table(self._table, str(path))
-
-    def to_csv(self, path: str | Path) -> None:
-        import pyarrow.csv as csv
-
-        csv.write_csv(self._table, str(path))
 
     def text(self, limit: int = 20) -> str:
         """The first rows as text, with name columns beside ids where the database has them."""
@@ -290,14 +238,3 @@ def metrics_table(metrics: MetricsTable) -> pa.Table:
             "n": pa.array([row.n for row in rows], pa.int64()),
         }
     )
-
-
-def _needs(package: str) -> None:
-    import importlib.util
-
-    if importlib.util.find_spec(package) is None:
-        raise PqlError(
-            "missing_package",
-            f"This needs {package}, which is not installed.",
-            hint=f'pip install "pql-engine[{package}]", or take `to_arrow_table()`.',
-        )

@@ -6,10 +6,10 @@ import io
 import json
 import sys
 from collections.abc import Iterable
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pql.json_rows import json_lines, json_text, without_nests
 from pql.language.errors import PqlError
 from pql.table import cell
 
@@ -45,7 +45,7 @@ def write(result: Any, form: str, output: Path | None, limit: int) -> None:
 
     Raises PqlError `binary_output` for parquet on a terminal, `file_not_writable` if the file can't be written.
     """
-    if form in ("json", "jsonl") and hasattr(result, "to_json"):
+    if form in ("json", "jsonl") and hasattr(result, "to_json") and not hasattr(result, "to_arrow_table"):
         return _out(
             json.dumps(result.to_json(), ensure_ascii=False, indent=1 if form == "json" else None) + "\n", output
         )
@@ -77,45 +77,18 @@ def _text(table: pa.Table, form: str) -> str:
         import pyarrow.csv as csv
 
         sink = io.BytesIO()
-        csv.write_csv(_flat(table), sink)
+        csv.write_csv(without_nests(table), sink)
         return sink.getvalue().decode()
     if form == "md":
         lines = ["| " + " | ".join(map(_md, table.column_names)) + " |", "|" + " --- |" * table.num_columns]
         columns = [column.to_pylist() for column in table.columns]
         lines += ["| " + " | ".join(_md(cell(value)) for value in row) + " |" for row in zip(*columns, strict=True)]
         return "\n".join(lines) + "\n"
-    rows = [{key: _plain(value) for key, value in row.items()} for row in table.to_pylist()]
-    if form == "jsonl":
-        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    return json.dumps(rows, ensure_ascii=False, indent=1) + "\n"
-
-
-def _flat(table: pa.Table) -> pa.Table:
-    """The table with lists and structs as JSON text, which a file of comma-separated values can hold."""
-    import pyarrow as pa
-
-    for i, field in enumerate(table.schema):
-        if pa.types.is_nested(field.type):
-            texts = [
-                None if value is None else json.dumps(_plain(value), ensure_ascii=False)
-                for value in table.column(i).to_pylist()
-            ]
-            table = table.set_column(i, field.name, pa.array(texts, pa.string()))
-    return table
+    return json_lines(table) if form == "jsonl" else json_text(table)
 
 
 def _md(text: str) -> str:
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal) and value.is_finite():  # what DuckDB gives for the sum of whole numbers, too
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, list):
-        return [_plain(one) for one in value]
-    if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
-    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
 def _out(text: str, output: Path | None) -> None:
