@@ -47,9 +47,13 @@ class Snapshot(Protocol):
     """One consistent view of the data. Everything a prediction reads comes through one of these.
 
     `memory`: what was made of this very state of the data, where the backend is certain that it is the same.
+    `notes`: what of the data was not read as it stands, for people.
     """
 
     memory: Memory | None
+
+    @property
+    def notes(self) -> tuple[str, ...]: ...
 
     def tables(self) -> tuple[StoredTable, ...]:
         """All tables, in a stable order."""

@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from pql.language.errors import PqlError
 
 if TYPE_CHECKING:
     from pql.backends.base import Backend
 
-_EXPECTED = "a DuckDB file, a folder of Parquet or CSV files, an open DuckDB connection, or a dict of frames"
+_EXPECTED = (
+    "a DuckDB or SQLite file, postgresql://…, a folder of Parquet, CSV or JSON lines files, an open DuckDB connection, "
+    "or a dict of frames"
+)
 
 
 def open_backend(source: Any, *, read_only: bool = True) -> Backend:
@@ -49,6 +53,10 @@ def _open(source: Any, *, read_only: bool) -> Backend:
 
 def _open_path(source: str | PathLike[str], *, read_only: bool) -> Backend:
     text = str(source)
+    if text.startswith("sqlite:///"):
+        from pql.backends.sqlite import sqlite_backend
+
+        return sqlite_backend(Path(unquote(text.removeprefix("sqlite:///").partition("?")[0])).expanduser())
     if "://" in text:
         scheme = text.split("://", 1)[0]
         raise PqlError("not_supported", f"sources of {scheme}:// are not supported yet", hint=f"expected {_EXPECTED}")
@@ -69,12 +77,10 @@ def _open_path(source: str | PathLike[str], *, read_only: bool) -> Backend:
 
     if is_folder or path.name.lower().endswith(folder.SUFFIXES):
         return folder.FolderBackend(path)
-    if _starts_with(path, b"SQLite format 3"):
-        raise PqlError(
-            "not_supported",
-            f"the file {text} is a SQLite file, which is not supported yet",
-            hint="Copy it into DuckDB: ATTACH 'file' (TYPE sqlite); COPY FROM DATABASE …",
-        )
+    if _starts_with(path, b"SQLite format 3") or path.name.lower().endswith((".sqlite", ".sqlite3")):
+        from pql.backends.sqlite import sqlite_backend
+
+        return sqlite_backend(path)
     from pql.backends.duckdb import DuckDBFile
 
     return DuckDBFile(path, read_only=read_only)

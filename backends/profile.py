@@ -103,6 +103,7 @@ class Profile:
         profile.warnings += [
             f"{name} is left out: {reason}" for name, reason in snapshot.skipped() if reason != HOLDS_PREDICTIONS
         ]
+        profile.warnings += snapshot.notes
         return profile
 
     @property

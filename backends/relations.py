@@ -82,6 +82,7 @@ class DuckSnapshot:
         own_files: Sequence[Path] = (),
     ) -> None:
         self.memory: Memory | None = None
+        self.notes: tuple[str, ...] = ()
         self._con = con
         self._skipped = tuple(skipped)
         self._is_ordered = is_ordered
@@ -251,7 +252,9 @@ class DuckSnapshot:
                     relation, made = change(relation, rows)
                     registered += made
                 relations.append(relation)
-            yield DuckSnapshot(self._con, relations, self._skipped)
+            other = DuckSnapshot(self._con, relations, self._skipped)
+            other.notes = self.notes
+            yield other
         finally:
             self._forget(self._con, registered)
 

@@ -1,4 +1,5 @@
-"""Times written as text or counted as numbers: ISO and other dates, 20240131, seconds or milliseconds since 1970.
+"""Times written as text or counted as numbers: ISO and other dates, 20240131, seconds or milliseconds since 1970,
+Julian days.
 
 Told by a column's name and by its first values together, and shown as TIMESTAMP (UTC) from then on; what doesn't parse
 is NULL. A day and a month that could be exchanged are left as text.
@@ -6,7 +7,7 @@ is NULL. A day and a month that could be exchanged are left as text.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
@@ -27,15 +28,24 @@ _ISO_ZONED = r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d[:.\d]* ?(Z|[+-]\d\d(:?\d\d)?)$"
 _HOURS = ("", " %H:%M:%S", " %H:%M")
 _EXCHANGED = {"%d/%m/%Y": "%m/%d/%Y", "%d-%m-%Y": "%m-%d-%Y"}
 _SCALES = (1_000_000, 1_000)  # µs per unit: seconds, milliseconds; then microseconds and nanoseconds
+_JULIAN = {"julian", "julianday", "jd"}
+_EPOCH_DAY, _DAYS_FROM, _DAYS_UNTIL = 2440587.5, 2415020, 2488070  # 1970, 1900 and 2100 in Julian days
 _FROM, _UNTIL = 400_000_000, 2_500_000_000  # s: 1982 to 2049
 
 
 def written_times(
-    source: str, table: StoredTable, run: Callable[[str], list[dict[str, Any]]]
+    source: str,
+    table: StoredTable,
+    run: Callable[[str], list[dict[str, Any]]],
+    *,
+    declared: Collection[str] | None = None,
 ) -> tuple[str, StoredTable]:
-    """`source` and its table with written times as TIMESTAMP. `run` gives the rows of a SELECT."""
-    kinds = {name: logical_type(kind, name) for name, kind in table.columns}
-    forms = {name: _forms(name, kind) for name, kind in kinds.items()}
+    """`source` and its table with written times as TIMESTAMP. `run` gives the rows of a SELECT.
+
+    declared: look at these columns only, which are times by their declared type, whatever their names.
+    """
+    kinds = {name: logical_type(kind, name) for name, kind in table.columns if declared is None or name in declared}
+    forms = {name: _forms(name, kind, is_declared=declared is not None) for name, kind in kinds.items()}
     forms = {name: tried for name, tried in forms.items() if tried}
     if not forms:
         return source, table
@@ -73,25 +83,28 @@ def _chosen(tried: list[str], parsed: dict[str, int], values: int) -> str | None
     return fit[0]
 
 
-def _forms(name: str, kind: LogicalType) -> list[str]:
-    """The expressions that may read a column as moments; none if its name doesn't speak of time."""
+def _forms(name: str, kind: LogicalType, *, is_declared: bool) -> list[str]:
+    """The expressions that may read a column as moments; none if neither its name nor its type speaks of time."""
     parts = set(words(name))
     quoted = identifier(name)
-    if is_id_name(name):
+    if is_id_name(name) and not is_declared:
         return []
-    if kind is LogicalType.STRING and parts & TIME_WORDS:
+    if kind is LogicalType.STRING and (is_declared or parts & TIME_WORDS):
         zoned = f"make_timestamp(epoch_us(TRY_CAST({quoted} AS TIMESTAMPTZ)))"
         iso = (
             f"CASE WHEN regexp_matches({quoted}, {literal(_ISO_ZONED)}) THEN {zoned} "
             f"WHEN regexp_matches({quoted}, {literal(_ISO)}) THEN TRY_CAST({quoted} AS TIMESTAMP) END"
         )
         return [iso, *(f"TRY_STRPTIME({quoted}, {literal(day + hour)})" for day in _DAYS for hour in _HOURS)]
-    if kind in (LogicalType.INTEGER, LogicalType.FLOAT) and parts & _COUNTED:
+    if kind in (LogicalType.INTEGER, LogicalType.FLOAT) and (is_declared or parts & (_COUNTED | _JULIAN)):
         forms = [_since_1970(quoted, micros, 1) for micros in _SCALES]
         if kind is LogicalType.INTEGER:
             forms += [_since_1970(quoted, 1, 1), _since_1970(quoted, 1, 1_000)]
             whole = f"CAST({quoted} AS VARCHAR)"
             forms.append(f"CASE WHEN {quoted} BETWEEN 19000101 AND 21001231 THEN TRY_STRPTIME({whole}, '%Y%m%d') END")
+        else:
+            since = f"CAST(round(({quoted} - {_EPOCH_DAY}) * 86400000) AS BIGINT) * 1000"
+            forms.append(f"CASE WHEN {quoted} BETWEEN {_DAYS_FROM} AND {_DAYS_UNTIL} THEN make_timestamp({since}) END")
         return forms
     return []
 

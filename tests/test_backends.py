@@ -134,7 +134,7 @@ def test_sources_that_cant_be_opened_are_coded_errors(tmp_path: Path) -> None:
     assert _code("void.duckdb") == "empty_source"
     assert _code("broken.duckdb") == "source_unreadable"
     assert _code("broken.parquet") == "source_unreadable"
-    assert _code("lite.db") == "not_supported"
+    assert _code("lite.db") == "source_unreadable"
     assert _code("postgresql://host/db") == "not_supported"
     assert _code("") == "empty_source"
     assert _code({}) == "empty_source"
