@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,6 +21,7 @@ class Memory:
 
     def __init__(self) -> None:
         self._kept: dict[str, list[tuple[Any, Any]]] = {}
+        self._lock = threading.Lock()  # of the lists alone: what is made takes long
 
     def recall(
         self, kind: str, key: Any, make: Callable[[], Made], *, keep: Callable[[Made], bool] | None = None
@@ -28,15 +30,17 @@ class Memory:
 
         What is replaced is let go before its successor is made, so that there are never two of them.
         """
-        kept = self._kept.setdefault(kind, [])
-        for place, (known, value) in enumerate(kept):
-            if known == key:
-                kept.append(kept.pop(place))
-                return value
-        del kept[: max(0, len(kept) - MOST[kind] + 1)]
+        with self._lock:
+            kept = self._kept.setdefault(kind, [])
+            for place, (known, value) in enumerate(kept):
+                if known == key:
+                    kept.append(kept.pop(place))
+                    return value
+            del kept[: max(0, len(kept) - MOST[kind] + 1)]
         made = make()
         if keep is None or keep(made):
-            kept.append((key, made))
+            with self._lock:
+                kept.append((key, made))
         return made
 
 

@@ -22,6 +22,7 @@ from pql.statements.graph import (
     forget,
     show_graph,
 )
+from pql.statements.tables import common_values
 from pql.workspace import Params, Request, Workspace
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pql.engine.events import Listener
     from pql.explain import Explanation
     from pql.graphview import GraphView
+    from pql.language.catalog import Catalog
     from pql.own_labels import FittedLabels
     from pql.result import Evaluation, Predictions, Report
     from pql.sql_result import SqlResult
@@ -175,6 +177,21 @@ class Session:
                     raise
                 where = f"Statement {number} of {len(statements)}: "
                 raise PqlError.of([replace(f, message=where + f.message) for f in error.faults], text) from error
+
+    # ------------------------------------------------------------ what there is
+
+    def catalog(self) -> Catalog:
+        """The tables, keys, links and clocks, as inferred and as declared, as plain data."""
+        with self._work.backend.snapshot() as snapshot:
+            return self._work.catalog(snapshot)
+
+    def values(self, table: str, column: str, *, most: int = 50) -> list[str]:
+        """The commonest values of a text column among its table's first million rows, at most `most` of them."""
+        return common_values(self._work, table, column, most)
+
+    def models(self) -> list[str]:
+        """The names of the kept models."""
+        return sorted({version.name for version in self._work.registry.versions()})
 
     # ------------------------------------------------------------ the graph and its overrides
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pql.engine.answers import artifact
+from pql.engine.answers.home import home
 from pql.language.errors import PqlError
 
 PATIENCE = 30  # seconds that a session waits for another one to write
@@ -34,14 +35,6 @@ class Version:
     query: str
     made: float
     current: bool
-
-
-def home() -> Path:
-    """Where models are kept for this user."""
-    if told := os.environ.get("PQL_HOME"):
-        return Path(told).expanduser()
-    data = os.environ.get("XDG_DATA_HOME")
-    return (Path(data) if data else Path.home() / ".local" / "share") / "pql"
 
 
 @cache

@@ -50,6 +50,7 @@ class Format(StrEnum):
     CSV = "csv"
     JSON = "json"
     JSONL = "jsonl"
+    LINE = "line"
     MD = "md"
     PARQUET = "parquet"
 
@@ -92,13 +93,19 @@ def query(
 ) -> None:
     """Run statements: predictions, EXPLAIN, EVALUATE, CREATE MODEL, SHOW, SQL … (the verb `query` may be left out).
 
-    With -o the file gets the last statement's answer; those before go to stdout.
+    With -o the file gets the last statement's answer; those before go to stdout. Without a statement, on a terminal,
+    there is a prompt.
     """
     command = command if command is not None else statement
     if command is not None and file is not None:
         raise typer.BadParameter("give either -c or -f")
     if file is None and command is None and sys.stdin.isatty():
-        raise typer.BadParameter("give a statement with -c, a file with -f, or pipe one in")
+        if output is not None or not sys.stdout.isatty():
+            raise typer.BadParameter("give a statement with -c, a file with -f, or pipe one in")
+        from pql.faces.repl import start
+
+        mode = format_.value if format_ is not None else Format.BOX.value
+        raise typer.Exit(start(database, quiet=quiet, write=write, mode=mode, limit=limit))
     text = _read(file) if file is not None else _text("-" if command is None else command)
     from pql.faces.render import check, write_all
 

@@ -111,3 +111,16 @@ def describe(work: Workspace, statement: ast.Describe, request: Request) -> Repo
 
         return describe_model(work, statement.name)
     return describe_table(work, statement.name)
+
+
+def common_values(work: Workspace, table: str, column: str, most: int) -> list[str]:
+    """The commonest values of a column of text among its table's first million rows."""
+    from pql.backends.sql import identifier
+
+    name = identifier(column)
+    rows = f"SELECT {name} AS value FROM {identifier(table)} WHERE {name} IS NOT NULL LIMIT 1000000"
+    with work.backend.snapshot() as snapshot:
+        found = snapshot.query(
+            f"SELECT value FROM ({rows}) GROUP BY value ORDER BY count(*) DESC, value LIMIT {int(most)}"
+        )
+    return [str(value) for value in found.column(0).to_pylist()]

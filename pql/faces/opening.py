@@ -1,0 +1,69 @@
+"""A session that opens while the prompt is shown already: importing DuckDB and reading a folder takes a while."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pql.session import Session
+
+
+class Opening:
+    """Opens `source` in a thread of its own once `begin` is called; `session()` waits for it."""
+
+    def __init__(self, source: str, *, quiet: bool, write: bool) -> None:
+        self._source, self._quiet, self._write = source, quiet, write
+        self._session: Session | None = None
+        self._error: BaseException | None = None
+        self._thread: threading.Thread | None = None
+        self._ready = threading.Event()
+        if not _is_there(source):
+            self._open()
+            self.session()
+
+    def begin(self) -> None:
+        """Start to open, once."""
+        if self._thread is None and not self._ready.is_set():
+            self._thread = threading.Thread(target=self._open, name="open", daemon=True)
+            self._thread.start()
+
+    def session(self) -> Session:
+        """The open session. Raises PqlError where the source can't be opened."""
+        self.begin()
+        self._ready.wait()
+        if self._error is not None:
+            raise self._error
+        assert self._session is not None
+        return self._session
+
+    @property
+    def failed(self) -> bool:
+        return self._error is not None
+
+    def close(self) -> None:
+        """Let go of the data; nothing is raised."""
+        if self._session is not None:
+            self._session.close()
+
+    def _open(self) -> None:
+        from pql.faces.progress import StderrProgress
+
+        try:
+            from pql.session import connect
+
+            listener = None if self._quiet else StderrProgress()
+            self._session = connect(self._source, read_only=not self._write, listener=listener)
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._ready.set()
+
+
+def _is_there(source: str) -> bool:
+    """True where there is something of that name; all else is told before the prompt is shown."""
+    try:
+        return Path(source).expanduser().exists()
+    except (OSError, ValueError):
+        return False

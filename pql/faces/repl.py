@@ -1,0 +1,92 @@
+"""The prompt: reads statements and commands, answers them, and stays until it is left."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+
+from pql.faces import commands
+from pql.faces.desk import Desk, Misused
+from pql.faces.statements import finished, pieces
+from pql.language.error_text import visible
+from pql.language.errors import PqlError
+
+__all__ = ["finished", "loop", "take", "take_all"]
+
+
+def loop(desk: Desk, read: Callable[[], str]) -> int:
+    """Take what `read` gives until it raises EOFError or the user leaves; the exit code. Ctrl-C drops a line."""
+    while not desk.left:
+        try:
+            text = read()
+        except KeyboardInterrupt:
+            continue
+        except EOFError:
+            break
+        take(desk, text)
+    return 0
+
+
+def take(desk: Desk, text: str) -> None:
+    """Follow commands and answer statements; a fault is told, and what stands after it isn't run."""
+    try:
+        take_all(desk, text)
+    except PqlError as error:
+        desk.complain(error)
+    except Misused as error:
+        desk.say(visible(str(error)))
+    except KeyboardInterrupt:
+        desk.say("stopped")
+    except BrokenPipeError:
+        raise
+    except Exception:  # a fault of pql's own: the session and what it knows are kept
+        desk.say(visible_lines(traceback.format_exc()))
+
+
+def take_all(desk: Desk, text: str) -> None:
+    """As `take`, with faults raised: PqlError, Misused, KeyboardInterrupt."""
+    for piece in pieces(text):
+        if desk.left:
+            return
+        if commands.is_command(piece):
+            commands.run(desk, piece)
+        else:
+            desk.answers(piece)
+
+
+def visible_lines(text: str) -> str:
+    return "\n".join(map(visible, text.split("\n")))
+
+
+def lines(stream: Iterator[str]) -> Callable[[], str]:
+    """A `read` for `loop` that takes lines of a stream until what they hold is finished."""
+
+    def read() -> str:
+        held = ""
+        for line in stream:
+            held += line
+            if held.strip() and finished(held):
+                return held
+            if not held.strip():
+                held = ""
+        if held.strip():
+            return held
+        raise EOFError
+
+    return read
+
+
+def start(source: str, *, quiet: bool, write: bool, mode: str, limit: int) -> int:
+    """The prompt on a terminal, until it is left; the exit code. Raises PqlError if the source can't be opened."""
+    from pql.faces.opening import Opening
+    from pql.faces.terminal import Terminal
+
+    opening = Opening(source, quiet=quiet, write=write)
+    desk = Desk(opening.session, source, mode=mode, limit=limit)
+    terminal = Terminal(desk, opening)
+    try:
+        return loop(desk, terminal.read)
+    finally:
+        opening.close()
+        sys.stdout.flush()

@@ -1,0 +1,104 @@
+"""The prompt on a terminal: keys, colours, completion and history, by prompt_toolkit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.filters import completion_is_selected, is_searching
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.output import ColorDepth
+
+from pql.faces.highlight import STYLE, PqlLexer
+from pql.faces.statements import finished
+from pql.language.error_text import visible
+
+if TYPE_CHECKING:
+    from pql.faces.desk import Desk
+    from pql.faces.opening import Opening
+
+HISTORY = "history"
+
+
+class Terminal:
+    """Reads what is typed until a command, or statements up to their `;`, are whole."""
+
+    def __init__(self, desk: Desk, opening: Opening, *, input: Any = None, output: Any = None) -> None:
+        self._opening = opening
+        name = visible(Path(desk.source).stem or "pql")
+        self._name = name if len(name) <= 20 else name[:19] + "…"
+        self._session: PromptSession[str] = PromptSession(
+            message=[("class:pql.prompt", f"{self._name}> ")],
+            prompt_continuation=self._continued,
+            multiline=True,
+            lexer=PqlLexer(),
+            style=STYLE,
+            completer=None,
+            complete_while_typing=True,
+            history=history(),
+            auto_suggest=AutoSuggestFromHistory(),
+            key_bindings=_keys(),
+            color_depth=ColorDepth.DEPTH_1_BIT if "NO_COLOR" in os.environ else None,
+            input=input,
+            output=output,
+        )
+
+    def read(self) -> str:
+        """What the user typed next. Raises EOFError at Ctrl-D, KeyboardInterrupt at Ctrl-C."""
+        return self._session.prompt(pre_run=self._opening.begin)
+
+    def _continued(self, width: int, line: int, is_folded: int) -> str:
+        return "".rjust(width) if is_folded else "...".rjust(width - 1) + " "
+
+
+def history() -> History:
+    """What was typed before, kept beside the models; only in memory where no file can be written."""
+    from pql.engine.answers.home import home
+
+    path = home() / HISTORY
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600))
+    except (OSError, ValueError):
+        return InMemoryHistory()
+    return _Kept(str(path))
+
+
+class _Kept(FileHistory):
+    """A history whose file may vanish, fill up or hold anything while the prompt is open."""
+
+    def load_history_strings(self) -> Iterable[str]:
+        try:
+            yield from super().load_history_strings()
+        except OSError:
+            return
+
+    def store_string(self, string: str) -> None:
+        try:
+            super().store_string(string.encode("utf-8", "replace").decode("utf-8"))
+        except OSError:
+            return
+
+
+def _keys() -> KeyBindings:
+    keys = KeyBindings()
+
+    @keys.add("enter", filter=~is_searching & ~completion_is_selected)
+    def _(event: KeyPressEvent) -> None:
+        """The end of a statement sends it; elsewhere a new line begins."""
+        buffer = event.current_buffer
+        if finished(buffer.text):
+            buffer.validate_and_handle()
+        else:
+            buffer.insert_text("\n")
+
+    @keys.add("enter", filter=completion_is_selected)
+    def _(event: KeyPressEvent) -> None:
+        event.current_buffer.complete_state = None
+
+    return keys
