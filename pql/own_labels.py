@@ -37,6 +37,17 @@ class Given:
     until: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The rows of a table that is predicted, the model that answers for them, and their scores."""
+
+    rows: OwnLabels
+    model: OwnModel
+    scored: Scored
+    events: Events
+    notes: tuple[str, ...]
+
+
 ARGUMENTS = ("entity", "target", "time", "val", "entity_column", "items", "horizon", "task", "k", "ignoring", "until")
 
 
@@ -79,10 +90,58 @@ class FittedLabels:
 
     def answered(self, test: Any, *, until: str | dt.date | None = None) -> tuple[Predictions, Measured | None]:
         """As `predict`; and what the model and every baseline say of the rows, beside the truth, where it is known."""
-        from pql.backends.table_source import read_table
         from pql.engine.own.answer import answer_table
-        from pql.engine.own.labels import own_labels
         from pql.result import Predictions
+
+        asked = self._asked(test, until)
+        model, scored = asked.model, asked.scored
+        table = answer_table(
+            model.plan,
+            asked.rows,
+            scored.anchors,
+            scored.known,
+            scored.scores,
+            classes=model.classes.values,
+            threshold=getattr(model.trained, "threshold", 0.5),
+        )
+        predictions = Predictions(
+            table,
+            metrics=model.trained.metrics if scored.measured is None else scored.measured.table,
+            plan=model.plan,
+            model=_info(model, asked.events),
+            notes=tuple(dict.fromkeys((*asked.notes, *model.notes, *model.trained.notes))),
+        )
+        return predictions, scored.measured
+
+    def probabilities(self, test: Any, *, until: str | dt.date | None = None) -> tuple[list[Any], NDArray[np.float64]]:
+        """The classes, and of every row of a table their probabilities: float64[rows, classes], nan where the key is
+        unknown. Of yes and no the classes are False and True.
+
+        Raises PqlError as `predict`, and `bad_fit_argument` where the labels are numbers or lists.
+        """
+        import numpy as np
+
+        from pql.language.bound import TaskKind
+
+        kind = self._given.question.kind
+        if kind not in (TaskKind.BINARY, TaskKind.MULTICLASS):
+            message = f"a {kind.value} has no classes, so there are no probabilities of them"
+            raise PqlError("bad_fit_argument", message, hint="predict() gives its numbers.")
+        asked = self._asked(test, until)
+        scores = np.asarray(asked.scored.scores)
+        if kind is TaskKind.BINARY:
+            classes, scores = [False, True], np.stack([1 - scores, scores], axis=1)
+        else:
+            assert asked.model.classes.values is not None
+            classes = asked.model.classes.values.to_pylist()
+        of_all = np.full((len(asked.rows), len(classes)), np.nan)
+        of_all[asked.scored.known] = scores
+        return classes, of_all
+
+    def _asked(self, test: Any, until: str | dt.date | None) -> Asked:
+        """The rows of a table, scored by the model that fits their moments."""
+        from pql.backends.table_source import read_table
+        from pql.engine.own.labels import own_labels
 
         given = self._given
         rows = own_labels(read_table(test, "test"), given.columns, "test", labelled=False)
@@ -90,24 +149,7 @@ class FittedLabels:
         with self._work.listening() as events, self._work.backend.snapshot() as snapshot:
             rows = _with_own_times(snapshot, given.catalog, given.question, rows)
             model, notes = self._as_of(snapshot, rows, events, cut)
-            scored = self._scored(snapshot, model, rows, events, cut)
-            table = answer_table(
-                model.plan,
-                rows,
-                scored.anchors,
-                scored.known,
-                scored.scores,
-                classes=model.classes.values,
-                threshold=getattr(model.trained, "threshold", 0.5),
-            )
-        predictions = Predictions(
-            table,
-            metrics=model.trained.metrics if scored.measured is None else scored.measured.table,
-            plan=model.plan,
-            model=_info(model, events),
-            notes=tuple(dict.fromkeys((*notes, *model.notes, *model.trained.notes))),
-        )
-        return predictions, scored.measured
+            return Asked(rows, model, self._scored(snapshot, model, rows, events, cut), events, notes)
 
     def _first(self) -> OwnModel:
         """The model of all labels, for moments that the data reaches; trained when it is first asked for."""
