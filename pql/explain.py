@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pql.engine.labels.counts import LabelCount
     from pql.engine.planning.plan import Plan
     from pql.measured import Measured
+    from pql.pictures.svg import Picture
 
 PARTS = ("ast", "bound", "sql", "graph", "json")
 
@@ -41,6 +42,20 @@ class Explanation:
         if self.measured is None:
             return text
         return "\n".join([text, "", "Measured", *(f"  {line}".rstrip() for line in self.measured.lines())])
+
+    def _repr_html_(self) -> str:
+        from pql.html_views import explanation_html
+
+        return explanation_html(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+    def picture(self) -> Picture:
+        """The database with what the query reads standing out: its entity, what it counts, the hops to the rest."""
+        from pql.pictures.graph import graph_picture
+
+        return graph_picture(self.plan.query.catalog, self.plan)
 
     def to_json(self) -> dict[str, Any]:
         """The same as JSON values (see `explain_json`); of one part only that, of ANALYZE also `measured`."""

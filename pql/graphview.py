@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pql.language.catalog import Catalog, Clock, Evidence, Link, Role, Stype, Table
+
+if TYPE_CHECKING:
+    from pql.pictures.svg import Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,20 @@ class GraphView:
 
     def __str__(self) -> str:
         return render_graph(self.catalog, self.declared)
+
+    def picture(self) -> Picture:
+        """Tables as boxes, links as arrows from child to parent: an SVG picture (`.svg()`, `.save(path)`)."""
+        from pql.pictures.graph import graph_picture
+
+        return graph_picture(self.catalog)
+
+    def _repr_html_(self) -> str:
+        from pql.html_views import graph_html
+
+        return graph_html(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
 
     def to_json(self) -> dict[str, Any]:
         """The catalog as JSON values, links also as text, and what is declared as statements."""

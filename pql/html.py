@@ -33,7 +33,7 @@ font-size:13px;line-height:1.45;max-width:100%}}
 .pql .pql-table{{border-collapse:collapse;border:0;margin:.4em 0;width:auto;table-layout:auto;font-size:inherit}}
 .pql .pql-table caption{{text-align:left;font-weight:600;padding:.2em 0;caption-side:top;color:inherit}}
 .pql .pql-table th,.pql .pql-table td{{padding:.22em .8em;text-align:left;vertical-align:top;border:0;max-width:34em;
-overflow-wrap:anywhere;white-space:pre-wrap;color:inherit}}
+overflow-wrap:break-word;white-space:pre-wrap;color:inherit}}
 .pql .pql-table thead th{{border-bottom:1px solid rgba(128,128,128,.55);font-weight:600;overflow-wrap:normal}}
 .pql .pql-table tbody tr{{background:transparent}}
 .pql .pql-table tbody tr:nth-child(even){{background:rgba(128,128,128,.09)}}

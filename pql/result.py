@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pql.arrow_rows import ArrowRows
 from pql.language.errors import PqlError
@@ -63,6 +63,23 @@ class _Table(ArrowRows):
 
     def __str__(self) -> str:
         return self.shown()
+
+    @property
+    def display(self) -> pa.Table:
+        """The table for people: with name columns beside ids where the database has them."""
+        return self._display
+
+    def html(self, limit: int = 20) -> str:
+        """What `shown` tells, as markup for a notebook or page: every text escaped, no scripts."""
+        from pql.html_views import table_html
+
+        return table_html(self, limit)
+
+    def _repr_html_(self) -> str:
+        return self.html()
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(self.shown())  # what IPython shows in a terminal
 
     def show(self, limit: int = 20) -> None:
         """Print the first rows and what belongs beside them."""
@@ -173,6 +190,11 @@ class Predictions(_Table):
         parts = [*read, self.text(limit), *([f"quality: {quality}"] if quality else [])]
         return "\n".join([*parts, *(f"note: {note}" for note in self.notes)])
 
+    def html(self, limit: int = 20) -> str:
+        from pql.html_views import predictions_html
+
+        return predictions_html(self, limit)
+
     def __repr__(self) -> str:
         return f"<pql.Predictions: {len(self):,} rows of {', '.join(self.columns)}; {self.model}>"
 
@@ -194,6 +216,11 @@ class Evaluation(_Table):
         notes = [f"note: {note}" for note in self.notes if note not in self.metrics.notes]
         return "\n".join([str(self.metrics), f"model: {self.model}", *notes])
 
+    def html(self, limit: int = 20) -> str:
+        from pql.html_views import evaluation_html
+
+        return evaluation_html(self)
+
 
 class Report(_Table):
     """A table that isn't a prediction (labels, models, tables), with a text of its own where a table isn't enough."""
@@ -204,6 +231,11 @@ class Report(_Table):
 
     def shown(self, limit: int = 20) -> str:
         return self._text if self._text is not None else self.text(limit)
+
+    def html(self, limit: int = 20) -> str:
+        from pql.html_views import table_html, told_html
+
+        return table_html(self, limit) if self._text is None else told_html(self._text)
 
 
 class Why(Report):
@@ -219,6 +251,11 @@ class Why(Report):
     def shown(self, limit: int = 60) -> str:
         """The reasons, and a sentence on each prediction."""
         return "\n".join([self.text(limit), *self.sentences])
+
+    def html(self, limit: int = 60) -> str:
+        from pql.html_views import why_html
+
+        return why_html(self, limit)
 
 
 def metrics_table(metrics: MetricsTable) -> pa.Table:

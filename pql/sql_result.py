@@ -29,15 +29,25 @@ class SqlResult(Report):
         """The first rows, one sentence on how good each query's predictions are, and the notes."""
         explained = self.columns == ["explain_key", "explain_value"]
         parts = [str(row[1]).rstrip() for row in self] if explained else [self.text(limit)]
+        return "\n".join([*parts, *self.verdicts(), *(f"note: {note}" for note in self.notes)])
+
+    def html(self, limit: int = 20) -> str:
+        from pql.html_views import sql_html
+
+        return sql_html(self, limit)
+
+    def verdicts(self) -> list[str]:
+        """One sentence on how good each query's predictions are."""
         several = len({id(one) for one in self.predictions}) > 1
         told: set[int] = set()
+        parts: list[str] = []
         for one, line in zip(self.predictions, self._lines, strict=True):
             quality = one.metrics.verdict()
             if quality and id(one) not in told:
                 told.add(id(one))
                 which = f" (query {len(told)}, line {line})" if several else ""
                 parts.append(f"quality{which}: {quality}")
-        return "\n".join([*parts, *(f"note: {note}" for note in self.notes)])
+        return parts
 
     def __repr__(self) -> str:
         return f"<pql.SqlResult: {len(self):,} rows of {', '.join(self.columns)}>"

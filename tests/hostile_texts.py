@@ -29,13 +29,13 @@ PAYLOADS = (
 )  # fmt: skip
 _ELEMENTS = (
     "div table caption thead tbody tr th td p h1 h2 h3 dl dt dd pre details summary style svg g rect line path circle "
-    "polyline polygon text tspan title desc defs marker html head meta body main figure figcaption span"
+    "polyline polygon text tspan title desc defs marker html head meta body main figure figcaption span b"
 )
 _ATTRIBUTES = (
     "class title open id lang charset content name http-equiv xmlns viewbox width height x y x1 y1 x2 y2 cx cy r rx d "
     "points fill stroke stroke-width stroke-dasharray stroke-linejoin stroke-linecap text-anchor dominant-baseline "
     "font-size font-weight font-family role aria-labelledby aria-label marker-end transform opacity fill-opacity "
-    "refx refy markerwidth markerheight orient paint-order colspan scope"
+    "refx refy markerwidth markerheight orient paint-order color colspan scope"
 )
 OUR_ELEMENTS, OUR_ATTRIBUTES = frozenset(_ELEMENTS.split()), frozenset(_ATTRIBUTES.split())
 

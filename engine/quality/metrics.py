@@ -125,7 +125,7 @@ class MetricsTable:
         names, sure = self.metrics(), any(row.low is not None for row in self.rows)
         lines = [("model", "role", "split", "n", *_headed(names, self.metric, sure))]
         for split in self.splits():
-            shown = self.models() if split in ("valid", "test") else self._foremost()
+            shown = self.models() if split in ("valid", "test") else self.foremost()
             for model in shown:
                 found = [r for r in self.rows if r.model == model and r.split == split]
                 if not found:
@@ -140,7 +140,14 @@ class MetricsTable:
         ]
         return "\n".join([line.rstrip() for line in text] + [v for v in (self.verdict(), *self.notes) if v])
 
-    def _foremost(self) -> tuple[str, ...]:
+    def best_value(self, split: str) -> float:
+        """The best value of the choosing metric on a split; NaN where it wasn't measured."""
+        values = [row.value for row in self.rows if (row.split, row.metric) == (split, self.metric)]
+        known = [value for value in values if not math.isnan(value)]
+        return (min if self.metric in LOWER_IS_BETTER else max)(known, default=math.nan)
+
+    def foremost(self) -> tuple[str, ...]:
+        """What answers, and the best baseline."""
         best = self.best_baseline("test" if "test" in self.splits() else "valid")
         return tuple(dict.fromkeys(r.model for r in self.rows if r.role == "model" or r.model == best))
 
@@ -155,6 +162,14 @@ class MetricsTable:
         return cells
 
     __str__ = to_text
+
+    def _repr_html_(self) -> str:
+        from pql.html_metrics import metrics_html
+
+        return metrics_html(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(self.to_text())
 
     def to_json(self) -> dict[str, Any]:
         rows = [

@@ -120,12 +120,17 @@ def graph(
     database: Database,
     quiet: QuietOption = False,
     reset: Annotated[bool, typer.Option("--reset", help="Forget every link, key and clock that was declared.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Draw it: an .svg picture or an .html page; or text.")
+    ] = None,
 ) -> None:
     """Show the tables, keys, links and clocks, as inferred and as declared, with the evidence for each."""
+    from pql.faces.drawing import draw
+
     with _open(database, quiet) as db:
         if reset:
             db.forget_overrides()
-        _say(str(db.graph()))
+        draw(db.graph(), output)
 
 
 def _answer(
