@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pql.table import cell
+from pql.table import cell, escaped
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,8 +71,7 @@ class Html(str):
 
 def visible(value: Any) -> str:
     """A value as one text; control characters, marks of direction and lone surrogates are written as escapes."""
-    text = str(value)
-    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return escaped(str(value))
 
 
 def escape(value: Any) -> Html:

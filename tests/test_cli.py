@@ -98,6 +98,10 @@ def test_graph_explain_labels_evaluate_and_models(shop: str, capsys: pytest.Capt
     ran = Ran(capsys, "graph", shop)
     assert ran.code == 0
     assert "ORDERS.CUSTOMER_ID -> CUSTOMERS.CUSTOMER_ID" in ran.out
+    for name, begins in (("graph.svg", "<svg"), ("graph.html", "<!doctype html>"), ("graph.txt", "tables\n")):
+        ran = Ran(capsys, "graph", shop, "-q", "-o", f"{shop}.{name}")
+        assert (ran.code, ran.out) == (0, "")
+        assert Path(f"{shop}.{name}").read_text(encoding="utf-8").startswith(begins)
     ran = Ran(capsys, "explain", shop, QUERY)
     assert ran.code == 0
     assert "Label SQL" in ran.out
