@@ -46,6 +46,7 @@ format: $(READY)
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
 
 docs: $(READY)
+	@$(BIN)/python docs/pictures.py
 	@$(BIN)/python docs/build.py
 	@$(BIN)/python tests/error_examples.py
 

@@ -133,6 +133,29 @@ class Stages:
         heads = ["hop", "table", "along", "to", "sampled", "known", "newest"]
         return text_table(heads, rows, right=[True, False, False, False, True, True, False])
 
+    @property
+    def earlier(self) -> int:
+        """The first validation anchor, µs: the moment that the picture of the neighbourhood shows."""
+        return min(self.plan.split.times("valid"))
+
+    def rows_around(self) -> list[tuple[str, int, str]]:
+        """The member's rows with a time: table, time (µs), and `sampled`, `known` or `later` as of `earlier`."""
+        from pql.engine.graph.sample import sample
+
+        node = self.graph.nodes[self.graph.entity]
+        row = node.keys.column(0).to_pylist().index(MEMBER)
+        trees = sample(self.graph, np.array([row]), np.array([self.earlier]), self.plan.graph.neighbors[:1])
+        taken = {(b.edge, int(r)) for b in trees.blocks[1:] for r in b.rows}
+        found = [(node.name, int(node.time[row]), "sampled")]
+        for number, edge in enumerate(self.graph.edges):
+            if edge.parent != self.graph.entity:
+                continue
+            span = slice(int(edge.indptr[row]), int(edge.indptr[row + 1]))
+            for child, time in zip(edge.children[span].tolist(), edge.times[span].tolist(), strict=True):
+                kind = "later" if time > self.earlier else "sampled" if (number, child) in taken else "known"
+                found.append((self.graph.nodes[edge.child].name, time, kind))
+        return found
+
     def scores(self) -> str:
         """Each member's answer, the weights, the blend and its calibration."""
         from pql.engine.models.blend import combine
@@ -147,7 +170,7 @@ class Stages:
             [
                 text_table(["member", "weight", "probability"], rows, right=[False, True, True]),
                 f"blended (mean of the log-odds): {blended[0]:.4f}",
-                f"calibrated: sigmoid({calibration.slope:.4f} * logit + {calibration.intercept:+.4f}) = "
+                f"calibrated: sigmoid({calibration.slope:.4f} * logit {calibration.intercept:+.4f}) = "
                 f"{model.finish(blended)[0]:.4f}",
                 f"threshold of yes: {model.threshold:.4f}",
             ]
