@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ class Opening:
         self._error: BaseException | None = None
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
+        self.failed: Callable[[BaseException], None] = lambda error: None  # called where it can't be opened
         if not _is_there(source):
             self._open()
             self.session()
@@ -39,8 +41,9 @@ class Opening:
         return self._session
 
     @property
-    def failed(self) -> bool:
-        return self._error is not None
+    def is_busy(self) -> bool:
+        """True while the source is being opened."""
+        return self._thread is not None and not self._ready.is_set()
 
     def close(self) -> None:
         """Let go of the data; nothing is raised."""
@@ -57,6 +60,7 @@ class Opening:
             self._session = connect(self._source, read_only=not self._write, listener=listener)
         except BaseException as error:
             self._error = error
+            self.failed(error)
         finally:
             self._ready.set()
 

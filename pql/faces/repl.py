@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -79,14 +80,20 @@ def lines(stream: Iterator[str]) -> Callable[[], str]:
 
 def start(source: str, *, quiet: bool, write: bool, mode: str, limit: int) -> int:
     """The prompt on a terminal, until it is left; the exit code. Raises PqlError if the source can't be opened."""
+    from pql.faces.known import Known
     from pql.faces.opening import Opening
     from pql.faces.terminal import Terminal
 
     opening = Opening(source, quiet=quiet, write=write)
     desk = Desk(opening.session, source, mode=mode, limit=limit)
-    terminal = Terminal(desk, opening)
+    known = Known(opening.session)
+    terminal = Terminal(desk, opening, known)
     try:
-        return loop(desk, terminal.read)
+        code = loop(desk, terminal.read)
     finally:
         opening.close()
+    if known.is_busy or opening.is_busy:  # nobody waits for what is read for completion alone
         sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code

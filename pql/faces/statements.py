@@ -32,6 +32,18 @@ def finished(text: str) -> bool:
     return is_command(last) or not (_open(last, _PQL) and _open(last, _SQL))
 
 
+def open_statement(text: str) -> int:
+    """The offset at which the statement begins that is open at the end of `text`, after the last `;` or command."""
+    spans = list(_spans(text))
+    if not spans:
+        return len(text)
+    start = at = spans[-1][0]
+    for piece in _PQL.finditer(text, at):
+        if piece[0] == ";":
+            start = piece.end()
+    return start
+
+
 def _spans(text: str) -> Iterator[tuple[int, int]]:
     start = at = 0
     is_open = False  # a statement that has begun and has no `;` yet

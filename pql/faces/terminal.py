@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
 from prompt_toolkit.filters import completion_is_selected, is_searching
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import ColorDepth
 
+from pql.faces.complete import suggestions
 from pql.faces.highlight import STYLE, PqlLexer
 from pql.faces.statements import finished
 from pql.language.error_text import visible
 
 if TYPE_CHECKING:
     from pql.faces.desk import Desk
+    from pql.faces.known import Known
     from pql.faces.opening import Opening
 
 HISTORY = "history"
+LONGEST = 20_000  # characters before the cursor for which there is completion
 
 
 class Terminal:
     """Reads what is typed until a command, or statements up to their `;`, are whole."""
 
-    def __init__(self, desk: Desk, opening: Opening, *, input: Any = None, output: Any = None) -> None:
-        self._opening = opening
+    def __init__(self, desk: Desk, opening: Opening, known: Known, *, input: Any = None, output: Any = None) -> None:
+        self._opening, self._known = opening, known
+        opening.failed = self._leave
         name = visible(Path(desk.source).stem or "pql")
         self._name = name if len(name) <= 20 else name[:19] + "…"
         self._session: PromptSession[str] = PromptSession(
@@ -38,7 +44,7 @@ class Terminal:
             multiline=True,
             lexer=PqlLexer(),
             style=STYLE,
-            completer=None,
+            completer=_Completer(known),
             complete_while_typing=True,
             history=history(),
             auto_suggest=AutoSuggestFromHistory(),
@@ -49,11 +55,36 @@ class Terminal:
         )
 
     def read(self) -> str:
-        """What the user typed next. Raises EOFError at Ctrl-D, KeyboardInterrupt at Ctrl-C."""
-        return self._session.prompt(pre_run=self._opening.begin)
+        """What the user typed next. Raises EOFError at Ctrl-D, KeyboardInterrupt at Ctrl-C, and PqlError where the
+        source turns out not to open."""
+        return self._session.prompt(pre_run=self._begin)
+
+    def _leave(self, error: BaseException) -> None:
+        """End the prompt with `error`, from another thread."""
+        app = self._session.app
+        if app.loop is not None:
+            app.loop.call_soon_threadsafe(lambda: app.exit(exception=error) if app.is_running else None)
+
+    def _begin(self) -> None:
+        self._opening.begin()
+        self._known.begin()
 
     def _continued(self, width: int, line: int, is_folded: int) -> str:
         return "".rjust(width) if is_folded else "...".rjust(width - 1) + " "
+
+
+class _Completer(Completer):
+    """Completion for prompt_toolkit; whatever goes wrong in it, typing goes on."""
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
+        text = document.text_before_cursor
+        if len(text) > LONGEST:
+            return
+        for one in suggestions(text, self._known.names, self._known.values):
+            yield Completion(one.text, start_position=one.at - len(text), display_meta=visible(one.says))
 
 
 def history() -> History:

@@ -1,8 +1,10 @@
-"""Words of SQL that the prompt colours and completes."""
+"""Words that the prompt colours and completes beside those of the grammar."""
 
 from __future__ import annotations
 
 import re
+
+from pql.language.options import MODELS
 
 SQL_WORDS = frozenset(
     re.findall(
@@ -14,3 +16,11 @@ SQL_WORDS = frozenset(
     )
 )
 SQL_STARTS = ("SELECT", "FROM", "WITH", "SUMMARIZE", "VALUES")
+OPTION_VALUES = {
+    "model": MODELS,
+    "cache": ("on", "off", "refresh"),
+    "refit": ("true", "false"),
+    "first_seen": ("true", "false"),
+    "co_occurrence": ("true", "false"),
+    "budget": ("'10 s'", "'1 min'", "'5 min'"),
+}
