@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from pql.backends.base import Snapshot
+    from pql.engine.answers.background import Background
     from pql.engine.answers.kept import KeptModel
     from pql.engine.answers.output import Asked
     from pql.engine.answers.registry import Registry
@@ -285,6 +286,7 @@ def answer(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events, *
         model=info,
         notes=(*notes, *_notes(plan, model, info, early=without_a_past(data.labels, plan))),
         reasons=_reasons(model, plan, read, data.labels, asked, seeds, rules),
+        background=_background(model, plan, graph, data.labels, seeds),
     )
 
 
@@ -303,6 +305,19 @@ def _reasons(
         from pql.engine.reasons.asked import reasoned
 
         return reasoned(model, plan, graph, labels, asked, seeds, rules, rows)
+
+    return told
+
+
+def _background(
+    model: KeptModel, plan: Plan, graph: TemporalGraph, labels: LabelTable, seeds: Seeds
+) -> Callable[[], Background]:
+    """What tells what stands behind the result."""
+
+    def told() -> Background:
+        from pql.engine.answers.background import background
+
+        return background(model, plan, graph, labels, seeds)
 
     return told
 

@@ -5,8 +5,9 @@ A result is a value: it holds its Arrow table and never goes back to the databas
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pql.arrow_rows import ArrowRows
@@ -15,6 +16,7 @@ from pql.language.errors import PqlError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from pql.engine.answers.background import Background
     from pql.engine.planning.plan import Plan
     from pql.engine.quality.metrics import MetricsTable
     from pql.engine.reasons.asked import Reasoned
@@ -50,6 +52,11 @@ class _Table(ArrowRows):
     def __init__(self, table: pa.Table, display: pa.Table | None = None) -> None:
         super().__init__(table)
         self._display = display if display is not None else table
+
+    @property
+    def displayed(self) -> pa.Table:
+        """The rows as people are shown them: names beside ids; of a long table the first ones."""
+        return self._display
 
     def text(self, limit: int = 20) -> str:
         """The first rows as text, with name columns beside ids where the database has them."""
@@ -108,6 +115,7 @@ class Predictions(_Table):
         model: ModelInfo,
         notes: tuple[str, ...] = (),
         reasons: Callable[[pa.Table], Reasoned] | None = None,
+        background: Callable[[], Background] | None = None,
     ) -> None:
         super().__init__(table, display)
         self.metrics = metrics
@@ -115,6 +123,7 @@ class Predictions(_Table):
         self.model = model
         self.notes = notes
         self._reasons = reasons
+        self._background = background
 
     def why(self, k: int = 5, *, entity: object = None, most: int = 5) -> Why:
         """Why the first `k` rows, or those of one `entity` (its key; a tuple where it has several columns; of pairs
@@ -132,7 +141,15 @@ class Predictions(_Table):
                     f"{name} is {value!r}, not a number of rows from 1 on.",
                     hint="why(5) tells of five.",
                 )
-        table = self._table.slice(0, k) if entity is None else self._rows_of(entity)
+        return self._why_of(self._table.slice(0, k) if entity is None else self._rows_of(entity), most)
+
+    def why_rows(self, rows: Sequence[int], *, most: int = 5) -> Why:
+        """As `why`, of the rows of the result at these positions, from 0."""
+        import pyarrow as pa
+
+        return self._why_of(self._table.take(pa.array(rows, pa.int64())), most)
+
+    def _why_of(self, table: pa.Table, most: int) -> Why:
         found = self._reasons_of(table)
         told = found.table(most)
         if told is None:
@@ -157,6 +174,23 @@ class Predictions(_Table):
         at = [i * len(self) // n for i in range(n)] if n else []
         found = self._reasons_of(self._table.take(pa.array(at, pa.int64()))).importance(by)
         return Report(pa.table({"contribution": pa.array([], pa.float64())}) if found is None else found)
+
+    def background(self) -> Background | None:
+        """The labels' SQL, what the model said of tested examples, and the drift of its inputs; None where the model
+        isn't at hand."""
+        return None if self._background is None else self._background()
+
+    def report(self, path: str | Path | None = None) -> str:
+        """One self-contained HTML page on the question, the answer and how good it is; written to `path`, if given.
+
+        Raises PqlError `file_not_writable` where the file can't be written.
+        """
+        from pql.report.page import page, write
+
+        text = page(self)
+        if path is not None:
+            write(text, Path(path))
+        return text
 
     def _reasons_of(self, rows: pa.Table) -> Reasoned:
         if self._reasons is None:

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from pql.engine.graph.seeds import Seeds
 from pql.engine.quality.bootstrap import draws_of, mean_of
+from pql.engine.quality.checked import MOST_LISTED, Checked, of_lists
 from pql.engine.quality.cold_start import parts_of
 from pql.engine.quality.metrics import MetricRow, MetricsTable
-from pql.engine.quality.rank_metrics import average_precision, rank_metrics, without_known
+from pql.engine.quality.rank_metrics import average_precision, hits, rank_metrics, without_known
 from pql.engine.ranking.choice import CALENDAR, GNN, RANKERS, SIMPLE, TWO_TOWER
 from pql.engine.ranking.judged import Judged
 from pql.engine.ranking.pair_models import PAIR_MODELS
@@ -49,6 +51,26 @@ def ranking_table(judged: Mapping[str, Judged], weights: Mapping[str, float], k:
     order = list(dict.fromkeys(row.split for row in rows if "," not in row.split))
     rows.sort(key=lambda row: order.index(row.split) if row.split in order else len(order))
     return drawn_intervals(MetricsTable(f"map@{k}", tuple(rows)), shown, drawn)
+
+
+def sample_of(judged: Mapping[str, Judged], weights: Mapping[str, float], k: int) -> Checked | None:
+    """A sample of the model's lists on test (validation without test): which of their items are true."""
+    split = "test" if "test" in judged else "valid"
+    part = judged.get(split)
+    if part is None or len(part.entities) != part.n:
+        return None
+    used = {m: w for m, w in weights.items() if w > 0}
+    score = part.scores[next(iter(used))] if len(used) == 1 else blended(part.owner, part.scores, used)
+    width = max(k, MOST_LISTED)
+    new_truth = without_known(part.truth, part.truth_met)
+    sizes, new_sizes = np.diff(part.truth.offsets), np.diff(new_truth.offsets)
+    if not (sizes > 0).any():
+        return None
+    new = hits(part.new_lists(score, width), new_truth).astype(np.float64), new_sizes
+    seeds = Seeds(part.entities, part.anchors)
+    return of_lists(
+        split, int((sizes > 0).sum()), seeds, part.past, hits(part.lists(score, width), part.truth), sizes, new
+    )
 
 
 def _listed(judged: Judged, weights: Mapping[str, float]) -> Listed:

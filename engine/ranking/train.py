@@ -23,7 +23,7 @@ from pql.engine.ranking.choice import BOOSTED, CALENDAR, GNN, JOINT, SIMPLE, TWO
 from pql.engine.ranking.judged import Judged
 from pql.engine.ranking.odds import Odds, Sample, fit_odds, odds_rows
 from pql.engine.ranking.pair_models import PAIR_MODELS, PairModel, made_at
-from pql.engine.ranking.report import ranking_table
+from pql.engine.ranking.report import ranking_table, sample_of
 from pql.engine.ranking.scoring import (
     NETWORK_FEATURES,
     Moment,
@@ -100,6 +100,8 @@ def train_ranking(
             source = (item.table, item.key) if item and item.table and item.key else None
             models = tuple(one.called(values, source) for one in made_at(past, made, model.seed))
         trained = replace(trained, pair_models=models)
+    if trained.checked is not None:
+        trained = replace(trained, checked=trained.checked.keyed(graph.nodes[graph.entity].keys))
     return replace(trained, towers=towers) if trained.uses_towers else trained
 
 
@@ -307,6 +309,7 @@ def fit_ranking(
         odds,
         work.limits,
         network=network,
+        checked=sample_of(shown, weights, k),
     )
 
 

@@ -11,6 +11,7 @@ from pql.engine.models.pair_network import PairNetwork
 from pql.engine.models.ranker import Ranker
 from pql.engine.models.rules import Rules
 from pql.engine.pairs.candidates import Limits
+from pql.engine.quality.checked import Checked
 from pql.engine.quality.metrics import MetricsTable
 from pql.engine.ranking.odds import Odds
 from pql.engine.ranking.pair_models import PairModel, restored
@@ -27,6 +28,7 @@ class TrainedRanker:
     `k`: the list's length it was chosen by. `horizon`: µs, the unit of its windows. `recall`: share of the validation
     truth among the candidates. `uses_towers`: whether the answer needs the network. `odds`: turns scores into
     probabilities; None where validation had too little to tell. `limits`: of the candidates it was trained on.
+    `checked`: a sample of the lists that were measured.
     """
 
     name: str
@@ -43,6 +45,7 @@ class TrainedRanker:
     limits: Limits = field(default_factory=Limits)
     pair_models: tuple[PairModel, ...] = ()
     network: PairNetwork | None = None
+    checked: Checked | None = None
 
     @property
     def rules(self) -> Rules | None:
@@ -75,6 +78,7 @@ class TrainedRanker:
             "towers": self.towers.state() if self.towers else None,
             "pair_models": [model.state() for model in self.pair_models],
             "network": self.network.state() if self.network else None,
+            "checked": self.checked.state() if self.checked else None,
         }
 
     @classmethod
@@ -95,4 +99,5 @@ class TrainedRanker:
             Limits(**{name: int(most) for name, most in state["limits"].items()}),
             restored(state["pair_models"]),
             PairNetwork.restore(state["network"]) if state["network"] else None,
+            Checked.restore(state["checked"]) if state["checked"] else None,
         )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pql.engine.examples.targets import example_hash
 from pql.engine.graph.seed_batches import spread_over
 from pql.engine.graph.seeds import TEST, TRAIN, VALID
-from pql.engine.models.base import Problem
+from pql.engine.models.base import Inputs, Problem
 from pql.engine.models.quantile_trees import QuantileTrees, fit_quantile_trees
 from pql.engine.planning.bounds import Bounds, bounds_of, rows_for
 from pql.engine.planning.plan import Plan
@@ -69,6 +69,15 @@ def fit_spread(problem: Problem, limits: tuple[float, float], *, constant: bool 
     most = rows_for(problem.plan.budget_seconds)
     trees = fit_quantile_trees(problem, train, stopping, most=most, limits=limits, constant=constant)
     return Spread(trees, correction_on(problem, trees, correcting))
+
+
+def bounds_at(spread: Spread | None, plan: Plan, inputs: Inputs, predictions: Floats) -> Floats | None:
+    """float64[n, 2]: the outermost bounds that the query asks for, around predictions; None where it asks for none."""
+    asked = bounds_of(plan.query)
+    if spread is None or not asked:
+        return None
+    found = spread.predict(inputs, predictions, asked)
+    return None if found.shape[1] < 2 else found[:, [0, -1]]
 
 
 def refit_spread(problem: Problem, first: Spread, limits: tuple[float, float], growth: float) -> Spread:

@@ -25,6 +25,7 @@ from pql.engine.models.hazards import FIRST, INTERVAL, LAST, PAST, WIDTH
 from pql.engine.planning.plan import Plan
 from pql.engine.quality.bootstrap import draws_of
 from pql.engine.quality.calibrate import logit
+from pql.engine.quality.checked import Checked, of_times
 from pql.engine.quality.metrics import MetricRow, MetricsTable
 from pql.engine.quality.survival import (
     Intervals,
@@ -99,7 +100,8 @@ def train_time_to(plan: Plan, graph: TemporalGraph, labels: LabelTable, events: 
     inner = replace(plan, task=replace(plan.task, kind=TaskKind.BINARY, metric="logloss"))
     judge = _Judge(intervals, seeds.take(looked), times[looked], happened[looked])
     trained = train(inner, graph, _joined(parts), 0, events, judge=judge.table, again=again)
-    return replace(trained, intervals=intervals)
+    sample = None if judge.checked is None else judge.checked.keyed(graph.nodes[graph.entity].keys)
+    return replace(trained, intervals=intervals, checked=sample)
 
 
 def predict_time_to(
@@ -133,6 +135,7 @@ class _Judge:
 
     def __init__(self, intervals: Intervals, seeds: Seeds, times: Floats, happened: NDArray[np.bool_]) -> None:
         self.intervals, self.seeds, self.times, self.happened = intervals, seeds, times, happened
+        self.checked: Checked | None = None
 
     def table(
         self,
@@ -165,6 +168,11 @@ class _Judge:
                 weight = weights.get(name) if role != "model" else None
                 rows += [MetricRow(name, role, title, m, v, len(at), weight) for m, v in found.items()]
             if title == measured:
+                said = next((survival(values[cells]) for _, role, values in scores if role == "model"), None)
+                if said is not None:
+                    who, when, ended = self.seeds.take(truth), self.times[truth], self.happened[truth]
+                    expected = expected_time(self.intervals, said)
+                    self.checked = of_times(split, len(at), who, when, ended, said, expected)
                 drawn = self._drawn(truth, [(name, survival(values[cells])) for name, _, values in scores])
         return drawn_intervals(MetricsTable("concordance", tuple(rows), tuple(notes)), measured, drawn)
 

@@ -23,11 +23,12 @@ from pql.engine.models.instant import InstantFitted
 from pql.engine.models.tails import is_heavy
 from pql.engine.planning.plan import Plan
 from pql.engine.quality.calibrate import Calibration, best_threshold, fit_calibration
+from pql.engine.quality.checked import checked_sample
 from pql.engine.quality.cold_start import past_rows
 from pql.engine.quality.metrics import LOWER_IS_BETTER, MetricsTable, measure
 from pql.engine.training.evaluate import choosing_metric, metrics_table, of_totals
 from pql.engine.training.problem import cut_of, problem_of, reads_few, spec_of
-from pql.engine.training.spread_fit import refit_spread, with_spread
+from pql.engine.training.spread_fit import bounds_at, refit_spread, with_spread
 from pql.engine.training.trained import TrainedModel, class_count, model_called
 from pql.language.errors import PqlError
 
@@ -232,6 +233,13 @@ def _choose(job: _Job) -> tuple[TrainedModel, list[Model], Problem]:
         )
     trained = replace(trained, metrics=table)
     trained = with_spread(trained, job.plan, problem, look, measured, constant=bool(too_little(kind, examples)))
+    if job.judge is None:
+        said = measured[0][2]
+        bounds = bounds_at(trained.spread, job.plan, problem.inputs.take(look), said)
+        past = past_rows(job.plan, job.graph, seen.seeds)
+        sample = checked_sample(kind, seen, said, past, bounds)
+        keys = job.graph.nodes[job.graph.entity].keys
+        trained = replace(trained, checked=None if sample is None else sample.keyed(keys))
     return trained, [members.models[i] for i in kept], problem
 
 

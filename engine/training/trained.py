@@ -17,6 +17,7 @@ from pql.engine.models.gaps import IntervalModel
 from pql.engine.models.hazards import HAZARDS, HazardModel
 from pql.engine.models.rfm import RfmModel
 from pql.engine.quality.calibrate import Calibration
+from pql.engine.quality.checked import Checked
 from pql.engine.quality.metrics import MetricsTable
 from pql.engine.quality.survival import Intervals
 from pql.engine.training.spread import Spread
@@ -33,7 +34,7 @@ class TrainedModel:
     for the record, in `metrics`). `limits`: the range predictions of numbers are kept in. `threshold`: of a yes/no
     prediction. `importance`: (feature, share of the boosted model's gain), largest first. `step_names`: the features
     of a step, in tasks of several. `spread`: the distributions behind intervals and quantiles, if the query asked for
-    any. `intervals`: of TIME_TO, whose members answer yes or no for each.
+    any. `intervals`: of TIME_TO, whose members answer yes or no for each. `checked`: a sample of what was measured.
     """
 
     name: str
@@ -52,6 +53,7 @@ class TrainedModel:
     step_names: tuple[str, ...] = ()
     spread: Spread | None = None
     intervals: Intervals | None = None
+    checked: Checked | None = None
 
     def finish(self, scores: Floats) -> Floats:
         """Calibrate and bound the blended scores; whatever isn't finite becomes the nearest sensible value."""
@@ -80,6 +82,7 @@ class TrainedModel:
             "step_names": list(self.step_names),
             "spread": None if self.spread is None else self.spread.state(),
             "intervals": None if self.intervals is None else [list(self.intervals.ends), list(self.intervals.usual)],
+            "checked": None if self.checked is None else self.checked.state(),
         }
 
     @classmethod
@@ -104,6 +107,7 @@ class TrainedModel:
             None
             if state["intervals"] is None
             else Intervals(*(tuple(map(float, part)) for part in state["intervals"])),
+            None if state["checked"] is None else Checked.restore(state["checked"]),
         )
 
 

@@ -178,6 +178,22 @@ def evaluate(
 
 
 @app.command()
+def report(
+    database: Database,
+    text: Query = None,
+    command: CommandOption = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The page to write.")] = Path("report.html"),
+    quiet: QuietOption = False,
+) -> None:
+    """Write one HTML page on a prediction: the question, the answer, how good it is, and why."""
+    asked = _one(text, command)
+    with _open(database, quiet) as db:
+        db.predict(asked).report(output)
+    if not quiet:
+        sys.stderr.write(f"{output}: {output.stat().st_size / 1000:,.0f} kB\n")
+
+
+@app.command()
 def labels(
     database: Database,
     text: Query = None,

@@ -1,0 +1,148 @@
+"""Whether today is like the days it learnt from, what to know about the data, and how the page's figures were made."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from pql.engine.quality.drift import BINS, LITTLE, MUCH, Drift, Shift
+from pql.report.charts import drawing
+from pql.report.markup import Markup, facts, folded, moment, number, para, plural, section, table, tag
+
+if TYPE_CHECKING:
+    from pql.engine.answers.background import Background
+    from pql.result import Predictions
+
+MOST = 15
+
+
+def drift(behind: Background) -> Markup:
+    """The section on drift."""
+    found = behind.drift
+    if found is None:
+        words = "There are too few rows on one of the two sides, or the model reads no features: nothing can be told."
+        return section("drift", "Is today like the past?", para(words))
+    much, some = found.count("much"), found.count("some")
+    if much:
+        words = f"{plural(much, 'input')} of {len(found.shifts)} differ much: what was learnt may not hold for them."
+    elif some:
+        words = f"{plural(some, 'input')} of {len(found.shifts)} differ somewhat; none differs much."
+    else:
+        words = f"All {len(found.shifts)} inputs looked at are distributed as they were in training."
+    rows = [
+        (
+            shift.feature,
+            tag("span", found.level(shift), cls=f"badge {found.level(shift)}"),
+            number(shift.psi, 3),
+            number(shift.ks, 3),
+            f"{number(shift.middle[0], 3)} → {number(shift.middle[1], 3)}",
+            mini(shift),
+        )
+        for shift in found.shifts[:MOST]
+    ]
+    heads = ("input", "shift", "PSI", "KS", "median", f"shares of {BINS} bins")
+    return section(
+        "drift",
+        "Is today like the past?",
+        para(words),
+        table(heads, rows, right=(2, 3, 4)),
+        para(_method(found), cls="quiet"),
+        lead="The model's weightiest inputs among the training examples, against those of whom is predicted for now.",
+    )
+
+
+def _method(found: Drift) -> str:
+    return (
+        f"{found.learnt:,} training examples and {found.asked:,} predicted rows, each as of its own anchor. PSI, the "
+        f"population stability index, over tenths of the training examples: below {LITTLE:g} little, from {MUCH:g} on "
+        f"much, each beyond the {number(found.chance, 2)} that so few rows have by chance. Inputs over the whole past "
+        "(-INF) grow by themselves as time goes on. KS is the largest distance between the two cumulative shares. "
+        "Bars: training behind, today in front."
+    )
+
+
+def mini(shift: Shift) -> Markup:
+    """The two distributions as small bars, one in front of the other."""
+    top = max(*shift.before, *shift.after) or 1.0
+    n = len(shift.before)
+    width = 112 / n
+    bars = []
+    for cls, shares, inset in (("faint", shift.before, 0.0), ("model", shift.after, width * 0.28)):
+        boxes = "".join(
+            f'<rect x="{i * width + inset + 0.5:.1f}" y="{24 - 24 * share / top:.1f}" '
+            f'width="{max(1.0, width - 2 * inset - 1):.1f}" height="{24 * share / top:.1f}"/>'
+            for i, share in enumerate(shares)
+        )
+        bars.append(f'<g class="bar {cls}">{boxes}</g>')
+    return drawing(112, 24, "shares of bins in training and today", "".join(bars), "mini")
+
+
+def notes(result: Predictions) -> Markup:
+    """The section on what to mind in the data."""
+    plan = result.plan
+    catalog = plan.query.catalog
+    said = list(dict.fromkeys([*result.notes, *result.metrics.notes]))
+    guessed = [link for link in plan.graph.links if link.evidence.source == "inferred"]
+    items = [*said, *(warning for warning in catalog.warnings if warning not in said)]
+    if guessed:
+        items.append(
+            f"{plural(len(guessed), 'link was', 'links were')} inferred from names and values: "
+            + "; ".join(str(link) for link in guessed)
+        )
+    orphans = [link for link in plan.graph.links if link.evidence.orphans]
+    items += [f"{link.evidence.orphans:,} rows of {link.child} point to no row of {link.parent}." for link in orphans]
+    listed = tag("ul", *(tag("li", item) for item in items), cls="notes")
+    content = listed if items else para("Nothing to mind was found.")
+    return section("notes", "What to mind", content)
+
+
+def made(result: Predictions) -> Markup:
+    """The section on how it was made."""
+    import platform
+
+    import pql
+
+    plan, model = result.plan, result.model
+    weights = ", ".join(f"{weight:.2f} {name}" for name, weight in model.weights.items()) or model.name
+    took = sum(model.seconds.values())
+    rows = [
+        ("Answered by", str(model)),
+        ("Weights", weights),
+        ("Candidates", ", ".join(plan.model.members)),
+        ("Baselines", ", ".join(plan.model.baselines)),
+        ("Learnt by", f"head {plan.task.head}, loss {plan.task.loss}, chosen by {plan.task.metric} on validation"),
+        ("Seed", plan.model.seed),
+        ("Examples", f"at most {plan.model.max_examples:,}"),
+        ("Budget", f"{plan.model.budget_seconds:g} s of work, counted in rows beforehand"),
+        ("Refit", "on all labelled windows, after everything was measured" if plan.model.refit else "no"),
+        ("Known until", moment(plan.split.prediction)),
+        ("Model's key", tag("code", model.key)),
+        ("Kept", "loaded, not trained again" if model.cached else "trained for this answer"),
+        ("Seconds", f"{took:.1f} ({'this run; loaded' if model.cached else 'this run'})"),
+        ("Versions", f"pql {pql.__version__}, Python {platform.python_version()}, {_versions()}"),
+    ]
+    stages = [(name, f"{seconds:.2f}") for name, seconds in model.seconds.items()]
+    options = [(f.name, _plain(getattr(plan.query.options, f.name))) for f in fields(plan.query.options)]
+    return section(
+        "made",
+        "How it was made",
+        facts(rows),
+        folded("Seconds by stage", table(("stage", "seconds"), stages, right=(1,))) if stages else Markup(""),
+        folded("All options", table(("option", "value"), options)),
+    )
+
+
+def _plain(value: Any) -> str:
+    return "default" if value is None else str(value)
+
+
+def _versions() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = []
+    for name in ("duckdb", "lightgbm", "torch", "pyarrow", "numpy"):
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(found)

@@ -1,0 +1,125 @@
+"""The page's one style sheet and its one script, and the policy that allows nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+CSS = """
+:root{color-scheme:light dark;--paper:#fdfcf9;--card:#f6f4ee;--ink:#1d2126;--soft:#5d646d;--faint:#8c929a;--rule:#e2ded4;
+--model:#1d5f91;--other:#b98a4e;--third:#5f8f6b;--bad:#a8431f;--good:#2b7350;--tint:#e8eff5;
+--serif:"Iowan Old Style","Charter","Palatino Linotype","Source Serif Pro",Georgia,"DejaVu Serif",serif;
+--sans:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,"DejaVu Sans",sans-serif;
+--mono:ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}
+@media (prefers-color-scheme:dark){:root{--paper:#14171b;--card:#1c2026;--ink:#e6e3dc;--soft:#a5abb3;--faint:#7c838c;
+--rule:#2e343c;--model:#7fb8e2;--other:#d3a76c;--third:#8fc09b;--bad:#ec9a76;--good:#86cba7;--tint:#1d2a36}}
+*{box-sizing:border-box}
+html{scroll-behavior:smooth;-webkit-text-size-adjust:100%}
+body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.6 var(--sans);font-variant-numeric:tabular-nums}
+main,header,footer,nav{max-width:62rem;margin:0 auto;padding:0 1.5rem}
+header{padding-top:3.5rem}
+h1,h2{font-family:var(--serif);font-weight:600;letter-spacing:-.01em;line-height:1.2}
+h1{font-size:2.3rem;margin:.3rem 0 .6rem}
+h2{font-size:1.45rem;margin:0 0 .6rem}
+h3{font-size:.95rem;font-weight:600;margin:0 0 .5rem}
+p{margin:0 0 .9rem;max-width:46rem}
+.eyebrow{color:var(--faint);font-size:.78rem;letter-spacing:.09em;text-transform:uppercase;margin:0}
+.asked{font-size:1.05rem;color:var(--soft);overflow-wrap:anywhere}
+.lead,figcaption,.quiet{color:var(--soft)}
+.lead{font-size:1rem}
+section{padding:2.4rem 0 1.2rem;border-top:1px solid var(--rule);margin-top:1.6rem}
+nav{padding-top:.5rem}
+nav ul{list-style:none;display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;padding:0;margin:1.4rem 0 0;font-size:.88rem}
+a{color:var(--model);text-decoration:none}
+a:hover{text-decoration:underline}
+.verdict{border-left:4px solid var(--good);background:var(--card);padding:1rem 1.2rem;border-radius:0 6px 6px 0;margin:1.4rem 0}
+.verdict.lost{border-color:var(--bad)}
+.verdict.open{border-color:var(--other)}
+.verdict p{margin:0}
+.verdict strong{font-family:var(--serif);font-size:1.2rem;font-weight:600;display:block;margin-bottom:.2rem}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:1.2rem;margin:1.6rem 0 0;padding:0}
+.tiles div{border-top:1px solid var(--rule);padding-top:.6rem}
+.tiles b{display:block;font:600 1.5rem/1.25 var(--serif)}
+.tiles span{color:var(--soft);font-size:.84rem;line-height:1.4;display:block}
+code,pre{font-family:var(--mono);font-size:.86em}
+pre{background:var(--card);border-radius:6px;padding:1rem 1.2rem;overflow-x:auto;line-height:1.55;margin:0 0 1rem}
+pre.query{font-size:.95rem;white-space:pre-wrap;overflow-wrap:anywhere}
+.facts{display:grid;grid-template-columns:minmax(7rem,11rem) 1fr;gap:.45rem 1.2rem;margin:0 0 1.2rem}
+.facts dt{color:var(--soft)}
+.facts dd{margin:0;overflow-wrap:anywhere;max-width:46rem}
+.scroll{overflow-x:auto;margin:0 0 1.2rem}
+table{border-collapse:collapse;width:100%;font-size:.88rem}
+th,td{text-align:left;padding:.42rem .8rem .42rem 0;border-bottom:1px solid var(--rule);vertical-align:top}
+th{color:var(--soft);font-weight:500;white-space:nowrap;border-bottom-color:var(--faint)}
+td.n,th.n{text-align:right;white-space:nowrap}
+td{overflow-wrap:anywhere}
+tr.on td{font-weight:600;background:var(--tint)}
+tr.on td:first-child{box-shadow:-.6rem 0 0 var(--tint)}
+.sort th{cursor:pointer}
+td.h1{background:color-mix(in srgb,var(--model) 12%,transparent)}td.h2{background:color-mix(in srgb,var(--model) 24%,transparent)}
+td.h3{background:color-mix(in srgb,var(--model) 38%,transparent)}td.h4{background:color-mix(in srgb,var(--model) 54%,transparent)}
+.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr));gap:1.6rem 2.2rem;margin:1rem 0}
+figure{margin:0 0 1rem}
+figcaption{font-size:.86rem;line-height:1.5;margin-top:.4rem;max-width:44rem}
+svg.chart{display:block;width:100%;height:auto;max-width:34rem;font-family:var(--sans)}
+svg.wide{max-width:none}
+.pan{overflow-x:auto}
+.pan svg{min-width:38rem}
+svg text{font-size:11px;fill:var(--soft)}
+svg .title{font-size:11.5px;fill:var(--soft)}
+svg .tick{fill:var(--faint)}
+svg .name{fill:var(--ink);font-size:12px}
+svg .name.model{font-weight:600}
+svg .axis{stroke:var(--faint)}
+svg .grid{stroke:var(--rule)}
+svg .track{fill:var(--rule)}
+svg .line{fill:none;stroke-width:2;stroke-linejoin:round}
+svg .line.thin{stroke-width:1.2;stroke-dasharray:4 4;stroke:var(--faint)}
+svg .model{stroke:var(--model)}svg .other{stroke:var(--other)}svg .third{stroke:var(--third)}
+svg .area{stroke:none;opacity:.12}svg .area.model{fill:var(--model)}svg .area.other{fill:var(--other)}
+svg .dot,svg .bar{stroke:none}svg .dot.model,svg .bar.model{fill:var(--model)}svg .dot.other,svg .bar.other{fill:var(--other)}
+svg .dot.third,svg .bar.third{fill:var(--third)}svg .bar.faint{fill:var(--rule)}
+svg .dot.cloud{fill:var(--model);opacity:.38}svg .dot.bad,svg .bar.bad{fill:var(--bad)}
+svg .span{stroke-width:1.6;opacity:.75}
+svg .key rect{stroke:none}svg .key.model rect{fill:var(--model)}svg .key.other rect{fill:var(--other)}
+svg .key.third rect{fill:var(--third)}svg .key{stroke:none}svg .key.faint rect{fill:var(--faint)}
+svg text.model{stroke:none}
+svg .train{fill:var(--faint);stroke:none}svg .valid{fill:var(--other);stroke:none}svg .test{fill:var(--third);stroke:none}
+svg .predict{fill:var(--model);stroke:none}svg .lag{fill:var(--rule);stroke:none}svg .window{opacity:.22}
+svg .box{fill:var(--card);stroke:var(--rule)}svg .box.entity{stroke:var(--model);stroke-width:1.6}
+svg .edge{fill:none;stroke:var(--faint);stroke-width:1.2}
+.example{border-left:2px solid var(--rule);padding-left:1.1rem;margin:0 0 1.6rem}
+.example h3{margin-bottom:.2rem}
+.badge{display:inline-block;font-size:.74rem;padding:.05rem .5rem;border-radius:9px;background:var(--card);color:var(--soft)}
+.badge.much{color:var(--bad)}.badge.some{color:var(--other)}.badge.little{color:var(--good)}
+details{margin:.4rem 0 1rem}
+summary{cursor:pointer;color:var(--model);font-size:.92rem;padding:.2rem 0}
+ul.notes{padding-left:1.1rem;margin:0 0 1rem;max-width:46rem}
+ul.notes li{margin-bottom:.4rem}
+footer{color:var(--faint);font-size:.82rem;padding-top:1.5rem;padding-bottom:3rem}
+.mini{width:7rem;height:1.5rem;display:block}
+@media (max-width:34rem){body{font-size:15px}main,header,footer,nav{padding-left:1rem;padding-right:1rem}
+header{padding-top:1.8rem}h1{font-size:1.75rem}.facts{grid-template-columns:1fr;gap:.1rem}.facts dd{margin-bottom:.6rem}
+section{padding-top:1.6rem}}
+@media print{:root{--paper:#fff;--card:#f6f6f3;--ink:#000;--soft:#444;--faint:#777;--rule:#ddd;--model:#1d5f91;--other:#9a7038;
+--third:#4c7a58;--bad:#96330f;--good:#1f6042;--tint:#eef3f7}body{font-size:10.5pt}nav{display:none}
+section,figure,.example,tr{break-inside:avoid}section{break-inside:auto}.scroll,.pan{overflow:visible}pre{white-space:pre-wrap}}
+"""
+
+JS = """
+document.querySelectorAll('table.sort th').forEach(function(h){h.addEventListener('click',function(){
+var t=h.closest('table'),b=t.tBodies[0],i=h.cellIndex,d=h.dataset.up==='1'?-1:1;h.dataset.up=d===1?'1':'';
+var v=function(r){var s=r.cells[i].textContent.trim(),n=parseFloat(s.replace(/[, %]/g,'').replace('\\u2212','-'));
+return isNaN(n)?s:n};
+Array.from(b.rows).sort(function(p,q){var a=v(p),c=v(q);if(typeof a!==typeof c){a=String(a);c=String(c)}
+return(a<c?-1:a>c?1:0)*d}).forEach(function(r){b.appendChild(r)})})});
+"""
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def policy() -> str:
+    """The page's content security policy: its own style sheet and script by their hashes, and nothing from anywhere."""
+    return f"default-src 'none'; style-src {_hash(CSS)}; script-src {_hash(JS)}; base-uri 'none'; form-action 'none'"
