@@ -115,7 +115,7 @@ def checked_sample(
             more["chosen"] = score.argmax(axis=1).astype(np.float64)
             score = np.asarray(score.max(axis=1), dtype=np.float64)
         if examples.steps is not None:
-            more["step"] = examples.steps.number[at] + 1.0
+            more["step"] = examples.steps.number[at].astype(np.float64) + 1.0
         if bounds is not None:
             more |= {"low": bounds[at, 0], "high": bounds[at, -1]}
         made = at, truth, score, more
