@@ -100,8 +100,6 @@ def made(result: Predictions) -> Markup:
     """The section on how it was made."""
     import platform
 
-    import pql
-
     plan, model = result.plan, result.model
     weights = ", ".join(f"{weight:.2f} {name}" for name, weight in model.weights.items()) or model.name
     took = sum(model.seconds.values())
@@ -119,7 +117,7 @@ def made(result: Predictions) -> Markup:
         ("Model's key", tag("code", model.key)),
         ("Kept", "loaded, not trained again" if model.cached else "trained for this answer"),
         ("Seconds", f"{took:.1f} ({'this run; loaded' if model.cached else 'this run'})"),
-        ("Versions", f"pql {pql.__version__}, Python {platform.python_version()}, {_versions()}"),
+        ("Versions", f"{_versions()}, Python {platform.python_version()}"),
     ]
     stages = [(name, f"{seconds:.2f}") for name, seconds in model.seconds.items()]
     options = [(f.name, _plain(getattr(plan.query.options, f.name))) for f in fields(plan.query.options)]
@@ -140,7 +138,7 @@ def _versions() -> str:
     from importlib.metadata import PackageNotFoundError, version
 
     found = []
-    for name in ("duckdb", "lightgbm", "torch", "pyarrow", "numpy"):
+    for name in ("pql-engine", "duckdb", "lightgbm", "torch", "pyarrow", "numpy"):
         try:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:
