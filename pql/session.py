@@ -6,7 +6,7 @@ statement does is in `pql.statements`, what they share in `pql.workspace`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +27,11 @@ from pql.workspace import Params, Request, Workspace
 
 if TYPE_CHECKING:
     import datetime as dt
+    from os import PathLike
     from types import TracebackType
 
     from pql.backends.base import Backend
+    from pql.engine.answers.registry import Freed
     from pql.engine.events import Listener
     from pql.explain import Explanation
     from pql.graphview import GraphView
@@ -39,22 +41,41 @@ if TYPE_CHECKING:
     from pql.sql_result import SqlResult
 
 
-def connect(source: Any, *, read_only: bool = True, listener: Listener | None = None) -> Session:
+def connect(
+    source: Any,
+    *,
+    read_only: bool = True,
+    listener: Listener | None = None,
+    home: str | PathLike[str] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Session:
     """Open a session on a DuckDB file, a DuckDB connection, a folder of Parquet/CSV files, or a dict of tables.
 
     The data is only read; `read_only=False` lets CREATE TABLE write to a DuckDB file or connection, and nothing else.
-    Raises PqlError `source_not_found`, `source_unreadable`, `unsupported_source`, `read_only`.
+    home: the folder that models are kept in; without it `$PQL_HOME`, else the user's. options: options of WITH that
+    hold for queries that don't set them.
+    Raises PqlError `source_not_found`, `source_unreadable`, `unsupported_source`, `read_only`, `unknown_option`,
+    `bad_option_value`.
     """
     from pql.backends.connect import open_backend
+    from pql.language.defaults import default_options
 
-    return Session(open_backend(source, read_only=read_only), listener=listener)
+    defaults = default_options(options) if options else ()
+    return Session(open_backend(source, read_only=read_only), listener=listener, home=home, defaults=defaults)
 
 
 class Session:
     """One database and its kept models. Use it as a context manager, or `close()` it."""
 
-    def __init__(self, backend: Backend, *, listener: Listener | None = None) -> None:
-        self._work = Workspace(backend, listener)
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        listener: Listener | None = None,
+        home: str | PathLike[str] | None = None,
+        defaults: tuple[ast.Option, ...] = (),
+    ) -> None:
+        self._work = Workspace(backend, listener, home=home, defaults=defaults)
 
     def __enter__(self) -> Session:
         return self
@@ -138,6 +159,16 @@ class Session:
         """
         return execute(self._work, _with_verb(text, ast.CheckLeakage), Request(text, params, as_of))
 
+    def validate(self, text: str, params: Params = None) -> Report:
+        """Read, bind and plan every statement of a script; nothing is trained, kept or written.
+
+        What a statement declares or defines holds for those after it. A table of what each is: statement, line, kind,
+        task, anchor, warnings. Raises PqlError with the faults of all statements.
+        """
+        from pql.statements.validate import validate
+
+        return validate(self._work, text, params)
+
     def fit(self, train: Any, val: Any = None, **arguments: Any) -> FittedLabels:
         """Learn from a label table of one's own: who, when, and what came true, one row each.
 
@@ -177,6 +208,10 @@ class Session:
                     raise
                 where = f"Statement {number} of {len(statements)}: "
                 raise PqlError.of([replace(f, message=where + f.message) for f in error.faults], text) from error
+
+    def clear(self) -> Freed:
+        """Remove this database's stored predictions and the kept models that no name points at."""
+        return self._work.registry.clear()
 
     # ------------------------------------------------------------ what there is
 

@@ -15,6 +15,7 @@ from pql.language.errors import PqlError
 
 if TYPE_CHECKING:
     import datetime as dt
+    from os import PathLike
 
     from pql.backends.base import Backend, Snapshot
     from pql.backends.overrides import Overrides
@@ -43,13 +44,24 @@ class Ready:
 
 
 class Workspace:
-    """The data of one session and what is kept about it."""
+    """The data of one session and what is kept about it. `defaults`: options of WITH where a query says nothing."""
 
-    def __init__(self, backend: Backend, listener: Listener | None = None) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        listener: Listener | None = None,
+        *,
+        home: str | PathLike[str] | None = None,
+        defaults: tuple[ast.Option, ...] = (),
+    ) -> None:
+        from pathlib import Path
+
         from pql.engine.answers.registry import Registry
 
         self.backend = backend
-        self.registry = Registry(backend.identity)
+        self.home = None if home is None else Path(home).expanduser()
+        self.registry = Registry(backend.identity, self.home)
+        self.defaults = defaults
         self.events: Events | None = None
         self._listener = listener
         self._notes: dict[str, Any] = {}  # of data that isn't stored
@@ -127,12 +139,21 @@ class Workspace:
 
                 raise told_of_values(error, snapshot, plan.query, plan.split.prediction) from error.__cause__
 
+    def with_defaults(self, query: ast.Predict) -> ast.Predict:
+        """The query with the session's options where it sets none."""
+        if not self.defaults:
+            return query
+        from pql.language.defaults import with_defaults
+
+        return with_defaults(query, self.defaults)
+
     def planned(
         self, snapshot: Snapshot, query: ast.Predict, request: Request, at: tuple[ast.Expression, ...] = ()
     ) -> Plan:
         """The plan of a query in a snapshot that is open already."""
         from pql.pipeline import prepare
 
+        query = self.with_defaults(query)
         infer = lambda until: self.catalog(snapshot, until)  # noqa: E731
         return prepare(snapshot, query, request.text, request.params, request.as_of, at, infer, targets=self.targets)
 

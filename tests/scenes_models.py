@@ -128,15 +128,22 @@ def unknown_code(place: Path) -> None:
 
 
 def file_unreadable(place: Path) -> None:
-    from pql.faces.cli import _read
+    from pql.faces.arguments import read_file
 
-    _read(Path("queries.pql"))
+    read_file(Path("queries.pql"))
 
 
 def file_not_writable(place: Path) -> None:
     from pql.faces.render import write
 
     write("text", "box", Path("nowhere/out.csv"), 10)
+
+
+def bad_config(place: Path) -> None:
+    from pql.faces.settings import load
+
+    Path("pql.toml").write_text('quiet = true\nformt = "csv"\n')
+    load(folder=Path())
 
 
 def binary_output(place: Path) -> None:
@@ -152,6 +159,6 @@ SCENES = {
         unknown_model, unknown_version, model_exists, no_rules, model_mismatch, model_outdated,
         model_from_the_future, model_not_for_task, model_corrupt, model_format, model_not_writable,
         registry_busy, registry_corrupt, stopped, missing_package, missing_extra, file_unreadable, file_not_writable,
-        binary_output, unknown_code,
+        bad_config, binary_output, unknown_code,
     )
 }  # fmt: skip

@@ -37,6 +37,21 @@ class Version:
     current: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """What `Registry.clear` has removed; `size` in bytes."""
+
+    models: int
+    answers: int
+    size: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.models:,} models without a name and {self.answers:,} stored predictions removed, "
+            f"{self.size / (1 << 20):.1f} MiB freed"
+        )
+
+
 @cache
 def code_version() -> str:
     """A hash of the sources that decide what a model is: a changed engine never answers with an old model."""
@@ -86,6 +101,22 @@ class Registry:
         import shutil
 
         shutil.rmtree(self._folder / "models" / key, ignore_errors=True)
+
+    def clear(self) -> Freed:
+        """Remove the stored predictions, and the versions that no name points at."""
+        import shutil
+
+        named = {version.key for version in self.versions()}
+        gone = {"models": 0, "answers": 0}
+        size = 0
+        for kind in gone:
+            for folder in (self._folder / kind).glob("[!.]*"):
+                if kind == "models" and folder.name in named:
+                    continue
+                size += sum(file.stat().st_size for file in folder.glob("*") if file.is_file())
+                shutil.rmtree(folder, ignore_errors=True)
+                gone[kind] += 1
+        return Freed(gone["models"], gone["answers"], size)
 
     # ------------------------------------------------------------ names
 

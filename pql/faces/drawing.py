@@ -11,13 +11,17 @@ if TYPE_CHECKING:
     from pql.graphview import GraphView
 
 
+def is_drawn(output: Path | None) -> bool:
+    """True for the endings of pictures and pages."""
+    return output is not None and output.suffix.lower() in (".svg", ".html", ".htm")
+
+
 def draw(view: GraphView, output: Path | None) -> None:
     """Write the graph: `.svg` a picture, `.html` a page, else text. Raises PqlError `file_not_writable`."""
-    ending = output.suffix.lower() if output is not None else ""
-    if output is None or ending not in (".svg", ".html", ".htm"):
+    if output is None or not is_drawn(output):
         return write(view, "box", output, 0)
     begun(output)
-    if ending == ".svg":
+    if output.suffix.lower() == ".svg":
         return appended(view.picture().svg(), output)
     from pql.html_views import graph_page
 

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class Opening:
-    """Opens `source` in a thread of its own once `begin` is called; `session()` waits for it."""
+    """Opens `source` with `connect` in a thread of its own once `begin` is called; `session()` waits for it."""
 
-    def __init__(self, source: str, *, quiet: bool, write: bool) -> None:
-        self._source, self._quiet, self._write = source, quiet, write
+    def __init__(self, source: str, connect: Callable[[], Session]) -> None:
+        self._connect = connect
         self._session: Session | None = None
         self._error: BaseException | None = None
         self._thread: threading.Thread | None = None
@@ -51,13 +51,8 @@ class Opening:
             self._session.close()
 
     def _open(self) -> None:
-        from pql.faces.progress import StderrProgress
-
         try:
-            from pql.session import connect
-
-            listener = None if self._quiet else StderrProgress()
-            self._session = connect(self._source, read_only=not self._write, listener=listener)
+            self._session = self._connect()
         except BaseException as error:
             self._error = error
             self.failed(error)

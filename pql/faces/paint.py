@@ -15,9 +15,13 @@ _COLOURS = {
 }  # fmt: skip
 
 
-def shown(error: PqlError, stream: TextIO) -> str:
-    """The text of an error as `stream` shows it best: in colours on a terminal, unless NO_COLOR asks for none."""
+def shown(error: PqlError, stream: TextIO, color: str = "auto") -> str:
+    """The text of an error as `stream` shows it best: in colours on a terminal, unless NO_COLOR asks for none.
+
+    color: `always` and `never` are sure of it.
+    """
     plain = not stream.isatty() or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
+    plain = color == "never" or (plain and color != "always")
     return str(error) if plain else painted(error)
 
 

@@ -6,12 +6,16 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from pql.faces import commands
 from pql.faces.desk import Desk, Misused
 from pql.faces.statements import finished, pieces
 from pql.language.error_text import visible
 from pql.language.errors import PqlError
+
+if TYPE_CHECKING:
+    from pql.session import Session
 
 __all__ = ["finished", "loop", "take", "take_all"]
 
@@ -78,13 +82,16 @@ def lines(stream: Iterator[str]) -> Callable[[], str]:
     return read
 
 
-def start(source: str, *, quiet: bool, write: bool, mode: str, limit: int) -> int:
-    """The prompt on a terminal, until it is left; the exit code. Raises PqlError if the source can't be opened."""
+def start(source: str, connect: Callable[[], Session], *, mode: str, limit: int) -> int:
+    """The prompt on a terminal, until it is left; the exit code. connect: opens `source`, in a thread of its own.
+
+    Raises PqlError if the source can't be opened.
+    """
     from pql.faces.known import Known
     from pql.faces.opening import Opening
     from pql.faces.terminal import Terminal
 
-    opening = Opening(source, quiet=quiet, write=write)
+    opening = Opening(source, connect)
     desk = Desk(opening.session, source, mode=mode, limit=limit)
     known = Known(opening.session)
     terminal = Terminal(desk, opening, known)

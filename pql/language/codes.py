@@ -203,6 +203,7 @@ SURROUNDINGS = {
     "missing_extra": "An optional part of pql that this needs is not installed.",
     "file_unreadable": "A file of statements cannot be read.",
     "file_not_writable": "The file to write to cannot be written.",
+    "bad_config": "A file, variable or flag of configuration with a key or value that it cannot have.",
     "binary_output": "Parquet would go to a terminal.",
 }
 

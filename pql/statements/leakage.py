@@ -46,10 +46,11 @@ def check_leakage(work: Workspace, statement: ast.CheckLeakage, request: Request
     """
     from pql.engine.planning.anchors import show_time, to_datetime
 
+    asked = work.with_defaults(statement.query)
     with work.listening() as events, work.backend.snapshot() as snapshot:
-        plan = _planned(work, snapshot, statement.query, request)
+        plan = _planned(work, snapshot, asked, request)
         moment, later = _anchor(snapshot, plan)
-        query = short(statement.query, plan.query.options.budget_seconds)
+        query = short(asked, plan.query.options.budget_seconds)
         at = to_datetime(moment)
         try:
             with run(work, snapshot, query, request, at, events) as first:

@@ -71,6 +71,29 @@ def sql(work: Workspace, statement: ast.Sql, request: Request) -> SqlResult:
     return SqlResult(rows, tuple(answers[key] for key in keys), lines)
 
 
+def check_sql(work: Workspace, statement: ast.Sql, request: Request) -> tuple[Plan, ...]:
+    """The plans of the queries inside a statement, which is looked up but not run. Raises PqlError as `sql` does."""
+    from pql.backends.sql_kinds import sql_kind
+    from pql.embed import find, names, rewritten
+    from pql.engine.answers.output import no_rows
+
+    text = request.text
+    found = find(text, statement.span, statement.marks)
+    tables = tuple(names(len(found.inner), text))
+    made = rewritten(found, [f"SELECT * FROM {name}" for name in tables], request.params)
+    with _around(found, made):
+        sql_kind(made.sql)
+    plans: list[Plan] = []
+    with work.backend.snapshot() as snapshot:
+        for one in found.inner:
+            with _inside(text, one) as its_text:
+                plans.append(work.planned(snapshot, one.query, replace(request, text=its_text)))
+        with _around(found, made):
+            empty = {name: no_rows(plan) for name, plan in zip(tables, plans, strict=True)}
+            snapshot.check_sql(made.sql, made.parameters, empty)
+    return tuple(plans)
+
+
 def create_table(work: Workspace, statement: ast.CreateTable, request: Request) -> SqlResult:
     """Write predictions to a new table. Raises PqlError `read_only`, `table_exists`."""
     from pql.backends.sql import identifier
