@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-all check lint types contracts format docs bench clean
+.PHONY: demo examples test test-all check lint types contracts format docs bench clean
 
 $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -17,6 +17,11 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)
 	@$(BIN)/python examples/demo.py
+
+examples: $(READY)
+	@folder=$$(mktemp -d) && cd $$folder && for file in $(CURDIR)/examples/*.py; do \
+	  case $$file in */demo.py) continue;; */nightly.py) echo; echo "== $$file --try"; $(CURDIR)/$(BIN)/python $$file --try || true;; \
+	  *) echo; echo "== $$file"; $(CURDIR)/$(BIN)/python $$file || exit 1;; esac; done; echo; echo "what they wrote is in $$folder"
 
 test: $(READY) check
 	@$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
