@@ -264,8 +264,8 @@ def test_the_models_of_the_dbt_project_run(tmp_path: Path) -> None:
         )
         whom = con.execute(text).fetchall()
         (scored, distinct, roles) = con.execute(
-            "SELECT count(*), count(DISTINCT customer_id), (SELECT list(DISTINCT role ORDER BY role) FROM churn_quality) "
-            "FROM churn_scores"
+            "SELECT count(*), count(DISTINCT customer_id), "
+            "(SELECT list(DISTINCT role ORDER BY role) FROM churn_quality) FROM churn_scores"
         ).fetchall()[0]
     assert scored == distinct > 100
     assert {"baseline", "model"} <= set(roles)
