@@ -208,7 +208,8 @@ def _key(desk: Desk, text: str) -> object:
     """A key as written, as the result's first column holds it: a number where that holds numbers."""
     assert desk.last is not None
     text = text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
-    if not desk.last.types[0].startswith(("int", "uint")):
+    first = desk.last.to_arrow_table().column(0).slice(0, 1).to_pylist()
+    if not first or not isinstance(first[0], int):
         return text
     try:
         return int(text)
