@@ -37,6 +37,10 @@ class Picture:
         """The `<svg>` for a page or notebook, in the colours of what surrounds it."""
         return self._made("pql-picture", style(_COMMON))
 
+    def plain(self) -> Html:
+        """The `<svg>` for a page that has a style sheet of its own, `--pql-paper` in it, and allows no other."""
+        return self._made("pql-picture", Html(""))
+
     def svg(self) -> str:
         """The text of an SVG file: light or dark as the reader's browser is."""
         ground = rect(0, 0, self.width, self.height, fill="#fff", class_="pql-ground")

@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pql.report.markup import Markup, esc, number
+from pql.report.markup import Markup, esc, number, percent
 
+RIGHT = 20  # px beside the axes
 Points = Sequence[tuple[float, float]]
 
 
@@ -39,7 +40,8 @@ def share_text(value: float) -> str:
 
 @dataclass(slots=True)
 class Chart:
-    """One chart under way. x and y run over `across` and `up`; `log` takes both as sign·log(1 + |v|)."""
+    """One chart under way. x and y run over `across` and `up`; `log` takes both as sign·log(1 + |v|).
+    `numbered`: x counts bars, the first from 0 to 1."""
 
     across: tuple[float, float]
     up: tuple[float, float]
@@ -54,10 +56,11 @@ class Chart:
     log: bool = False
     x_share: bool = False
     y_share: bool = False
+    numbered: bool = False
     parts: list[str] = field(default_factory=list)
 
     def x(self, value: float) -> float:
-        return self._at(value, self.across, self.left, self.width - 12)
+        return self._at(value, self.across, self.left, self.width - RIGHT)
 
     def y(self, value: float) -> float:
         return self._at(value, self.up, self.height - self.bottom, self.top)
@@ -138,23 +141,29 @@ class Chart:
 
     def _axis_x(self) -> str:
         base = self.height - self.bottom
-        found = [f'<line class="axis" x1="{self.left}" x2="{self.width - 12}" y1="{base}" y2="{base}"/>']
-        for value in self._ticks(self.across):
+        found = [f'<line class="axis" x1="{self.left}" x2="{self.width - RIGHT}" y1="{base}" y2="{base}"/>']
+        for value, words in self._named():
             found.append(
-                f'<text class="tick" x="{self.x(value)}" y="{base + 15}" text-anchor="middle">'
-                f"{share_text(value) if self.x_share else short(value)}</text>"
+                f'<text class="tick" x="{self.x(value)}" y="{base + 15}" text-anchor="middle">{esc(words)}</text>'
             )
-        middle = (self.left + self.width - 12) / 2
+        middle = (self.left + self.width - RIGHT) / 2
         found.append(
             f'<text class="title" x="{middle}" y="{self.height - 8}" text-anchor="middle">{esc(self.x_title)}</text>'
         )
         return "".join(found)
 
+    def _named(self) -> list[tuple[float, str]]:
+        """The ticks of x with their words."""
+        if self.numbered:
+            count = round(self.across[1])
+            return [(i + 0.5, str(i + 1)) for i in range(0, count, 1 + count // 16)]
+        return [(v, share_text(v) if self.x_share else short(v)) for v in self._ticks(self.across)]
+
     def _axis_y(self) -> str:
         found = []
         for value in self._ticks(self.up):
             y = self.y(value)
-            found.append(f'<line class="grid" x1="{self.left}" x2="{self.width - 12}" y1="{y}" y2="{y}"/>')
+            found.append(f'<line class="grid" x1="{self.left}" x2="{self.width - RIGHT}" y1="{y}" y2="{y}"/>')
             found.append(
                 f'<text class="tick" x="{self.left - 6}" y="{y + 3.5:.1f}" text-anchor="end">'
                 f"{share_text(value) if self.y_share else short(value)}</text>"
@@ -184,14 +193,14 @@ def drawing(width: float, height: float, label: str, inner: str, cls: str = "cha
 
 
 def shares_bar(rows: Sequence[tuple[str, float]], label: str, width: int = 380, most: float | None = None) -> Markup:
-    """Names with bars beside them, largest first as given."""
+    """Names with bars of their shares, in the order given."""
     top = most if most is not None else max((value for _, value in rows), default=1.0) or 1.0
     inner = []
     for i, (name, value) in enumerate(rows):
         y = 30 * i
         inner.append(
             f'<text class="name" x="0" y="{y + 11}">{esc(name, 52)}</text>'
-            f'<text class="tick" x="{width}" y="{y + 11}" text-anchor="end">{esc(number(value, 3))}</text>'
+            f'<text class="tick" x="{width}" y="{y + 11}" text-anchor="end">{esc(percent(value))}</text>'
             f'<rect class="track" x="0" y="{y + 16}" width="{width}" height="5" rx="2.5"/>'
             f'<g class="bar model"><rect x="0" y="{y + 16}" width="{max(1.0, width * min(1.0, value / top)):.1f}" '
             f'height="5" rx="2.5"/></g>'
@@ -200,7 +209,7 @@ def shares_bar(rows: Sequence[tuple[str, float]], label: str, width: int = 380, 
 
 
 def forest(
-    rows: Sequence[tuple[str, str, float, float | None, float | None]], label: str, title: str, width: int = 640
+    rows: Sequence[tuple[str, str, float, float | None, float | None]], label: str, title: str, width: int = 720
 ) -> Markup:
     """Values with their intervals, one under the other: (name, class, value, low, high)."""
     known = [v for _, _, value, low, high in rows for v in (value, low, high) if v is not None and math.isfinite(v)]

@@ -52,7 +52,9 @@ def importance(result: Predictions) -> Markup:
 def _named(row: dict[str, object], names: tuple[str, ...]) -> str:
     found = [str(row[name]) for name in names if row.get(name)]
     feature = str(row.get("feature") or "")
-    return ".".join(found) if found and len(found) == len(names) else feature or ".".join(found) or "the rest"
+    if len(found) == len(names) or not row.get("table"):
+        return ".".join(found) or feature or "the rest"
+    return f"{row['table']}: {feature or 'rows and their times'}"
 
 
 def answers(result: Predictions) -> Markup:

@@ -39,7 +39,7 @@ def calibration(
     chart.spans(spans)
     chart.line(points)
     chart.dots(points, radius=4)
-    words = f"ECE {number(ece)}: so far probabilities lie from what happens, on average." if ece == ece else ""
+    words = f"ECE {number(ece)}: on average probabilities lie that far from what happens." if ece == ece else ""
     return figure(
         chart.svg(),
         f"On the dotted line a predicted 30 % comes true 30 times in a hundred. {words} "
@@ -67,7 +67,7 @@ def gain(truth: Floats, score: Floats) -> tuple[Markup, Markup]:
     tenths = np.array_split(np.arange(n), 10) if n >= 10 else [np.arange(n)]
     lifts = [float(hit[part].mean()) / rate for part in tenths]
     bars = Chart((0, len(tenths)), (0, max(lifts) * 1.12), "Lift by tenth of examples, highest scores first",
-                 "tenth of examples, highest scores first", "times the average rate")  # fmt: skip
+                 "tenth of examples, highest scores first", "times the average rate", numbered=True)  # fmt: skip
     bars.bars([(i, i + 1, lift) for i, lift in enumerate(lifts)])
     bars.line([(0, 1), (len(tenths), 1)], "thin")
     return (
@@ -87,12 +87,12 @@ def gain(truth: Floats, score: Floats) -> tuple[Markup, Markup]:
 
 def spread_of_scores(truth: Floats, score: Floats) -> Markup:
     """How probabilities are distributed among those that came true and those that did not."""
-    edges = np.linspace(0.0, 1.0, 21)
+    edges = np.linspace(0.0, 1.0, 21 if len(truth) >= 400 else 11)
     yes, no = (np.histogram(score[truth == value], edges)[0] for value in (1.0, 0.0))
     a, b = yes / max(1, yes.sum()), no / max(1, no.sum())
     chart = Chart((0, 1), (0, float(max(a.max(), b.max())) * 1.15), "Scores of those that came true and the others",
                   "predicted probability", "share of each group", x_share=True, y_share=True)  # fmt: skip
-    half = edges[:-1] + 0.025
+    half = (edges[:-1] + edges[1:]) / 2
     chart.bars([(float(e), float(m), float(v)) for e, m, v in zip(edges[:-1], half, a, strict=True)])
     chart.bars([(float(m), float(e), float(v)) for m, e, v in zip(half, edges[1:], b, strict=True)], "other")
     chart.legend([(f"came true ({int(yes.sum()):,})", "model"), (f"did not ({int(no.sum()):,})", "other")], "right")
@@ -125,7 +125,7 @@ def by_tenth(truth: Floats, score: Floats) -> Markup:
     values = [*a, *(m - e for m, e in zip(b, errors, strict=True)), *(m + e for m, e in zip(b, errors, strict=True))]
     low, high = min(0.0, *values), max(values)
     chart = Chart((0, len(bins)), (low, high * 1.08 if high > 0 else high), "Mean predicted and actual by tenth",
-                  "tenth of examples, lowest predictions first", "mean")  # fmt: skip
+                  "tenth of examples, lowest predictions first", "mean", numbered=True)  # fmt: skip
     chart.bars([(i + 0.1, i + 0.9, value) for i, value in enumerate(a)], "faint")
     chart.spans([(i + 0.5, m - e, m + e) for i, (m, e) in enumerate(zip(b, errors, strict=True))])
     chart.dots([(i + 0.5, value) for i, value in enumerate(b)], radius=4)
@@ -160,7 +160,8 @@ def coverage(checked: Checked, wanted: float | None) -> Markup:
     inside = ((low <= checked.truth) & (checked.truth <= high)).astype(np.float64)
     bins = binned(checked.score, most=10)
     chart = Chart((0, len(bins)), (0, 1), "Coverage of the intervals by tenth of the prediction",
-                  "tenth of examples, lowest predictions first", "truth within the interval", y_share=True)  # fmt: skip
+                  "tenth of examples, lowest predictions first", "truth within the interval", y_share=True,
+                  numbered=True)  # fmt: skip
     if wanted is not None:
         chart.line([(0, wanted), (len(bins), wanted)], "thin")
     shares = [float(inside[at].mean()) for at in bins]
@@ -182,7 +183,7 @@ def by_step(checked: Checked) -> Markup:
     miss = np.abs(checked.score - checked.truth)
     values = [float(miss[step == i].mean()) for i in numbers]
     chart = Chart((0, len(numbers)), (0, max(values) * 1.15 or 1.0), "Mean absolute error by step", "step",
-                  "mean absolute error")  # fmt: skip
+                  "mean absolute error", numbered=True)  # fmt: skip
     chart.bars([(i + 0.15, i + 0.85, value) for i, value in enumerate(values)])
     return figure(
         chart.svg(),

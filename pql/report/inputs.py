@@ -74,7 +74,7 @@ def mini(shift: Shift) -> Markup:
             for i, share in enumerate(shares)
         )
         bars.append(f'<g class="bar {cls}">{boxes}</g>')
-    return drawing(112, 24, "shares of bins in training and today", "".join(bars), "mini")
+    return drawing(112, 24, "shares of bins in training and today", "".join(bars), "chart mini")
 
 
 def notes(result: Predictions) -> Markup:

@@ -7,18 +7,16 @@ hashes alone.
 from __future__ import annotations
 
 import datetime as dt
-import html
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pql.html import Html, element, escape
+
 LONGEST = 120
 
 
-class Markup(str):
-    """Text that is HTML already; everything else is escaped when it is put into a page."""
-
-    __slots__ = ()
+Markup = Html  # text that is HTML already; everything else is escaped when it is put into a page
 
 
 def esc(value: object, longest: int = LONGEST) -> Markup:
@@ -26,15 +24,7 @@ def esc(value: object, longest: int = LONGEST) -> Markup:
     if isinstance(value, Markup):
         return value
     text = shown(value)
-    text = text if len(text) <= longest else text[: longest - 1] + "…"
-    return Markup(html.escape(spelled(text), quote=True))
-
-
-def spelled(text: str) -> str:
-    """The text with whatever isn't printable as an escape; line ends and tabs stay."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+    return escape(text if len(text) <= longest else text[: longest - 1] + "…")
 
 
 def shown(value: object) -> str:
@@ -81,9 +71,7 @@ def key(value: object) -> str:
 
 def tag(name: str, *content: object, cls: str = "", **attributes: object) -> Markup:
     """An element; its content and attributes are escaped. `cls` is its class."""
-    given = {"class": cls, **{k.rstrip("_").replace("_", "-"): v for k, v in attributes.items()}}
-    written = "".join(f' {k}="{html.escape(spelled(str(v)), quote=True)}"' for k, v in given.items() if v != "")
-    return Markup(f"<{name}{written}>{joined(content)}</{name}>")
+    return element(name, joined(content), class_=cls or None, **attributes)
 
 
 def joined(content: Iterable[object]) -> Markup:

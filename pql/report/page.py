@@ -80,15 +80,14 @@ def page(result: Predictions) -> str:
 
 def _head(result: Predictions, title: str) -> list[Markup]:
     plan = result.plan
-    figure, words = quality.model_tile(result)
-    tiles = [(figure, words)]
+    tiles = [quality.model_tile(result)]
     rival = quality.rival_tile(result)
     if rival is not None:
         tiles.append(rival)
-    tiles.append((f"{len(result):,}", "row predicted" if len(result) == 1 else "rows predicted"))
-    tiles.append((moment(plan.split.prediction), "the anchor: nothing later was used"))
+    tiles.append((f"{len(result):,}", "row predicted" if len(result) == 1 else "rows predicted", ""))
+    tiles.append((moment(plan.split.prediction), "the anchor", "nothing later was used"))
     asked = plan.query.reading or expression_text(plan.query.target)
-    boxes = (tag("div", tag("b", one), tag("span", text)) for one, text in tiles)
+    boxes = (tag("div", tag("b", one), tag("span", text), tag("small", sure)) for one, text, sure in tiles)
     return [
         para("Prediction report", cls="eyebrow"),
         tag("h1", title),

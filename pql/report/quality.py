@@ -11,7 +11,7 @@ from pql.engine.quality.metrics import LOWER_IS_BETTER, MetricRow, MetricsTable,
 from pql.language.bound import BoundAggregate
 from pql.report import figures_of
 from pql.report.charts import forest
-from pql.report.markup import Markup, esc, figure, figures, folded, number, para, percent, section, table, tag
+from pql.report.markup import Markup, figure, figures, folded, number, para, percent, section, table, tag
 
 if TYPE_CHECKING:
     from pql.engine.answers.background import Background
@@ -131,7 +131,9 @@ def _side_by_side(metrics: MetricsTable, split: str, order: list[str], names: li
             marked.append(len(rows))
         first = next(iter(found.values()))
         rows.append([*cells[:2], "" if first.weight is None else f"{first.weight:.2f}", first.n, *cells[2:]])
-    heads = ("who", "role", "weight", "rows", *names)
+    heads: list[object] = ["who", "role", "weight", "rows", *names]
+    if not any(row[2] for row in rows):
+        heads, rows = [*heads[:2], *heads[3:]], [[*row[:2], *row[3:]] for row in rows]
     return table(heads, rows, right=range(2, len(heads)), marked=marked, sortable="yes")
 
 
@@ -284,24 +286,26 @@ def _labels(behind: Background, most: int = 15) -> Markup:
     return tag("div", tag("h3", "Label by label"), table(heads, cells, right=(1, 2, 3), sortable="yes"))
 
 
-def model_tile(result: Predictions) -> tuple[str, str]:
-    """(figure, words) of the choosing metric on test."""
+Tile = tuple[str, str, str]  # a figure, what it is, and how sure
+
+
+def model_tile(result: Predictions) -> Tile:
+    """The choosing metric of the model on test."""
     metrics = result.metrics
     split, answer = measured_split(metrics), model_of(metrics)
     row = None if answer is None else row_of(metrics, answer, split, metrics.metric)
-    if row is None:
-        return "–", "not measured"
-    sure = "" if row.low is None or row.high is None else f"; 95 %: {number(row.low)} to {number(row.high)}"
-    return figure_text(row.value), f"{esc(metrics.metric)} on {split}{sure}"
+    return ("–", "not measured", "") if row is None else _tile(row, f"{metrics.metric} on {split}")
 
 
-def rival_tile(result: Predictions) -> tuple[str, str] | None:
+def rival_tile(result: Predictions) -> Tile | None:
     """The same of the best baseline."""
     metrics = result.metrics
     split = measured_split(metrics)
     name = metrics.best_baseline(split)
     row = None if name is None else row_of(metrics, name, split, metrics.metric)
-    if row is None:
-        return None
-    sure = "" if row.low is None or row.high is None else f"; 95 %: {number(row.low)} to {number(row.high)}"
-    return figure_text(row.value), f"best baseline: {name}{sure}"
+    return None if row is None else _tile(row, f"best baseline: {name}")
+
+
+def _tile(row: MetricRow, words: str) -> Tile:
+    sure = "" if row.low is None or row.high is None else f"95 %: {figure_text(row.low)} to {figure_text(row.high)}"
+    return figure_text(row.value), words, sure

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pql.bound_text import expression_text, item_text, rule_texts, syntax_text
 from pql.language.bound import TaskKind
 from pql.report.charts import drawing
-from pql.report.markup import Markup, esc, facts, figure, folded, joined, moment, para, plural, pre, section, table, tag
+from pql.report.markup import Markup, esc, facts, figure, folded, moment, para, plural, pre, section, table, tag
 
 if TYPE_CHECKING:
     from pql.engine.answers.background import Background
@@ -40,7 +40,7 @@ def question(plan: Plan) -> Markup:
     each = "" if query.pair is None else f" with each {', '.join(f'{query.pair.table}.{k}' for k in query.pair.keys)}"
     kind = "a probability for every pair" if query.asks_pairs else KINDS[task.kind]
     rows = [
-        ("What", joined((f"{kind}, because {task.reason}" if task.reason else kind,))),
+        ("What", f"{kind} ({task.reason})" if task.reason else kind),
         ("Target", tag("code", expression_text(query.target))),
         ("Read as", tag("code", query.reading) if query.reading else ""),
         ("Items", item_text(query) or ""),
@@ -164,7 +164,7 @@ def _width(plan: Plan) -> int | None:
 
 def tables_used(plan: Plan, behind: Background | None) -> Markup:
     """The section on the graph: which tables are read, how they hang together, and what was left out."""
-    from pql.report.graph import graph_picture
+    from pql.pictures.graph import graph_picture
 
     sizes = {} if behind is None else behind.sizes
     rows = [
@@ -186,7 +186,7 @@ def tables_used(plan: Plan, behind: Background | None) -> Markup:
         "graph",
         "The tables it reads",
         figure(
-            tag("div", graph_picture(plan, sizes), cls="pan", tabindex="0"),
+            tag("div", graph_picture(plan.query.catalog, plan).plain(), cls="pan", tabindex="0"),
             f"Rows are nodes and keys are edges; {plan.graph.hops} steps from {plan.query.entity.table} are looked at, "
             "each as it stood at the anchor.",
         ),

@@ -40,7 +40,7 @@ a:hover{text-decoration:underline}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:1.2rem;margin:1.6rem 0 0;padding:0}
 .tiles div{border-top:1px solid var(--rule);padding-top:.6rem}
 .tiles b{display:block;font:600 1.5rem/1.25 var(--serif)}
-.tiles span{color:var(--soft);font-size:.84rem;line-height:1.4;display:block}
+.tiles span,.tiles small{color:var(--soft);font-size:.84rem;line-height:1.4;display:block}.tiles small{color:var(--faint)}
 code,pre{font-family:var(--mono);font-size:.86em}
 pre{background:var(--card);border-radius:6px;padding:1rem 1.2rem;overflow-x:auto;line-height:1.55;margin:0 0 1rem}
 pre.query{font-size:.95rem;white-space:pre-wrap;overflow-wrap:anywhere}
@@ -51,8 +51,8 @@ pre.query{font-size:.95rem;white-space:pre-wrap;overflow-wrap:anywhere}
 table{border-collapse:collapse;width:100%;font-size:.88rem}
 th,td{text-align:left;padding:.42rem .8rem .42rem 0;border-bottom:1px solid var(--rule);vertical-align:top}
 th{color:var(--soft);font-weight:500;white-space:nowrap;border-bottom-color:var(--faint)}
-td.n,th.n{text-align:right;white-space:nowrap}
-td{overflow-wrap:anywhere}
+td.n,th.n{text-align:right;white-space:nowrap}td.n+td:not(.n),th.n+th:not(.n){padding-left:1.2rem}
+td{overflow-wrap:break-word;max-width:26rem}
 tr.on td{font-weight:600;background:var(--tint)}
 tr.on td:first-child{box-shadow:-.6rem 0 0 var(--tint)}
 .sort th{cursor:pointer}
@@ -62,32 +62,32 @@ td.h3{background:color-mix(in srgb,var(--model) 38%,transparent)}td.h4{backgroun
 figure{margin:0 0 1rem}
 figcaption{font-size:.86rem;line-height:1.5;margin-top:.4rem;max-width:44rem}
 svg.chart{display:block;width:100%;height:auto;max-width:34rem;font-family:var(--sans)}
-svg.wide{max-width:none}
+svg.chart.wide{max-width:46rem}
 .pan{overflow-x:auto}
-.pan svg{min-width:38rem}
-svg text{font-size:11px;fill:var(--soft)}
-svg .title{font-size:11.5px;fill:var(--soft)}
-svg .tick{fill:var(--faint)}
-svg .name{fill:var(--ink);font-size:12px}
-svg .name.model{font-weight:600}
-svg .axis{stroke:var(--faint)}
-svg .grid{stroke:var(--rule)}
-svg .track{fill:var(--rule)}
-svg .line{fill:none;stroke-width:2;stroke-linejoin:round}
-svg .line.thin{stroke-width:1.2;stroke-dasharray:4 4;stroke:var(--faint)}
-svg .model{stroke:var(--model)}svg .other{stroke:var(--other)}svg .third{stroke:var(--third)}
-svg .area{stroke:none;opacity:.12}svg .area.model{fill:var(--model)}svg .area.other{fill:var(--other)}
-svg .dot,svg .bar{stroke:none}svg .dot.model,svg .bar.model{fill:var(--model)}svg .dot.other,svg .bar.other{fill:var(--other)}
-svg .dot.third,svg .bar.third{fill:var(--third)}svg .bar.faint{fill:var(--rule)}
-svg .dot.cloud{fill:var(--model);opacity:.38}svg .dot.bad,svg .bar.bad{fill:var(--bad)}
-svg .span{stroke-width:1.6;opacity:.75}
-svg .key rect{stroke:none}svg .key.model rect{fill:var(--model)}svg .key.other rect{fill:var(--other)}
-svg .key.third rect{fill:var(--third)}svg .key{stroke:none}svg .key.faint rect{fill:var(--faint)}
-svg text.model{stroke:none}
-svg .train{fill:var(--faint);stroke:none}svg .valid{fill:var(--other);stroke:none}svg .test{fill:var(--third);stroke:none}
-svg .predict{fill:var(--model);stroke:none}svg .lag{fill:var(--rule);stroke:none}svg .window{opacity:.22}
-svg .box{fill:var(--card);stroke:var(--rule)}svg .box.entity{stroke:var(--model);stroke-width:1.6}
-svg .edge{fill:none;stroke:var(--faint);stroke-width:1.2}
+.pan svg.chart{min-width:38rem}.pan svg.pql-picture{max-width:none}
+.chart text{font-size:11px;fill:var(--soft)}
+.chart .title{font-size:11.5px;fill:var(--soft)}
+.chart .tick{fill:var(--faint)}
+.chart .name{fill:var(--ink);font-size:12px}
+.chart .name.model{font-weight:600}
+.chart .axis{stroke:var(--faint)}
+.chart .grid{stroke:var(--rule)}
+.chart .track{fill:var(--rule)}
+.chart .line{fill:none;stroke-width:2;stroke-linejoin:round}
+.chart .line.thin{stroke-width:1.2;stroke-dasharray:4 4;stroke:var(--faint)}
+.chart .model{stroke:var(--model)}.chart .other{stroke:var(--other)}.chart .third{stroke:var(--third)}
+.chart .area{stroke:none;opacity:.12}.chart .area.model{fill:var(--model)}.chart .area.other{fill:var(--other)}
+.chart .dot,.chart .bar{stroke:none}.chart .dot.model,.chart .bar.model{fill:var(--model)}.chart .dot.other,.chart .bar.other{fill:var(--other)}
+.chart .dot.third,.chart .bar.third{fill:var(--third)}.chart .bar.faint{fill:var(--rule)}
+.chart .dot.cloud{fill:var(--model);opacity:.38}.chart .dot.bad,.chart .bar.bad{fill:var(--bad)}
+.chart .span{stroke-width:1.6;opacity:.75}
+.chart .key rect{stroke:none}.chart .key.model rect{fill:var(--model)}.chart .key.other rect{fill:var(--other)}
+.chart .key.third rect{fill:var(--third)}.chart .key{stroke:none}.chart .key.faint rect{fill:var(--faint)}
+.chart text.name,.chart text.note{stroke:none}
+.chart .train{fill:var(--faint);stroke:none}.chart .valid{fill:var(--other);stroke:none}.chart .test{fill:var(--third);stroke:none}
+.chart .predict{fill:var(--model);stroke:none}.chart .lag{fill:var(--soft);opacity:.55;stroke:none}.chart .window{opacity:.22}
+.chart .box{fill:var(--card);stroke:var(--rule)}.chart .box.entity{stroke:var(--model);stroke-width:1.6}
+.chart .edge{fill:none;stroke:var(--faint);stroke-width:1.2}
 .example{border-left:2px solid var(--rule);padding-left:1.1rem;margin:0 0 1.6rem}
 .example h3{margin-bottom:.2rem}
 .badge{display:inline-block;font-size:.74rem;padding:.05rem .5rem;border-radius:9px;background:var(--card);color:var(--soft)}
@@ -97,7 +97,8 @@ summary{cursor:pointer;color:var(--model);font-size:.92rem;padding:.2rem 0}
 ul.notes{padding-left:1.1rem;margin:0 0 1rem;max-width:46rem}
 ul.notes li{margin-bottom:.4rem}
 footer{color:var(--faint);font-size:.82rem;padding-top:1.5rem;padding-bottom:3rem}
-.mini{width:7rem;height:1.5rem;display:block}
+svg.mini{width:7rem;height:1.5rem;display:block}
+.pql-picture{display:block;max-width:100%;height:auto;--pql-paper:var(--paper)}.pql-halo{stroke:var(--pql-paper)}
 @media (max-width:34rem){body{font-size:15px}main,header,footer,nav{padding-left:1rem;padding-right:1rem}
 header{padding-top:1.8rem}h1{font-size:1.75rem}.facts{grid-template-columns:1fr;gap:.1rem}.facts dd{margin-bottom:.6rem}
 section{padding-top:1.6rem}}
