@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pql.backends.base import Backend
     from pql.engine.answers.registry import Freed
     from pql.engine.events import Listener
+    from pql.engine.planning.plan import Plan
     from pql.explain import Explanation
     from pql.graphview import GraphView
     from pql.language.catalog import Catalog
@@ -118,6 +119,19 @@ class Session:
     def explain(self, text: str, params: Params = None, as_of: str | dt.datetime | None = None) -> Explanation:
         """All that is decided about a query, before anything is trained. Takes a PREDICT with or without EXPLAIN."""
         return execute(self._work, _with_verb(text, ast.Explain), Request(text, params, as_of))
+
+    def plan(self, text: str, params: Params = None, as_of: str | dt.datetime | None = None) -> Plan:
+        """What is decided about a query, as a value; quick, since no label is made. Takes a PREDICT, also after EXPLAIN
+        or EVALUATE. Raises PqlError for every fault of the query."""
+        from pql.language.parser import parse
+        from pql.statements.queries import planned
+
+        statement = parse(text)
+        request = Request(text, params, as_of)
+        if isinstance(statement, ast.Evaluate):
+            return planned(self._work, statement.query, request, statement.at)
+        query = statement if isinstance(statement, ast.Predict) else _with_verb(text, ast.Explain).query
+        return planned(self._work, query, request)
 
     def evaluate(self, text: str, params: Params = None, as_of: str | dt.datetime | None = None) -> Evaluation:
         """The metrics of a query's model beside every baseline. Takes a PREDICT with or without EVALUATE … AT."""
@@ -259,7 +273,7 @@ class Session:
         forget(self._work)
 
 
-def _with_verb(text: str, verb: type) -> ast.Statement:
+def _with_verb(text: str, verb: type) -> Any:
     """The one statement of a text, a PREDICT or `verb` before one, with the verb."""
     from pql.language.parser import parse
 

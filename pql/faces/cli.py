@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from pql.faces import verbs_about, verbs_asking
+from pql.faces import verb_mcp, verbs_about, verbs_asking
 from pql.faces.arguments import (
     Database,
     Format,
@@ -115,6 +115,7 @@ for _verb in (
     verbs_asking.check,
     verbs_asking.graph,
     verbs_asking.models,
+    verb_mcp.mcp,
     verbs_about.fmt,
     verbs_about.bench,
     verbs_about.config,

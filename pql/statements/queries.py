@@ -9,6 +9,7 @@ from pql.language.errors import PqlError
 from pql.workspace import Request, Workspace
 
 if TYPE_CHECKING:
+    from pql.engine.planning.plan import Plan
     from pql.explain import Explanation
     from pql.result import Evaluation, Predictions, Report
 
@@ -19,6 +20,15 @@ def predict(work: Workspace, query: ast.Predict, request: Request, *, keep: bool
 
     with work.listening() as events, work.ready(query, request) as ready:
         return answer(ready.snapshot, ready.plan, work.registry, events, keep=keep)
+
+
+def planned(work: Workspace, query: ast.Predict, request: Request, at: tuple[ast.Expression, ...] = ()) -> Plan:
+    """All that is decided about a query, as a value. A PqlError leaves with its place in the text."""
+    try:
+        with work.ready(query, request, at) as ready:
+            return ready.plan
+    except PqlError as error:
+        raise error.at(request.text) from error.__cause__
 
 
 def explain(work: Workspace, statement: ast.Explain, request: Request) -> Explanation:
