@@ -57,9 +57,17 @@ def _open_path(source: str | PathLike[str], *, read_only: bool) -> Backend:
         from pql.backends.sqlite import sqlite_backend
 
         return sqlite_backend(Path(unquote(text.removeprefix("sqlite:///").partition("?")[0])).expanduser())
+    if text.startswith(("postgresql://", "postgres://")):
+        from pql.backends.postgres import postgres_backend
+
+        return postgres_backend(text)
     if "://" in text:
         scheme = text.split("://", 1)[0]
-        raise PqlError("not_supported", f"sources of {scheme}:// are not supported yet", hint=f"expected {_EXPECTED}")
+        from pql.backends.web import EXTENSIONS, web_backend
+
+        if scheme.lower() in EXTENSIONS:
+            return web_backend(text)
+        raise PqlError("unsupported_source", f"can't connect to {scheme}://", hint=f"expected {_EXPECTED}")
     if not text.strip() or text == ":memory:" or "\0" in text:
         raise PqlError("empty_source", f"{text!r} names no data", hint=f"expected {_EXPECTED}")
     path = Path(text).expanduser()

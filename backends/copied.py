@@ -6,6 +6,7 @@ A session reads each table once: what it has read it keeps, so that all its stat
 from __future__ import annotations
 
 import re
+import weakref
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -38,6 +39,7 @@ class CopiedBackend:
         self.read_only = True
         self._origin = origin
         self._copy: Copy | None = None
+        weakref.finalize(self, origin.close)  # of a session that nobody closes
 
     @contextmanager
     def snapshot(self, *, write: bool = False) -> Iterator[CopiedSnapshot]:

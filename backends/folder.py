@@ -1,4 +1,4 @@
-"""A folder of Parquet and CSV files: every file, and every subfolder of Parquet parts, is a table named by its stem."""
+"""A folder of Parquet, CSV and JSON lines files: every file and every subfolder of Parquet parts is a table."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from pql.language.errors import PqlError
 
 _CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 _PARQUET = (".parquet", ".pq")
-SUFFIXES = _CSV + _PARQUET
+_JSON = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
+SUFFIXES = _CSV + _PARQUET + _JSON
 JUST_NOW = 2_000_000_000  # ns, within which two writes of a file may leave the same time
 
 
@@ -39,7 +40,7 @@ class _Source:
 
 
 class FolderBackend:
-    """A folder, or a single file. CSV files are read once, when connecting; Parquet files at every read.
+    """A folder, or a single file. CSV and JSON files are read once, when connecting; Parquet files at every read.
 
     A snapshot refuses to go on (PqlError `source_changed`) when a file has changed since it was opened.
     """
@@ -52,7 +53,7 @@ class FolderBackend:
         if not self._sources:
             raise PqlError(
                 "empty_source",
-                f"the folder {self.path} has no Parquet or CSV files",
+                f"the folder {self.path} has no Parquet, CSV or JSON lines files",
                 hint=f"expected files {', '.join(SUFFIXES)}",
             )
         self._memory: tuple[tuple[Stamp, ...], Memory] | None = None
@@ -61,13 +62,11 @@ class FolderBackend:
         self._parquet = tuple(file for source in self._sources if source.is_parquet for file in source.files)
 
     def _relation(self, position: int, source: _Source) -> Relation:
-        files = "[" + ", ".join(string(str(file)) for file in source.files) + "]"
+        text = reading_sql(source.files, source.files[0].name)
         try:
-            if source.is_parquet:
-                text = f"read_parquet({files}, hive_partitioning = false)"
-            else:
-                text = f"memory.main.csv_{position}"
-                self._con.execute(f"CREATE TABLE {text} AS SELECT * FROM read_csv({files}, sample_size = -1)")
+            if not source.is_parquet:
+                read, text = text, f"memory.main.file_{position}"
+                self._con.execute(f"CREATE TABLE {text} AS SELECT * FROM {read}")
             columns = describe(self._con, text)
         except duckdb.Error as error:
             raise PqlError(
@@ -168,16 +167,28 @@ def _stamps(files: tuple[Path, ...]) -> tuple[Stamp, ...]:
         ) from error
 
 
-def _stem(path: Path) -> str:
-    lowered = path.name.lower()
+def reading_sql(files: Sequence[Path | str], name: str) -> str:
+    """The table function that reads files of one kind, which `name` ends in."""
+    listed = "[" + ", ".join(string(str(file)) for file in files) + "]"
+    lowered = name.lower()
+    if lowered.endswith(_PARQUET):
+        return f"read_parquet({listed}, hive_partitioning = false)"
+    if lowered.endswith(_JSON):
+        return f"read_json({listed}, format = 'newline_delimited', sample_size = -1)"
+    return f"read_csv({listed}, sample_size = -1)"
+
+
+def stem(name: str) -> str:
+    """A file's name without its suffix: what its table is called."""
+    lowered = name.lower()
     suffix = max((s for s in SUFFIXES if lowered.endswith(s)), key=len, default="")
-    return path.name[: len(path.name) - len(suffix)]
+    return name[: len(name) - len(suffix)]
 
 
 def _sources(path: Path) -> list[_Source]:
     """The tables of a folder (or the one of a file), by name."""
     if path.is_file():
-        return [_Source(_stem(path), (path,))]
+        return [_Source(stem(path.name), (path,))]
     sources: dict[str, _Source] = {}
     for entry in sorted(path.iterdir()):
         if entry.name.startswith((".", "_")):
@@ -190,7 +201,7 @@ def _sources(path: Path) -> list[_Source]:
             files = (entry,)
         else:
             continue
-        name = entry.name if entry.is_dir() else _stem(entry)
+        name = entry.name if entry.is_dir() else stem(entry.name)
         if name.lower() in sources:
             raise PqlError(
                 "duplicate_table",

@@ -1,4 +1,4 @@
-"""One table from wherever the user has it: a frame, an Arrow table, a dict of columns, a Parquet or CSV file."""
+"""One table from wherever the user has it: a frame, an Arrow table, a dict of columns, a file of rows."""
 
 from __future__ import annotations
 
@@ -48,6 +48,11 @@ def _read_file(path: Path, name: str) -> pa.Table:
             import pyarrow.parquet as pq
 
             return pq.ParquetFile(path).read()
+        if ".jsonl" in path.name.lower() or ".ndjson" in path.name.lower():
+            import pyarrow.json as json
+
+            with pa.input_stream(path) as lines:  # which unpacks .gz
+                return json.read_json(lines)
         import pyarrow.csv as csv
 
         is_tabbed = ".tsv" in path.name.lower()

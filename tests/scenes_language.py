@@ -60,7 +60,8 @@ def cyclic_target(place: Path) -> None:
 
 
 def not_supported(place: Path) -> None:
-    pql.connect("postgres://shop")
+    months, days = "COUNT(visits.*, 0, 1, months)", "COUNT(visits.*, 0, 30, days)"
+    _run(f"EXPLAIN PREDICT {months} - {days} FOR EACH users.user_id FORECAST 3 TIMEFRAMES")
 
 
 SCENES = {

@@ -11,6 +11,8 @@ from clinic import COUNT, clinic
 
 import pql
 from pql.backends.connect import open_backend
+from pql.backends.location import location
+from pql.backends.postgres_faults import refusal
 from pql.engine.graph.history import load
 from pql.engine.planning.relations import relation_sql
 from pql.language import ast
@@ -31,6 +33,22 @@ def source_not_found(place: Path) -> None:
 def source_unreadable(place: Path) -> None:
     Path("broken.duckdb").write_bytes(b"not a database at all" * 50)
     _ask("broken.duckdb")
+
+
+def _said_by_server(text: str) -> None:
+    raise refusal(OSError(text), location("postgresql://ana:secret@db.clinic.org/clinic"), is_connecting=True)
+
+
+def source_unreachable(place: Path) -> None:
+    _said_by_server('connection to server at "db.clinic.org", port 5432 failed: Connection refused')
+
+
+def source_refused(place: Path) -> None:
+    _said_by_server('FATAL:  password authentication failed for user "ana"')
+
+
+def missing_extension(place: Path) -> None:
+    _ask("s3://clinic/visits.parquet")
 
 
 def source_locked(place: Path) -> None:
@@ -203,7 +221,8 @@ def clock_cycle(place: Path) -> None:
 SCENES = {
     scene.__name__: scene
     for scene in (
-        source_not_found, source_unreadable, source_locked, source_busy, source_aborted, source_closed, source_changed,
+        source_not_found, source_unreadable, source_unreachable, source_refused,
+        missing_extension, source_locked, source_busy, source_aborted, source_closed, source_changed,
         order_not_kept,
         unsupported_source, empty_source, duplicate_table, duplicate_column, unreadable_column, sql_failed, sql_error,
         statement_not_allowed, read_only, table_exists, file_in_source,

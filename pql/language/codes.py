@@ -127,6 +127,8 @@ MEANINGS = {
 SOURCES = {
     "source_not_found": "The file or folder to connect to does not exist.",
     "source_unreadable": "What was given is there and cannot be read as tables.",
+    "source_unreachable": "The server or the files behind an address cannot be reached, or no longer.",
+    "source_refused": "The server does not let this user in, or not read that.",
     "source_locked": "The database file is open for writing elsewhere.",
     "source_busy": "The connection given has a result that was not fetched to its end.",
     "source_aborted": "The connection given has a transaction that failed and was not rolled back.",
@@ -201,6 +203,7 @@ SURROUNDINGS = {
     "unknown_code": "Help is asked about a code that no error has.",
     "missing_package": "A package that this needs is not installed.",
     "missing_extra": "An optional part of pql that this needs is not installed.",
+    "missing_extension": "DuckDB reads this with an extension that is not installed.",
     "file_unreadable": "A file of statements cannot be read.",
     "file_not_writable": "The file to write to cannot be written.",
     "bad_config": "A file, variable or flag of configuration with a key or value that it cannot have.",
