@@ -209,7 +209,7 @@ def shares_bar(rows: Sequence[tuple[str, float]], label: str, width: int = 380, 
 
 
 def forest(
-    rows: Sequence[tuple[str, str, float, float | None, float | None]], label: str, title: str, width: int = 720
+    rows: Sequence[tuple[str, str, float, float | None, float | None]], label: str, title: str, width: int = 480
 ) -> Markup:
     """Values with their intervals, one under the other: (name, class, value, low, high)."""
     known = [v for _, _, value, low, high in rows for v in (value, low, high) if v is not None and math.isfinite(v)]
@@ -218,7 +218,7 @@ def forest(
     low, high = min(known), max(known)
     pad = (high - low) * 0.08 or abs(high) * 0.05 or 0.5
     low, high = low - pad, high + pad
-    left, right, step = 150, width - 70, 26
+    left, right, step = 124, width - 56, 25
 
     def x(value: float) -> float:
         return round(left + (value - low) / (high - low) * (right - left), 1)
@@ -245,4 +245,4 @@ def forest(
     inner.append(
         f'<text class="title" x="{(left + right) / 2}" y="{height - 4}" text-anchor="middle">{esc(title)}</text>'
     )
-    return drawing(width, height, label, "".join(inner), "chart wide")
+    return drawing(width, height, label, "".join(inner), "chart middling")

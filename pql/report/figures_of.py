@@ -66,8 +66,8 @@ def gain(truth: Floats, score: Floats) -> tuple[Markup, Markup]:
     fifth = float(found[round(n * 0.2)])
     tenths = np.array_split(np.arange(n), 10) if n >= 10 else [np.arange(n)]
     lifts = [float(hit[part].mean()) / rate for part in tenths]
-    bars = Chart((0, len(tenths)), (0, max(lifts) * 1.12), "Lift by tenth of examples, highest scores first",
-                 "tenth of examples, highest scores first", "times the average rate", numbered=True)  # fmt: skip
+    bars = Chart((0, len(tenths)), (0, max(lifts) * 1.12), "Lift by tenths, highest scores first",
+                 "tenths, highest scores first", "times the average rate", numbered=True)  # fmt: skip
     bars.bars([(i, i + 1, lift) for i, lift in enumerate(lifts)])
     bars.line([(0, 1), (len(tenths), 1)], "thin")
     return (
@@ -124,8 +124,8 @@ def by_tenth(truth: Floats, score: Floats) -> Markup:
     errors = [1.96 * float(truth[at].std()) / np.sqrt(len(at)) for at in bins]
     values = [*a, *(m - e for m, e in zip(b, errors, strict=True)), *(m + e for m, e in zip(b, errors, strict=True))]
     low, high = min(0.0, *values), max(values)
-    chart = Chart((0, len(bins)), (low, high * 1.08 if high > 0 else high), "Mean predicted and actual by tenth",
-                  "tenth of examples, lowest predictions first", "mean", numbered=True)  # fmt: skip
+    chart = Chart((0, len(bins)), (low, high * 1.08 if high > 0 else high), "Mean predicted and actual by level",
+                  "equal parts, lowest predictions first", "mean", numbered=True)  # fmt: skip
     chart.bars([(i + 0.1, i + 0.9, value) for i, value in enumerate(a)], "faint")
     chart.spans([(i + 0.5, m - e, m + e) for i, (m, e) in enumerate(zip(b, errors, strict=True))])
     chart.dots([(i + 0.5, value) for i, value in enumerate(b)], radius=4)
@@ -159,8 +159,8 @@ def coverage(checked: Checked, wanted: float | None) -> Markup:
     low, high = checked.more["low"], checked.more["high"]
     inside = ((low <= checked.truth) & (checked.truth <= high)).astype(np.float64)
     bins = binned(checked.score, most=10)
-    chart = Chart((0, len(bins)), (0, 1), "Coverage of the intervals by tenth of the prediction",
-                  "tenth of examples, lowest predictions first", "truth within the interval", y_share=True,
+    chart = Chart((0, len(bins)), (0, 1), "Coverage of the intervals by level of the prediction",
+                  "equal parts, lowest predictions first", "truth within the interval", y_share=True,
                   numbered=True)  # fmt: skip
     if wanted is not None:
         chart.line([(0, wanted), (len(bins), wanted)], "thin")

@@ -49,6 +49,8 @@ def number(value: float, digits: int = 4) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     size = abs(value)
+    if size == 0:
+        return "0"
     if size >= 1000:
         text = f"{value:,.0f}"
     elif size and (size < 1e-4):

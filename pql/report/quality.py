@@ -98,8 +98,7 @@ def quality(result: Predictions) -> Markup:
         "test rows, which the model measured had not seen" if split == "test" else "validation rows: there is no test"
     )
     picture = figure(
-        tag("div", forest(dots, f"{metrics.metric} of the model and its rivals", metrics.metric + lower), cls="pan",
-            tabindex="0"),
+        forest(dots, f"{metrics.metric} of the model and its rivals", metrics.metric + lower),
         f"{metrics.metric} on {words}. Lines are 95 % intervals of a bootstrap over entities, where there is one.",
     )  # fmt: skip
     return section(

@@ -62,7 +62,7 @@ td.h3{background:color-mix(in srgb,var(--model) 38%,transparent)}td.h4{backgroun
 figure{margin:0 0 1rem}
 figcaption{font-size:.86rem;line-height:1.5;margin-top:.4rem;max-width:44rem}
 svg.chart{display:block;width:100%;height:auto;max-width:34rem;font-family:var(--sans)}
-svg.chart.wide{max-width:46rem}
+svg.chart.wide{max-width:46rem}svg.chart.middling{max-width:36rem}
 .pan{overflow-x:auto}
 .pan svg.chart{min-width:38rem}.pan svg.pql-picture{max-width:none}
 .chart text{font-size:11px;fill:var(--soft)}
@@ -78,11 +78,11 @@ svg.chart.wide{max-width:46rem}
 .chart .model{stroke:var(--model)}.chart .other{stroke:var(--other)}.chart .third{stroke:var(--third)}
 .chart .area{stroke:none;opacity:.12}.chart .area.model{fill:var(--model)}.chart .area.other{fill:var(--other)}
 .chart .dot,.chart .bar{stroke:none}.chart .dot.model,.chart .bar.model{fill:var(--model)}.chart .dot.other,.chart .bar.other{fill:var(--other)}
-.chart .dot.third,.chart .bar.third{fill:var(--third)}.chart .bar.faint{fill:var(--rule)}
-.chart .dot.cloud{fill:var(--model);opacity:.38}.chart .dot.bad,.chart .bar.bad{fill:var(--bad)}
+.chart .dot.third,.chart .bar.third{fill:var(--third)}.chart .bar.faint{fill:var(--faint);opacity:.38}
+.chart .dot.cloud{fill:var(--model);opacity:.5}.chart .dot.bad,.chart .bar.bad{fill:var(--bad)}
 .chart .span{stroke-width:1.6;opacity:.75}
 .chart .key rect{stroke:none}.chart .key.model rect{fill:var(--model)}.chart .key.other rect{fill:var(--other)}
-.chart .key.third rect{fill:var(--third)}.chart .key{stroke:none}.chart .key.faint rect{fill:var(--faint)}
+.chart .key.third rect{fill:var(--third)}.chart .key{stroke:none}.chart .key.faint rect{fill:var(--faint);opacity:.5}
 .chart text.name,.chart text.note{stroke:none}
 .chart .train{fill:var(--faint);stroke:none}.chart .valid{fill:var(--other);stroke:none}.chart .test{fill:var(--third);stroke:none}
 .chart .predict{fill:var(--model);stroke:none}.chart .lag{fill:var(--soft);opacity:.55;stroke:none}.chart .window{opacity:.22}
