@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from pql.backends.base import StoredTable
+from pql.backends.decimal_commas import read_decimal_commas
 from pql.backends.frames import describe, own_settings
 from pql.backends.memory import Memory
 from pql.backends.relations import DuckSnapshot, Relation, first_line
@@ -67,6 +68,8 @@ class FolderBackend:
             if not source.is_parquet:
                 read, text = text, f"memory.main.file_{position}"
                 self._con.execute(f"CREATE TABLE {text} AS SELECT * FROM {read}")
+                if source.files[0].name.lower().endswith(_CSV):
+                    read_decimal_commas(self._con, text, source.files)
             columns = describe(self._con, text)
         except duckdb.Error as error:
             raise PqlError(

@@ -251,6 +251,7 @@ def answer(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events, *
     """Train (or load) the model of a plan and predict for everyone it asks about."""
     from pql.engine.answers.kept import model_for
     from pql.engine.answers.output import result_table
+    from pql.engine.answers.quiet import quiet_already
     from pql.engine.answers.scoring import check_pairs, given_nothing, score, who, without_a_past
     from pql.engine.answers.what_if import moved, what_if
     from pql.engine.pairs.rule_rows import rules_of
@@ -276,7 +277,7 @@ def answer(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events, *
             notes = _what_if_notes(plan, changed, moved(before, scores, seeds))
         else:
             notes = _assumed_notes(plan, data.labels)
-        notes += given_nothing(plan, scores)
+        notes += (*given_nothing(plan, scores), *quiet_already(plan, data.labels, graph, seeds))
         table = result_table(plan, asked, scores, classes=model.classes, threshold=model.threshold)
     return Predictions(
         table,

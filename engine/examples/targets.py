@@ -23,6 +23,7 @@ from pql.engine.graph.seeds import TEST, TRAIN, VALID, Examples, Labels, Ragged,
 from pql.engine.graph.temporal import TemporalGraph
 from pql.engine.labels.training_table import LabelTable, compute_eligible
 from pql.engine.planning.anchors import lag_anchors
+from pql.engine.planning.pinned import instead, names_entities
 from pql.engine.planning.plan import Plan
 from pql.engine.planning.step_grid import grid_of
 from pql.language.bound import Item, TaskKind
@@ -230,7 +231,9 @@ def require_variety(examples: Examples, classes: Classes, plan: Plan) -> None:
                 f"no_{name}_labels",
                 f"the condition is {value} for all {len(labels)} training examples: there is nothing to tell apart",
                 span=span,
-                hint="change the threshold or the window so that both outcomes occur",
+                hint=instead(plan.query)
+                if names_entities(plan.query)
+                else "change the threshold or the window so that both outcomes occur",
             )
     if kind in (TaskKind.MULTICLASS, TaskKind.MULTILABEL) and len(classes) > MOST_CLASSES:
         raise PqlError(

@@ -22,6 +22,7 @@ from pql.engine.planning.anchors import (
 )
 from pql.engine.planning.assuming import assumed_future, check_assignments
 from pql.engine.planning.bounds import bounds_of, probability_alone
+from pql.engine.planning.pinned import pinned_note
 from pql.engine.planning.plan import GraphPlan, Output, Plan, Regime, Split, Task
 from pql.engine.planning.planned_graph import aggregates, plan_graph
 from pql.engine.planning.planned_model import plan_model
@@ -85,7 +86,15 @@ def plan(query: BoundQuery, statistics: Statistics, options: Options | None = No
         eligibility=eligibility(query),
         regime=regime,
         warnings=tuple(
-            dict.fromkeys((*query.warnings, *warnings, *_of_links(query, graph), *_of_staleness(split, regime)))
+            dict.fromkeys(
+                (
+                    *query.warnings,
+                    *warnings,
+                    *pinned_note(query),
+                    *_of_links(query, graph),
+                    *_of_staleness(split, regime),
+                )
+            )
         ),
     )
 

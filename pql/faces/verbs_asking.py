@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -186,7 +187,12 @@ def graph(
             db.forget_overrides()
         if is_drawn(output):
             return draw(db.graph(), output)
-        write(db.graph(), form, output, WHOLE)
+        view = db.graph()
+        write(view, form, output, WHOLE)
+        if form == "box" and output is None and not settings.quiet:
+            from pql.first_questions import in_a_shell
+
+            sys.stderr.write(in_a_shell(database, view.catalog))
 
 
 def models(
