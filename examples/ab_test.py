@@ -28,7 +28,7 @@ It prints:
 
 Your own tables: keep SPLIT's result (who is in which group) before you send anything, and change SALT with each campaign, or the same people
 are the control group for ever. Analyse everyone in the group they were given, whether the offer reached them or not. Decide on the window
-beforehand and look once. Where the interval is wider than an effect you would care about, treat more than a tenth: `per_group` says how many
+beforehand and look once. One interval in twenty misses the truth (the tests count them); with half as many subscribers this one did. Where the interval is wider than an effect you would care about, treat more than a tenth: `per_group` says how many
 it takes.
 """
 
