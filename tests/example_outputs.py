@@ -1,6 +1,6 @@
 """What the examples print, beneath "It prints:" in each one's docstring.
 
-`python tests/example_outputs.py [NAME …]` renews it.
+`python tests/example_outputs.py [NAME …]` renews it, and the outputs that are kept in the notebook.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ import importlib.util
 import io
 import os
 import re
+import shutil
 import sys
 import tempfile
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+NOTEBOOK = EXAMPLES / "notebook.ipynb"
 ARGUMENTS = {"nightly": ["--try"]}
 BLOCK = re.compile(r"(?<=^It prints:\n\n)(?:(?:    .*)?\n)+?(?=\n*^\S)", re.M)
 NUMBER = re.compile(r"[-+]?\d[\d,]*(\.\d+)?%?")
@@ -67,6 +70,42 @@ def renew(path: Path) -> None:
     path.write_text(BLOCK.sub(lambda _: block, path.read_text(), count=1))
 
 
+def executed(folder: Path) -> Any:
+    """The notebook, run in a folder that `data` is copied to."""
+    import nbclient
+    import nbformat
+
+    shutil.copytree(EXAMPLES / "data", folder / "data", ignore=shutil.ignore_patterns("__pycache__"))
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    nbclient.NotebookClient(
+        notebook, resources={"metadata": {"path": str(folder)}}, timeout=120, record_timing=False
+    ).execute()
+    for cell in notebook.cells:  # what a cell showed only while it ran
+        shown = [output for output in cell.get("outputs", []) if output.output_type != "display_data"]
+        if cell.cell_type == "code":
+            cell.outputs = shown
+    notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"], "language_info": {"name": "python"}}
+    return notebook
+
+
+def texts(notebook: Any) -> list[list[str]]:
+    """The outputs of a notebook's cells as text, without what may differ."""
+    return [
+        [line for output in cell.outputs for line in stable(output.get("text") or output.data["text/plain"])]
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    ]
+
+
+def renew_notebook() -> None:
+    """Run the notebook and keep its outputs in it."""
+    import nbformat
+
+    with tempfile.TemporaryDirectory() as home, tempfile.TemporaryDirectory() as folder:
+        os.environ["PQL_HOME"] = home
+        nbformat.write(executed(Path(folder)), NOTEBOOK)
+
+
 def stable(text: str) -> list[str]:
     """The lines of an output without what may differ between machines: figures, the width of columns, which rows are
     the first, the wording of a reason, and whether a difference is noise."""
@@ -86,6 +125,6 @@ def stable(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or [path.stem for path in scripts()]:
+    for name in sys.argv[1:] or [*(path.stem for path in scripts()), NOTEBOOK.stem]:
         sys.stderr.write(f"{name}\n")
-        renew(EXAMPLES / f"{name}.py")
+        renew_notebook() if name == NOTEBOOK.stem else renew(EXAMPLES / f"{name}.py")
