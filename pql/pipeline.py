@@ -317,8 +317,13 @@ def _background(
 
     def told() -> Background:
         from pql.engine.answers.background import background
+        from pql.engine.reasons.checked import told_of
 
-        return background(model, plan, graph, labels, seeds)
+        found = background(model, plan, graph, labels, seeds)
+        checked = found.checked
+        if checked is None:
+            return found
+        return replace(found, told=lambda at: told_of(model, plan, graph, labels, checked, at))
 
     return told
 

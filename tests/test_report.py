@@ -9,14 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from test_why import CHANNEL, CHANNELS, EACH, ITEMS, MONTHS, PAIRS, SEGMENT, WAIT, shop
 
 import pql
 from pql.engine.features.matrix import FeatureMatrix
 from pql.engine.quality.drift import drift_of, shift_of
+from pql.faces.cli import main
 from pql.report.figures_of import binned, wilson
 from pql.report.markup import esc, number, tag
+from pql.report.parts import worst
 from pql.report.quality import measured_split, model_of, standing, value_text
 from pql.report.style import CSS, JS, policy
 
@@ -267,6 +270,37 @@ def test_no_later_row_changes_a_page() -> None:
             page = db.predict(query).report()
         pages.append(page[page.index('<section id="quality">') : page.index('<section id="time">')])
     assert pages[0] == pages[1]
+
+
+def test_the_biggest_misses_are_told_with_what_the_model_goes_by(results: dict[str, pql.Predictions]) -> None:
+    for kind, result in results.items():
+        behind = result.background()
+        assert behind is not None
+        assert behind.checked is not None
+        assert behind.told is not None
+        at = worst(behind.checked)
+        told = behind.told(at)
+        assert len(told) == (0 if kind in ("ranking", "pairs") else len(at))
+    behind = results["yes or no"].background()
+    assert behind is not None
+    checked = behind.checked
+    assert checked is not None
+    miss = np.abs(checked.truth - checked.score)
+    assert miss[worst(checked)[0]] == miss.max()
+
+
+def test_the_command_writes_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    for name, table in shop().items():
+        pq.write_table(table, folder / f"{name}.parquet")
+    for output in (str(tmp_path / "page.html"), "-"):
+        with pytest.raises(SystemExit) as done:
+            main(["report", str(folder), f"{CHURN} WITH (model = rate, anchors = 3)", "-o", output, "-q"])
+        assert done.value.code == 0
+    page = capsys.readouterr().out
+    is_safe(read(page))
+    assert (tmp_path / "page.html").read_text(encoding="utf-8")[:200] == page[:200]
 
 
 def test_a_file_that_cannot_be_written_says_so(results: dict[str, pql.Predictions], tmp_path: Path) -> None:

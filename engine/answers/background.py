@@ -5,7 +5,7 @@ It is worked out when it is asked for, from the graph that answered, and reads n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -56,7 +56,8 @@ class Segment:
 class Background:
     """label_sql: the labels' statement with its values written out. counts: examples by split. checked: tested examples
     with what the model said of them. segments: parts of these. drift: None where it can't be told. sizes: rows of every
-    node table. classes: what class codes mean."""
+    node table. classes: what class codes mean. told: sentences on why the model says what it says of tested examples at
+    given positions; none where it can't tell."""
 
     label_sql: str
     counts: tuple[LabelCount, ...]
@@ -65,6 +66,7 @@ class Background:
     drift: Drift | None = None
     sizes: Mapping[str, int] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
+    told: Callable[[Ints], tuple[str, ...]] | None = None
 
 
 def background(model: KeptModel, plan: Plan, graph: TemporalGraph, labels: LabelTable, seeds: Seeds) -> Background:

@@ -93,7 +93,9 @@ def report(
     database: Database = None,
     text: Query = None,
     command: CommandOption = None,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The page to write.")] = Path("report.html"),
+    output: Annotated[Path, typer.Option("-o", "--output", help="The page to write; - for stdout.")] = Path(
+        "report.html"
+    ),
     quiet: QuietOption = False,
     set_: SetOption = None,
 ) -> None:
@@ -101,9 +103,11 @@ def report(
     settings = settings_of(set_, quiet=quiet)
     asked = one_text(text, command)
     with opened(database, settings) as db:
-        db.predict(asked).report(output)
-    if not settings.quiet:
-        typer.echo(f"{output}: {output.stat().st_size / 1000:,.0f} kB", err=True)
+        page = db.predict(asked).report(None if str(output) == "-" else output)
+    if str(output) == "-":
+        typer.echo(page, nl=False)
+    elif not settings.quiet:
+        typer.echo(f"{output}: {len(page.encode()) / 1000:,.0f} kB", err=True)
 
 
 def labels(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pql.engine.quality.metrics import MetricsTable, auroc
-from pql.report.markup import Markup, key, moment, number, para, percent, section, table, tag
+from pql.report.markup import Markup, esc, folded, key, moment, number, para, percent, section, table, tag
 from pql.report.quality import figure_text, measured_split, model_of, row_of
 
 if TYPE_CHECKING:
@@ -130,12 +130,17 @@ def _misses(plan: Plan, behind: Background) -> Markup:
         who = [key(values[i].as_py()) for values in checked.keys.values()]
         rows.append((*who, moment(int(checked.anchors[i])), *_told(checked, behind, i)))
     heads = (*checked.keys, "anchor", *_told_heads(checked.kind))
-    return tag(
-        "div",
-        tag("h3", "The biggest misses"),
-        table(heads, rows),
-        para("Worth a look by hand: what did the data not say about them?", cls="quiet"),
-    )
+    return tag("div", tag("h3", "The biggest misses"), table(heads, rows), *_why(behind, at))
+
+
+def _why(behind: Background, at: Ints) -> list[Markup]:
+    """What the model goes by in the examples that it missed."""
+    told = () if behind.told is None else behind.told(at)
+    if not told:
+        return [para("Worth a look by hand: what did the data not say about them?", cls="quiet")]
+    words = "The reasons are those of the model that answers now; it may have learnt from these rows since."
+    listed = tag("ul", *(tag("li", esc(sentence, 2_000)) for sentence in told), cls="notes")
+    return [folded("What it goes by there", listed, para(words, cls="quiet"))]
 
 
 def _told_heads(kind: str) -> tuple[str, ...]:
