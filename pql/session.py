@@ -50,12 +50,14 @@ def connect(
     home: str | PathLike[str] | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Session:
-    """Open a session on a DuckDB file, a DuckDB connection, a folder of Parquet/CSV files, or a dict of tables.
+    """Open a session on a DuckDB or SQLite file, `postgresql://user@host/database`, a DuckDB connection, a folder of
+    Parquet, CSV or JSON lines files, the URL of such files, or a dict of tables.
 
     The data is only read; `read_only=False` lets CREATE TABLE write to a DuckDB file or connection, and nothing else.
     home: the folder that models are kept in; without it `$PQL_HOME`, else the user's. options: options of WITH that
     hold for queries that don't set them.
-    Raises PqlError `source_not_found`, `source_unreadable`, `unsupported_source`, `read_only`, `unknown_option`,
+    Raises PqlError `source_not_found`, `source_unreadable`, `source_locked`, `source_unreachable`, `source_refused`,
+    `unsupported_source`, `missing_extra`, `missing_extension`, `read_only`, `unknown_option`,
     `bad_option_value`.
     """
     from pql.backends.connect import open_backend

@@ -69,7 +69,7 @@ class Workspace:
     @property
     def is_stored(self) -> bool:
         """True for files, folders and databases: what is said of them is kept for the next session; frames have one."""
-        return self.backend.identity.startswith(("duckdb:", "folder:", "sqlite:", "postgres:"))
+        return self.backend.identity.startswith(("duckdb:", "folder:", "sqlite:", "postgres:", "url:"))
 
     def notes(self, name: str) -> Any:
         """What is kept under `name`: what another session has said of the same data since counts here too."""

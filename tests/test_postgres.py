@@ -313,7 +313,7 @@ def test_predictions_are_those_from_parquet(url: str, tmp_path: Path) -> None:
 @pytest.mark.skipif(not SHOP.exists(), reason="no ../shared")
 def test_predictions_of_a_real_shop_are_those_from_parquet(url: str) -> None:
     store(url, {path.stem: pq.read_table(path) for path in sorted(SHOP.glob("*.parquet"))})
-    query = "PREDICT COUNT(orders.*, 0, 30, days) = 0 FOR EACH customers.customer_id AS OF '2024-11-01' "
+    query = "PREDICT COUNT(orders.*, 0, 30, days) = 0 FOR EACH users.user_id AS OF '2024-11-01'"
     for model in ("instant", "entity_mean"):
         asked = f"{query} WITH (model = {model})"
         assert pql.connect(url).predict(asked).to_arrow_table() == pql.connect(SHOP).predict(asked).to_arrow_table()

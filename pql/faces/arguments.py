@@ -29,7 +29,10 @@ class Format(StrEnum):
 
 
 Database = Annotated[
-    str | None, typer.Argument(metavar="DB", help="A DuckDB file or a folder of Parquet/CSV files; else as configured.")
+    str | None,
+    typer.Argument(
+        metavar="DB", help="A DuckDB or SQLite file, postgresql://…, a folder of files; else as configured."
+    ),
 ]
 Query = Annotated[str | None, typer.Argument(metavar="[QUERY]", help="The text of a query, or - for stdin.")]
 CommandOption = Annotated[str | None, typer.Option("-c", "--command", help="The same as QUERY.")]
@@ -83,7 +86,7 @@ def source_of(database: str | None, settings: Settings) -> str:
     """The database named, else the configured one."""
     source = database or settings.database
     if source is None:
-        raise typer.BadParameter("name a database: a DuckDB file or a folder of Parquet or CSV files")
+        raise typer.BadParameter("name a database: a DuckDB or SQLite file, postgresql://…, or a folder of files")
     return source
 
 

@@ -36,7 +36,9 @@ WHOLE = 1000  # rows shown of tables that are read to their end
 
 
 def run(
-    database: Annotated[str, typer.Argument(metavar="DB", help="A DuckDB file or a folder of Parquet/CSV files.")],
+    database: Annotated[
+        str, typer.Argument(metavar="DB", help="A DuckDB or SQLite file, postgresql://…, a folder of files.")
+    ],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of statements, or - for stdin.")],
     output: OutputOption = None,
     format_: FormatOption = None,
