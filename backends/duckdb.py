@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 
 from pql.backends.base import HOLDS_PREDICTIONS, PREDICTIONS, DeclaredLink, StoredTable
+from pql.backends.file_state import FileState
 from pql.backends.memory import Memory
 from pql.backends.relations import DuckSnapshot, Relation, first_line, run
 from pql.backends.sql import qualified, string
@@ -30,6 +31,7 @@ class DuckDBFile:
         self.path = path.resolve()
         self.identity = f"duckdb:{self.path}"
         self.read_only = read_only
+        self._files = FileState([self.path, self.path.with_name(self.path.name + ".wal")]) if read_only else None
         self._con = _open(self.path, read_only=read_only)
         self._memory = Memory() if read_only else None  # DuckDB's lock keeps writers out while the file is open
 
@@ -45,6 +47,10 @@ class DuckDBFile:
                 yield snapshot
         finally:
             cursor.close()
+
+    def state(self) -> str | None:
+        """The same text for the same content of the file; None where it is written to."""
+        return None if self._files is None else self._files.told()
 
     def close(self) -> None:
         self._con.close()

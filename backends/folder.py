@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from pql.backends.base import StoredTable
 from pql.backends.decimal_commas import read_decimal_commas
+from pql.backends.file_state import FileState
 from pql.backends.frames import describe, own_settings
 from pql.backends.memory import Memory
 from pql.backends.relations import DuckSnapshot, Relation, first_line
@@ -57,6 +58,7 @@ class FolderBackend:
                 f"the folder {self.path} has no Parquet, CSV or JSON lines files",
                 hint=f"expected files {', '.join(SUFFIXES)}",
             )
+        self._files = FileState(file for source in self._sources for file in source.files)
         self._memory: tuple[tuple[Stamp, ...], Memory] | None = None
         self._con = duckdb.connect(config=own_settings())
         self._relations = [self._relation(i, source) for i, source in enumerate(self._sources)]
@@ -99,6 +101,10 @@ class FolderBackend:
         if self._memory is None or self._memory[0] != stamps:
             self._memory = (stamps, Memory())
         return self._memory[1]
+
+    def state(self) -> str | None:
+        """The same text for the same files with the same content; None where they have changed since connecting."""
+        return self._files.told()
 
     def close(self) -> None:
         self._con.close()

@@ -21,7 +21,7 @@ def predictions_html(result: Predictions, limit: int = ROWS) -> Html:
     """The first rows, how good they are, what to mind, and all metrics for who asks."""
     from pql.html_metrics import metrics_table
 
-    read = [line("read as: ", result.plan.query.reading, soft=True)] if result.plan.query.reading else []
+    read = [line("read as: ", result.reading, soft=True)] if result.reading else []
     quality = result.metrics.verdict()
     return fragment(
         *read,

@@ -111,19 +111,38 @@ class Predictions(_Table):
         *,
         display: pa.Table | None = None,
         metrics: MetricsTable,
-        plan: Plan,
+        plan: Plan | Callable[[], Plan],
         model: ModelInfo,
         notes: tuple[str, ...] = (),
+        reading: str | None = None,
         reasons: Callable[[pa.Table], Reasoned] | None = None,
         background: Callable[[], Background] | None = None,
     ) -> None:
         super().__init__(table, display)
         self.metrics = metrics
-        self.plan = plan
         self.model = model
         self.notes = notes
+        self._plan = plan
+        self._reading = reading
         self._reasons = reasons
         self._background = background
+
+    @property
+    def plan(self) -> Plan:
+        """All that was decided; of a stored result the query is planned again for it."""
+        if callable(self._plan):
+            self._plan = self._plan()
+        return self._plan
+
+    @property
+    def reading(self) -> str | None:
+        """What a named target was read as."""
+        return self._reading if callable(self._plan) else self._plan.query.reading
+
+    @property
+    def display(self) -> pa.Table:
+        """The first rows with name columns beside ids, as people are shown them."""
+        return self._display
 
     def why(self, k: int = 5, *, entity: object = None, most: int = 5) -> Why:
         """Why the first `k` rows, or those of one `entity` (its key; a tuple where it has several columns; of pairs
@@ -150,7 +169,7 @@ class Predictions(_Table):
         return self._why_of(self._table.take(pa.array(rows, pa.int64())), most)
 
     def _why_of(self, table: pa.Table, most: int) -> Why:
-        found = self._reasons_of(table)
+        found = self.reasons_of(table)
         told = found.table(most)
         if told is None:
             return Why(table.slice(0, 0), table.slice(0, 0), found.scale, ())
@@ -172,7 +191,7 @@ class Predictions(_Table):
             )
         n = min(max(1, rows), len(self))
         at = [i * len(self) // n for i in range(n)] if n else []
-        found = self._reasons_of(self._table.take(pa.array(at, pa.int64()))).importance(by)
+        found = self.reasons_of(self._table.take(pa.array(at, pa.int64()))).importance(by)
         return Report(pa.table({"contribution": pa.array([], pa.float64())}) if found is None else found)
 
     def background(self) -> Background | None:
@@ -192,7 +211,8 @@ class Predictions(_Table):
             write(text, Path(path))
         return text
 
-    def _reasons_of(self, rows: pa.Table) -> Reasoned:
+    def reasons_of(self, rows: pa.Table) -> Reasoned:
+        """What tells the reasons of some of the rows. Raises PqlError `not_supported` where the model isn't at hand."""
         if self._reasons is None:
             raise PqlError(
                 "not_supported",
@@ -220,7 +240,7 @@ class Predictions(_Table):
     def shown(self, limit: int = 20) -> str:
         """What a named target was read as, the first rows, one sentence on how good they are, and the notes."""
         quality = self.metrics.verdict()
-        read = [f"read as: {self.plan.query.reading}"] if self.plan.query.reading else []
+        read = [f"read as: {self.reading}"] if self.reading else []
         parts = [*read, self.text(limit), *([f"quality: {quality}"] if quality else [])]
         return "\n".join([*parts, *(f"note: {note}" for note in self.notes)])
 

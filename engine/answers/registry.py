@@ -20,6 +20,7 @@ from typing import Any
 
 from pql.engine.answers import artifact
 from pql.engine.answers.home import home
+from pql.engine.answers.stored import StoredAnswers
 from pql.language.errors import PqlError
 
 PATIENCE = 30  # seconds that a session waits for another one to write
@@ -80,6 +81,11 @@ class Registry:
         self._identity = identity
         self._folder = (root or home()) / hashlib.sha256(identity.encode()).hexdigest()[:24]
 
+    @property
+    def answers(self) -> StoredAnswers:
+        """The predictions kept beside the models."""
+        return StoredAnswers(self._folder / "answers")
+
     # ------------------------------------------------------------ versions by content
 
     def get(self, key: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
@@ -97,10 +103,11 @@ class Registry:
         artifact.save(self._folder / "models" / key, state, about)
 
     def discard(self, key: str) -> None:
-        """Remove a version by content, if it is there."""
+        """Remove a version by content, if it is there, and what it has answered."""
         import shutil
 
         shutil.rmtree(self._folder / "models" / key, ignore_errors=True)
+        self.answers.drop_of(key)
 
     def clear(self) -> Freed:
         """Remove the stored predictions, and the versions that no name points at."""

@@ -15,11 +15,23 @@ if TYPE_CHECKING:
 
 
 def predict(work: Workspace, query: ast.Predict, request: Request, *, keep: bool = False) -> Predictions:
-    """Train (or load) the query's model and predict. `keep` keeps the model even with `cache = off`."""
-    from pql.pipeline import answer
+    """Train (or load) the query's model and predict, or read back what it predicted of the same data before.
 
-    with work.listening() as events, work.ready(query, request) as ready:
-        return answer(ready.snapshot, ready.plan, work.registry, events, keep=keep)
+    `keep` keeps the model even with `cache = off`.
+    """
+    from pql.pipeline import answer
+    from pql.statements.stored import question
+
+    query = work.with_defaults(query)
+    with work.listening() as events:
+        asked = None if keep else question(work, query, request)
+        if asked is not None and (found := asked.recalled(events)) is not None:
+            return found
+        with work.ready(query, request) as ready:
+            made = answer(ready.snapshot, ready.plan, work.registry, events, keep=keep)
+            if asked is not None:
+                asked.keep(made, ready.snapshot)
+            return made
 
 
 def planned(work: Workspace, query: ast.Predict, request: Request, at: tuple[ast.Expression, ...] = ()) -> Plan:

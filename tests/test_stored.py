@@ -1,0 +1,201 @@
+"""Stored predictions: the same answer to the same question on the same data, read back without a model; never stale."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+from shops import seed_shop
+
+import pql
+from pql.language.errors import PqlError
+
+QUERY = "PREDICT SUM(orders.amount, 0, 30, days) FOR EACH customers.customer_id AS OF '2024-01-01' WITH ({})"
+FAST = QUERY.format("model = instant, anchors = 3")
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("PQL_HOME", str(tmp_path / "home"))
+    path = tmp_path / "shop.duckdb"
+    with duckdb.connect(str(path)) as con:
+        for name, table in seed_shop(customers=30, purchases=400).items():
+            con.register("given", table)
+            con.execute(f"CREATE TABLE {name} AS SELECT * FROM given")
+            con.unregister("given")
+    yield path
+
+
+def asked(source: Path | str, text: str = FAST) -> tuple[pql.Predictions, bool]:
+    """The answer, and whether it was read back."""
+    with pql.connect(str(source)) as db:
+        result = db.predict(text)
+    return result, "stored" in result.model.seconds
+
+
+def answers_of(home: Path) -> list[Path]:
+    return sorted(home.glob("*/answers/[!.]*"))
+
+
+def test_the_second_answer_is_the_first_read_back(shop: Path) -> None:
+    first, was_stored = asked(shop)
+    assert not was_stored
+    second, was_stored = asked(shop)
+    assert was_stored
+    assert second.to_arrow_table() == first.to_arrow_table()
+    assert second.shown() == first.shown()
+    assert second.metrics == first.metrics
+    assert second.notes == first.notes
+    assert (second.model.name, second.model.weights, second.model.key) == (
+        first.model.name,
+        first.model.weights,
+        first.model.key,
+    )
+
+
+def test_the_model_is_loaded_when_reasons_are_asked_for_even_after_closing(shop: Path) -> None:
+    first, _ = asked(shop)
+    second, was_stored = asked(shop)
+    assert was_stored
+    assert second.why(2).to_arrow_table() == first.why(2).to_arrow_table()
+    assert second.plan.split == first.plan.split
+    assert second.plan.output == first.plan.output
+
+
+def test_a_changed_row_before_the_anchor_makes_a_new_answer(shop: Path) -> None:
+    asked(shop)
+    kept, _ = asked(shop)
+    with duckdb.connect(str(shop)) as con:
+        con.execute("UPDATE orders SET amount = amount * 3 WHERE ordered_at < TIMESTAMP '2023-12-31'")
+    changed, was_stored = asked(shop)
+    assert not was_stored
+    assert changed.to_arrow_table() != kept.to_arrow_table()
+    with pytest.raises(PqlError) as raised:
+        kept.why(1)
+    assert raised.value.code == "source_changed"
+
+
+def test_a_file_written_over_within_an_instant_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pql.backends.file_state import FileState
+
+    file = tmp_path / "a.csv"
+    file.write_bytes(b"a\n1\n")
+    times = file.stat()
+    before = FileState([file, tmp_path / "gone"]).told()
+    assert FileState([file, tmp_path / "gone"]).told() == before
+    file.write_bytes(b"a\n2\n")
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert FileState([file, tmp_path / "gone"]).told() not in (None, before)
+    opened = FileState([file])
+    file.write_bytes(b"a\n3\n")
+    assert opened.told() is None, "what was opened is no longer what is there"
+    monkeypatch.setattr("pql.backends.file_state.MOST_BYTES", 1)
+    assert FileState([file]).told() is None, "a large file just written can't be known"
+    monkeypatch.setattr("pql.backends.file_state.JUST_NOW", -1)
+    assert FileState([file]).told() == FileState([file]).told() is not None
+
+
+def test_what_was_declared_and_what_is_asked_are_part_of_the_question(shop: Path) -> None:
+    asked(shop)
+    assert not asked(shop, FAST.replace("30, days", "20, days"))[1]
+    assert not asked(shop, FAST.replace("anchors = 3", "anchors = 3, seed = 1"))[1]
+    assert not asked(shop, FAST.replace("EACH customers.customer_id", "customers.customer_id IN (1, 2)"))[1]
+    assert asked(shop, FAST.lower().replace("each customers", "each  customers"))[1], "the words, not the letters"
+    with pql.connect(str(shop)) as db:
+        db.no_time("customers")
+    assert not asked(shop)[1]
+
+
+def test_the_option_cache_is_heeded(shop: Path, tmp_path: Path) -> None:
+    off = QUERY.format("model = instant, anchors = 3, cache = off")
+    asked(shop, off)
+    assert answers_of(tmp_path / "home") == []
+    asked(shop)
+    assert not asked(shop, off)[1]
+    assert not asked(shop, QUERY.format("model = instant, anchors = 3, cache = refresh"))[1]
+    assert asked(shop)[1]
+    with pql.connect(str(shop), options={"cache": "off"}) as db:
+        assert "stored" not in db.predict(FAST).model.seconds
+
+
+def test_dropped_and_cleared_models_take_their_answers_along(shop: Path, tmp_path: Path) -> None:
+    with pql.connect(str(shop)) as db:
+        db.run(f"CREATE MODEL spend AS {FAST}")
+        using = FAST.replace(" WITH", " USING MODEL spend WITH")
+        db.predict(using)
+        assert "stored" in db.predict(using).model.seconds
+        assert len(answers_of(tmp_path / "home")) == 1
+        db.run("DROP MODEL spend")
+        assert answers_of(tmp_path / "home") == []
+        db.predict(FAST)
+        freed = db.clear()
+    assert (freed.models, freed.answers) == (1, 1)
+    assert answers_of(tmp_path / "home") == []
+
+
+def test_damaged_answers_are_made_anew(shop: Path, tmp_path: Path) -> None:
+    first, _ = asked(shop)
+    (folder,) = answers_of(tmp_path / "home")
+    for name, content in (("state.json", b"{}"), ("arrays.safetensors", b"junk"), ("manifest.json", b"\xff")):
+        (folder / name).write_bytes(content)
+        again, was_stored = asked(shop)
+        assert not was_stored, name
+        assert again.to_arrow_table() == first.to_arrow_table()
+        assert asked(shop)[1]
+
+
+def test_few_answers_are_kept_the_latest_used(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pql.engine.answers.stored import StoredAnswers
+
+    monkeypatch.setattr("pql.engine.answers.stored.MOST_ANSWERS", 2)
+    store = StoredAnswers(tmp_path / "answers")
+    for number, key in enumerate("abc"):
+        store.put(key, "model", {"n": number}, {})
+        os.utime(tmp_path / "answers" / f"{key}.model", (number + 1, number + 1))
+        if key == "b":
+            assert store.get("a") is not None  # used, and so younger than b
+    assert [store.get(key) is not None for key in "abc"] == [True, False, True]
+    monkeypatch.setattr("pql.engine.answers.stored.MOST_BYTES", 0)
+    store.put("d", "model", {"n": 4}, {})
+    assert list((tmp_path / "answers").iterdir()) == []
+
+
+def test_a_database_with_views_has_no_stored_answers(shop: Path, tmp_path: Path) -> None:
+    with duckdb.connect(str(shop)) as con:
+        con.execute("CREATE VIEW big AS SELECT * FROM orders WHERE amount > 10")
+    asked(shop)
+    assert answers_of(tmp_path / "home") == []
+
+
+def test_a_place_that_cannot_be_written_is_no_fault(tmp_path: Path) -> None:
+    from pql.engine.answers.stored import StoredAnswers
+
+    (tmp_path / "answers").write_text("a file, not a folder")
+    store = StoredAnswers(tmp_path / "answers")
+    store.put("a", "model", {"n": 1}, {})
+    assert store.get("a") is None
+
+
+def test_the_command_line_answers_the_same_bytes_and_loads_no_learner(shop: Path) -> None:
+    probe = (
+        "import json, sys, time; start = time.process_time()\n"
+        "from pql.faces.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as done: code = done.code\n"
+        "heavy = [m for m in ('torch', 'lightgbm', 'sklearn', 'scipy', 'pandas') if m in sys.modules]\n"
+        "sys.stderr.write(json.dumps([code, heavy, time.process_time() - start]))"
+    )
+    text = FAST.replace("instant", "boosted")
+    first, _ = asked(shop, text)
+    command = [sys.executable, "-c", probe, str(shop), "-q", "-c", text]
+    second = subprocess.run(command, capture_output=True, text=True, check=True)
+    code, heavy, seconds = json.loads(second.stderr)
+    assert (code, heavy) == (0, [])
+    assert second.stdout == first.shown() + "\n"
+    assert seconds < 3, "seconds of processor time; one on a machine of one's own"
