@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -21,7 +20,7 @@ FAST = QUERY.format("model = instant, anchors = 3")
 
 
 @pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PQL_HOME", str(tmp_path / "home"))
     path = tmp_path / "shop.duckdb"
     with duckdb.connect(str(path)) as con:
@@ -29,7 +28,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             con.register("given", table)
             con.execute(f"CREATE TABLE {name} AS SELECT * FROM given")
             con.unregister("given")
-    yield path
+    return path
 
 
 def asked(source: Path | str, text: str = FAST) -> tuple[pql.Predictions, bool]:
