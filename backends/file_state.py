@@ -48,7 +48,7 @@ class FileState:
 
 def _stamps(files: tuple[Path, ...]) -> tuple[tuple[int, ...], ...]:
     """Size, times of writing and of change (ns), place on the disk; of a missing file size 0 and times of long ago."""
-    found = []
+    found: list[tuple[int, ...]] = []
     for file in files:
         try:
             stat = file.stat()

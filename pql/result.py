@@ -116,7 +116,7 @@ class Predictions(_Table):
         notes: tuple[str, ...] = (),
         reading: str | None = None,
         reasons: Callable[[pa.Table], Reasoned] | None = None,
-        background: Callable[[], Background] | None = None,
+        background: Callable[[], Background | None] | None = None,
     ) -> None:
         super().__init__(table, display)
         self.metrics = metrics
