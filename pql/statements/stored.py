@@ -194,13 +194,13 @@ def _is_whole(snapshot: Snapshot) -> bool:
 @cache
 def _code() -> str:
     """A hash of all of pql's sources, and of the grammar."""
-    import pql
     import pql.backends
     import pql.engine
     import pql.grammars
 
     digest = hashlib.sha256()
-    for root in sorted({Path(str(package.__path__[0])) for package in (pql, pql.engine, pql.backends, pql.grammars)}):
+    packages = [Path(str(package.__path__[0])) for package in (pql.engine, pql.backends, pql.grammars)]
+    for root in [Path(__file__).parents[1], *packages]:
         for path in sorted([*root.rglob("*.py"), *root.rglob("*.lark"), *root.rglob("*.json")]):
             digest.update(path.relative_to(root).as_posix().encode())
             digest.update(path.read_bytes())
