@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +120,21 @@ def test_reasons_use_the_predictions_at_hand(ask: Ask, agent: Agent) -> None:
     assert error["code"] == "unknown_entity"
 
 
+def test_reasons_are_those_of_the_answer_given_also_where_it_was_cut_short(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = agent.predict(RATE)
+    given = next(reversed(agent._kept.values()))
+    monkeypatch.setattr(given, "model", replace(given.model, stopped=True))
+    asked: list[str] = []
+    monkeypatch.setattr(agent._db, "predict", lambda text: asked.append(text) or given)
+    assert agent.why(RATE, rows=1)["rows"][0][0] == told["rows"][0][0]
+    assert asked == []
+    agent.predict(RATE)
+    assert asked == [agent._affordable(RATE)]  # a second question may do better
+    agent._kept.clear()
+
+
 def test_metrics_and_plans_are_told(ask: Ask) -> None:
     told = ask("evaluate", query=RATE)
     assert "baseline" in {row[told["columns"].index("role")] for row in told["rows"]}
@@ -207,3 +224,28 @@ def test_the_server_runs_over_stdin_and_stdout(database: Path) -> None:
     tools, result = asyncio.run(talked())
     assert tools == TOOLS
     assert len(json.loads(result.content[0].text)["rows"]) == 5
+
+
+def test_without_the_package_the_verb_says_what_to_install(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pql.faces.verb_mcp import mcp
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(PqlError) as caught:
+        mcp(str(database))
+    assert caught.value.code == "missing_extra"
+    assert "pql-engine[mcp]" in caught.value.hint
+
+
+def test_other_sources_are_served_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PQL_HOME", str(tmp_path / "home"))
+    with sqlite3.connect(tmp_path / "clinic.sqlite") as con:
+        for name, table in clinic().items():
+            rows = [[str(v) if hasattr(v, "year") else v for v in row.values()] for row in table.to_pylist()]
+            con.execute(f"CREATE TABLE {name} ({', '.join(table.column_names)})")
+            con.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * table.num_columns)})", rows)
+    con.close()
+    agent = Agent(tmp_path / "clinic.sqlite", Caps(rows=3))
+    try:
+        assert len(agent.predict(RATE)["rows"]) == 3
+    finally:
+        agent.close()

@@ -141,7 +141,7 @@ class Agent:
         """The reasons of the first rows of a query's predictions, or of the rows of one entity."""
 
         def told() -> Values:
-            result = self._predicted(query)
+            result = self._predicted(query, at_hand=True)
             found = result.why(min(rows, self.caps.rows), entity=_in_its_type(entity, result), most=most)
             shown = self._rows(found.to_arrow_table(), self.caps.rows)
             return {**shown, "adds_up_to": found.scale, "sentences": [*found.sentences]}
@@ -150,14 +150,14 @@ class Agent:
 
     # ------------------------------------------------------------ parts
 
-    def _predicted(self, query: str) -> Predictions:
+    def _predicted(self, query: str, *, at_hand: bool = False) -> Predictions:
+        """The answer of a query, as it was given where it was; one whose training was cut short only if `at_hand`."""
         text = self._affordable(query)
-        if text in self._kept:
+        kept = self._kept.get(text)
+        if kept is not None and (at_hand or not kept.model.stopped):
             self._kept.move_to_end(text)
-            return self._kept[text]
-        result = self._db.predict(text)
-        if not result.model.stopped:
-            self._kept[text] = result
+            return kept
+        self._kept[text] = result = self._db.predict(text)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return result
