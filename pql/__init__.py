@@ -41,5 +41,21 @@ if not TYPE_CHECKING:  # type checkers know the names above, and that there are 
         raise AttributeError(f"module 'pql' has no attribute {name!r}")
 
 
+def load_ipython_extension(ipython: Any) -> None:
+    """`%load_ext pql`: the magics `%pql` and `%%pql`, which need IPython alone until they are used."""
+    from pql.faces.magic import PqlMagics
+
+    ipython.register_magics(PqlMagics(ipython))
+
+
+def unload_ipython_extension(ipython: Any) -> None:
+    """`%unload_ext pql`: the databases that `%pql` has open are let go."""
+    magics = ipython.magics_manager.registry.get("PqlMagics")
+    if magics is not None:
+        magics.close_all()
+        for kind in ("line", "cell"):
+            ipython.magics_manager.magics[kind].pop("pql", None)
+
+
 def __dir__() -> list[str]:
     return sorted([*__all__, "__version__"])

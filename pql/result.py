@@ -249,6 +249,9 @@ class Predictions(_Table):
 
         return predictions_html(self, limit)
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(self.shown())
+
     def __repr__(self) -> str:
         return f"<pql.Predictions: {len(self):,} rows of {', '.join(self.columns)}; {self.model}>"
 

@@ -207,18 +207,19 @@ class Session:
         """Run the statements of a script, separated by `;`, and give all their answers; see `each`."""
         return list(self.each(text, params))
 
-    def each(self, text: str, params: Params = None) -> Iterator[Answer]:
+    def each(self, text: str, params: Params = None, as_of: str | dt.datetime | None = None) -> Iterator[Answer]:
         """The answers of a script's statements, each run when its turn comes: a loop shows one before the next begins.
 
-        params: values of `:name`, or of the `?` of all statements together, in order. A script that can't be read
-        runs not at all; a fault of a later kind names its statement, and those before have run.
+        params: values of `:name`, or of the `?` of all statements together, in order. as_of: the
+        anchor of every query. A script that can't be read runs not at all; a fault of a later kind names its statement,
+        and those before have run.
         """
         from pql.language.parser import parse_script
 
         statements = parse_script(text).statements
         for number, statement in enumerate(statements, 1):
             try:
-                yield execute(self._work, statement, Request(text, params))
+                yield execute(self._work, statement, Request(text, params, as_of))
             except PqlError as error:
                 if len(statements) == 1:
                     raise

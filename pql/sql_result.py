@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pql.result import Report
 
@@ -48,6 +48,9 @@ class SqlResult(Report):
                 which = f" (query {len(told)}, line {line})" if several else ""
                 parts.append(f"quality{which}: {quality}")
         return parts
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(self.shown())
 
     def __repr__(self) -> str:
         return f"<pql.SqlResult: {len(self):,} rows of {', '.join(self.columns)}>"
