@@ -235,11 +235,26 @@ def engine() -> str:
     return picture.svg()
 
 
+def graph() -> str:
+    """The gym as a graph, as notebooks show it."""
+    with _gym() as db:
+        return db.graph().picture().svg()
+
+
+def query() -> str:
+    """What a query reads of the gym."""
+    with _gym() as db:
+        asked = "PREDICT SUM(payments.amount, 0, 30, days) FOR EACH members.member_id USING members, payments"
+        return db.explain(asked).picture().svg()
+
+
 PICTURES: dict[str, Callable[[], str]] = {
     "timeline": timeline,
     "neighbourhood": neighbourhood,
     "architecture": architecture,
     "engine": engine,
+    "graph": graph,
+    "query": query,
 }
 
 
@@ -251,6 +266,13 @@ def _module(name: str):  # type: ignore[no-untyped-def]
     if str(ROOT / "docs") not in sys.path:
         sys.path.insert(0, str(ROOT / "docs"))
     return __import__(name)
+
+
+def _gym():  # type: ignore[no-untyped-def]
+    """A session on a fresh gym."""
+    import pql
+
+    return pql.connect(_module("gym").write(Path(tempfile.mkdtemp(prefix="gym")) / "gym"))
 
 
 def _stages():  # type: ignore[no-untyped-def]
