@@ -99,6 +99,7 @@ class PqlMagics(Magics):
         self._sessions: dict[str, _Open] = {}
         self._current: str | None = None
         self._progress = CellProgress(shell)
+        self._shell: Any = shell
 
     @no_var_expand
     @line_cell_magic
@@ -189,7 +190,7 @@ class PqlMagics(Magics):
     def _source(self, key: str) -> Any:
         if not key.startswith("@"):
             return key
-        namespace = self.shell.user_ns
+        namespace = self._shell.user_ns
         if key[1:] not in namespace:
             near = nearest(key[1:], [n for n in namespace if not n.startswith("_")], n=1)
             raise UsageError(f"there is no variable {key[1:]}" + (f"; did you mean @{near[0]}?" if near else ""))
@@ -205,7 +206,7 @@ class PqlMagics(Magics):
         answer = self._last_of(self._session(asked.db), asked, text)
         shown = _in_form(answer, asked)
         if asked.out is not None:
-            self.shell.user_ns[asked.out] = answer if asked.form in ("html", "text", "none") else shown
+            self._shell.user_ns[asked.out] = answer if asked.form in ("html", "text", "none") else shown
         return None if asked.form == "none" else shown
 
     def _last_of(self, session: Session, asked: Asked, text: str) -> Any:
@@ -213,7 +214,7 @@ class PqlMagics(Magics):
         shown: list[Any] = []
         self._progress.begin()
         try:
-            for answer in session.each(text, Variables(self.shell.user_ns), asked.as_of):
+            for answer in session.each(text, Variables(self._shell.user_ns), asked.as_of):
                 self._progress.clear()
                 self._display(shown, asked)
                 shown = [answer]
@@ -248,7 +249,8 @@ def options(line: str) -> Asked:
             raise UsageError(f"--format is one of {', '.join(FORMS)}, not {value!r}")
         if known[name] == "rows" and not (value.isdecimal() and int(value) > 0):
             raise UsageError(f"--{name} takes a number of rows from 1 on, not {value!r}")
-        asked = replace(asked, **{known[name]: int(value) if known[name] == "rows" else value})
+        changed: dict[str, Any] = {known[name]: int(value) if known[name] == "rows" else value}
+        asked = replace(asked, **changed)
         at = found.end()
     return replace(asked, rest=line[at:].strip())
 

@@ -71,12 +71,12 @@ def graph_picture(catalog: Catalog, plan: Plan | None = None) -> Picture:
     arrows = _arrows(boxes, corners, links, edges, layout, lefts, at, shown)
     drawn = [_drawn(boxes[i], *corners[i]) for i in range(len(boxes))]
     left_out = len(catalog.tables) - len(tables)
-    legend, height = _legend(shown, height, left_out)
+    legend, foot, height = _legend(shown, height, left_out)
     what = "A database" if shown is None else f"What the query reads, from {shown.entity}"
     told = "; ".join([*(f"{t.name}: {', '.join(b.lines)}" for t, b in zip(tables, boxes, strict=True))])
     told += "".join(f"; {link}" for link in links)
     title = f"{what}: {len(tables):,} tables, {len(links):,} links"
-    return picture(width, height, title, clipped(told, 20_000), *arrows, *drawn, *legend)
+    return picture(max(width, foot), height, title, clipped(told, 20_000), *arrows, *drawn, *legend)
 
 
 def _chosen(catalog: Catalog, shown: _Shown | None) -> list[Table]:
@@ -318,8 +318,8 @@ def _drawn(box: _Box, x: float, y: float) -> Html:
     return group(*shapes, opacity=_PALE if box.pale else None)
 
 
-def _legend(shown: _Shown | None, height: float, left_out: int) -> tuple[list[Html], float]:
-    """What the colours mean, in a line at the foot; the height with it."""
+def _legend(shown: _Shown | None, height: float, left_out: int) -> tuple[list[Html], float, float]:
+    """What the colours mean, in lines at the foot; the width it takes, the height with it."""
     pairs = (
         [(BLUE, "describes (entity)"), (GREY, "happens (fact)"), (VIOLET, "made of values (virtual)")]
         if shown is None
@@ -329,10 +329,11 @@ def _legend(shown: _Shown | None, height: float, left_out: int) -> tuple[list[Ht
     for colour, said in pairs:
         shapes += [rect(x, y - 9, 10, 10, fill=colour, rx=2.0), text(x + 15, y, said, size=11, soft=True)]
         x += width_of(said, 11) + 30
+    wide = x
     y += 18
     shapes.append(line(_MARGIN, y - 4, _MARGIN + 14, y - 4, GREY, stroke_width="1.4"))
     shapes.append(path(f"M{_MARGIN + 20:.1f} {y - 4:.1f}l-8 -4v8z", "none", fill=GREY))
     told = "leads from a row to the one it names" + ("" if shown is None else "; pale: not read")
     told += f"; {left_out:,} tables with few links aren't drawn" if left_out else ""
     shapes.append(text(_MARGIN + 26, y, told, size=11, soft=True))
-    return shapes, y + _MARGIN
+    return shapes, max(wide, _MARGIN + 40 + width_of(told, 11)), y + _MARGIN
