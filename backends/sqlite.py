@@ -44,6 +44,7 @@ class _File:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._file = _file(path)
         self._con = _open(path)
         try:
             self.begin()
@@ -53,6 +54,9 @@ class _File:
         self.rest()
 
     def begin(self) -> tuple[Any, ...]:
+        if not self._con.in_transaction and self._file != (now := _file(self._path)):
+            self._con.close()
+            self._file, self._con = now, _open(self._path)
         try:
             if not self._con.in_transaction:
                 self._con.execute("BEGIN")
@@ -60,8 +64,7 @@ class _File:
             version = self._con.execute("PRAGMA data_version").fetchone()[0]
         except sqlite3.Error as error:
             _fail(self._path, error)
-        stat = self._path.stat()
-        return version, stat.st_size, stat.st_mtime_ns, stat.st_ino
+        return version, *_file(self._path)
 
     def rest(self) -> None:
         if self._con.in_transaction:
@@ -155,7 +158,7 @@ class _File:
         """Of every column, its values by class and those that are 0 or 1 (`flag`)."""
         found: list[dict[str, int]] = []
         for start in range(0, len(columns), AT_ONCE):
-            asked = [text for column in columns[start : start + AT_ONCE] for text in counts_of(column.name)]
+            asked = [text for column in columns[start : start + AT_ONCE] for text in counts_of(column)]
             row = self._con.execute(f"SELECT {', '.join(asked)} FROM {source}").fetchone()
             kinds = (*CLASSES, "flag")
             for i in range(0, len(row), len(kinds)):
@@ -183,6 +186,17 @@ def _as_named(columns: list[str], names: list[str]) -> tuple[str, ...] | None:
     known = {name.lower(): name for name in names}
     found = [known.get(str(column).lower()) for column in columns]
     return tuple(name for name in found if name is not None) if all(found) else None
+
+
+def _file(path: Path) -> tuple[Any, ...]:
+    """What tells one state of a file from another, as far as the file system knows. PqlError source_changed."""
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise PqlError(
+            "source_changed", f"the file {path} can't be read any more", hint="Run it again when it is there."
+        ) from error
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns, Path(f"{path}-wal").exists()
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -49,6 +49,10 @@ class Declared:
         return "real" if any(part in kind for part in ("REAL", "FLOA", "DOUB")) else "numeric"
 
     @property
+    def is_flag(self) -> bool:
+        return "BOOL" in self.sql_type
+
+    @property
     def is_time(self) -> bool:
         return bool(_TIME.search(self.sql_type))
 
@@ -67,11 +71,12 @@ class Decided:
     is_time: bool = False
 
 
-def counts_of(column: str) -> tuple[str, ...]:
-    """SQLite's expressions that count a column's values by class, and those that are 0 or 1."""
-    quoted = identifier(column)
-    by_class = tuple(f"sum(typeof({quoted}) = '{kind}')" for kind in CLASSES)
-    return (*by_class, f"sum(typeof({quoted}) = 'integer' AND {quoted} IN (0, 1))")
+def counts_of(column: Declared) -> tuple[str, ...]:
+    """SQLite's expressions that count a column's values by class, and of truth values those that are 0 or 1."""
+    quoted = identifier(column.name)
+    by_class = tuple(f"count(CASE WHEN typeof({quoted}) = '{kind}' THEN 1 END)" for kind in CLASSES)
+    flags = f"count(CASE WHEN typeof({quoted}) = 'integer' AND {quoted} IN (0, 1) THEN 1 END)"
+    return (*by_class, flags if column.is_flag else "0")
 
 
 def decided(column: Declared, counts: Mapping[str, int], *, whole: bool) -> Decided:
@@ -106,7 +111,7 @@ def _sql_type(column: Declared, counts: Mapping[str, int]) -> tuple[str, int]:
         return _of_declared(column), 0
     numbers, others = whole + real, text + blob
     if numbers and others <= FEW * there and not (others and is_id_name(column.name)):
-        if "BOOL" in column.sql_type and counts["flag"] == numbers:
+        if column.is_flag and counts["flag"] == numbers:
             return "BOOLEAN", others
         is_fraction = real or column.affinity == "real" or _FRACTION.search(column.sql_type)
         return ("DOUBLE" if is_fraction else "BIGINT"), others
@@ -119,7 +124,7 @@ def _of_declared(column: Declared) -> str:
     """The type of a column without a value."""
     if column.is_time:
         return "TIMESTAMP"
-    if "BOOL" in column.sql_type:
+    if column.is_flag:
         return "BOOLEAN"
     if column.affinity == "numeric":
         return "DOUBLE"

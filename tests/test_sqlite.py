@@ -222,6 +222,23 @@ def test_a_session_reads_a_changed_file_anew_until_it_has_read_all_of_it() -> No
     con.close()
 
 
+def test_a_file_that_is_replaced_or_written_again_is_opened_again() -> None:
+    path = _made("PRAGMA journal_mode = wal; CREATE TABLE t (a INT); CREATE TABLE other (b INT)")
+    db = pql.connect(path)
+    count = "SELECT count(*) AS n FROM t"
+    assert db.sql(count).fetchall() == [(0,)]
+    writer = sqlite3.connect(path, isolation_level=None)
+    writer.execute("INSERT INTO t VALUES (1)")
+    assert db.sql(count).fetchall() == [(1,)]
+    writer.close()
+    script = "CREATE TABLE t (a INT); CREATE TABLE other (b INT)"
+    path = _made(script)
+    db = pql.connect(path)
+    assert db.sql(count).fetchall() == [(0,)]
+    os.replace(_made(f"{script}; INSERT INTO t VALUES (1), (2)"), path)
+    assert db.sql(count).fetchall() == [(2,)]
+
+
 def test_files_that_cant_be_read_are_coded_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pql.backends.sqlite.WAIT", 0.05)
     Path("noise.sqlite").write_bytes(os.urandom(4096))
@@ -249,7 +266,7 @@ def test_predictions_are_those_from_parquet() -> None:
     for name, table in tables.items():
         pq.write_table(table, Path("shop") / f"{name}.parquet")
     store("shop.sqlite", tables)
-    query = "PREDICT COUNT(purchases.*, 0, 30, days) = 0 FOR EACH customers.customer_id WITH (model = instant)"
+    query = "PREDICT COUNT(purchases.*, 0, 30, days) = 0 FOR EACH customers.customer_id WITH (model = entity_mean)"
     assert (
         pql.connect("shop.sqlite").predict(query).to_arrow_table()
         == pql.connect("shop").predict(query).to_arrow_table()
