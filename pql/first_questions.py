@@ -13,7 +13,10 @@ DAYS = 30
 
 
 def first_questions(catalog: Catalog) -> tuple[str, ...]:
-    """Up to three PREDICT queries that bind: who stops, how much, what next; the busiest facts first."""
+    """Up to three PREDICT queries that bind: who stops, how much, what next; the busiest facts first.
+
+    A query with a name that doesn't print is left out: it couldn't be pasted, and might speak to the terminal.
+    """
     asked: list[str] = []
     for fact, link in _facts(catalog):
         entity = f"{quote_name(link.parent)}.{quote_name(link.parent_columns[0])}"
@@ -31,7 +34,7 @@ def first_questions(catalog: Catalog) -> tuple[str, ...]:
     kinds: dict[str, str] = {}
     for query in asked:
         kind = query.split("(")[0]
-        if kind not in kinds and _binds(query, catalog):
+        if kind not in kinds and query.isprintable() and _binds(query, catalog):
             kinds[kind] = query
     return tuple(kinds.values())[:MOST]
 

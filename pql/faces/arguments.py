@@ -130,5 +130,7 @@ def read_file(path: Path) -> str:
 
 
 def say(text: str) -> None:
-    """A line on stdout."""
-    sys.stdout.write(text + "\n")
+    """A line on stdout, in signs that its encoding has."""
+    from pql.faces.screen import encodable
+
+    sys.stdout.write(encodable(text, sys.stdout) + "\n")
