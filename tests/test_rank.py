@@ -1,12 +1,11 @@
 """Ranking end to end on interactions: it beats its baselines, answers in full, is repeatable and sees no later row."""
 
-import json
-
 import numpy as np
 import pytest
 from fake_graphs import DAY
 from rankings import ANCHORS, HORIZON, examples_of, model, world
 
+from pql.engine.answers.artifact import load, save
 from pql.engine.events import Events
 from pql.engine.graph.interactions import ItemTable, make_interactions
 from pql.engine.graph.seeds import TEST, TRAIN, VALID, Seeds
@@ -103,9 +102,10 @@ def test_the_same_data_gives_the_same_ranking(trained):
     assert same(rank_items(again, world(), everyone(), K), rank_items(trained, world(), everyone(), K))
 
 
-def test_a_ranking_outlives_its_state(trained):
-    state = json.loads(json.dumps(trained.state()))
-    back = TrainedRanker.restore(state)
+def test_a_ranking_outlives_its_state(trained, tmp_path):
+    save(tmp_path / "kept", trained.state(), {})
+    back = TrainedRanker.restore(load(tmp_path / "kept")[0])
+    assert np.array_equal(back.checked.more["hits"], trained.checked.more["hits"])
     assert same(rank_items(back, world(), everyone(), K), rank_items(trained, world(), everyone(), K))
     assert back.metrics == trained.metrics
 

@@ -34,9 +34,9 @@ class Checked:
     probability of yes or no (of a time: of the event within the window); the numbers themselves; the class code and
     the probability of the chosen one; of sets, one row per (example, label), 0/1 and its probability; of rankings, how
     many true items there are and how many of them the list holds. `more`, float64 arrays by name: `chosen` (class
-    codes), `label` (codes), `step` (from 1), `low`, `high` (bounds), `time`, `expected`, `horizon` (in the window's
-    unit), `hits` [n, k] and `new_hits` [n, k] (1 where the item at that place is true), `new_truth` (true items that
-    the entity hadn't met).
+    codes), `label` (codes), `step` (from 1), `low`, `high` (bounds), `time` and `expected` (shares of the horizon),
+    `hits` and `new_hits` [n, k] (1 where the item at that place is true), `new_truth` (true items that the entity
+    hadn't met).
     """
 
     kind: str
@@ -134,13 +134,19 @@ def of_times(
 
 
 def of_lists(
-    split: str, total: int, seeds: Seeds, past: Ints, hit: NDArray[np.bool_], truth: Ints, new: tuple[Floats, Ints]
-) -> Checked:
-    """The sample of ranked lists: `hit` bool[n, k], `truth` int64[n] sizes, `new`: the same of items not met before."""
+    split: str, seeds: Seeds, past: Ints, hit: NDArray[np.bool_], truth: Ints, new: tuple[Floats, Ints], k: int
+) -> Checked | None:
+    """The sample of ranked lists: `hit` bool[n, width], `truth` int64[n] sizes, `new`: the same of items not met.
+
+    Lists are asked for `k` long, and looked at further. None where no list has a true item.
+    """
+    total = int((truth > 0).sum())
+    if not total:
+        return None
     at = spread(np.flatnonzero(truth > 0), MOST)
     more = {"hits": hit[at].astype(np.float64), "new_hits": new[0][at].astype(np.float64)}
     more["new_truth"] = new[1][at].astype(np.float64)
-    found = hit[at].sum(axis=1).astype(np.float64)
+    found = hit[at, :k].sum(axis=1).astype(np.float64)
     return _placed("ranking", TEST if split == "test" else VALID, total, seeds.take(at), past if len(past) else None,
                    at, truth[at].astype(np.float64), found, more)  # fmt: skip
 

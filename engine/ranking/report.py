@@ -64,13 +64,10 @@ def sample_of(judged: Mapping[str, Judged], weights: Mapping[str, float], k: int
     width = max(k, MOST_LISTED)
     new_truth = without_known(part.truth, part.truth_met)
     sizes, new_sizes = np.diff(part.truth.offsets), np.diff(new_truth.offsets)
-    if not (sizes > 0).any():
-        return None
     new = hits(part.new_lists(score, width), new_truth).astype(np.float64), new_sizes
     seeds = Seeds(part.entities, part.anchors)
-    return of_lists(
-        split, int((sizes > 0).sum()), seeds, part.past, hits(part.lists(score, width), part.truth), sizes, new
-    )
+    hit = hits(part.lists(score, width), part.truth)
+    return of_lists(split, seeds, part.past, hit, sizes, new, k)
 
 
 def _listed(judged: Judged, weights: Mapping[str, float]) -> Listed:

@@ -125,10 +125,11 @@ class Chart:
         )
 
     def legend(self, names: Sequence[tuple[str, str]], side: str = "left") -> None:
-        """(words, class) in the corner at the `left` or the `right`."""
-        x = self.left + 10 if side == "left" else self.width - 150
+        """(words, class) in the corner at the `left`, the `right`, or `below` at the right."""
+        x = self.left + 10 if side == "left" else self.width - 160
+        top = self.height - self.bottom - 16 * len(names) if side == "below" else self.top + 10
         for i, (words, cls) in enumerate(names):
-            y = self.top + 10 + 15 * i
+            y = top + 15 * i
             self.parts.append(
                 f'<g class="key {esc(cls)}"><rect x="{x}" y="{y - 6}" width="14" height="4" rx="1"/>'
                 f'<text class="note" x="{x + 20}" y="{y}">{esc(words, 40)}</text></g>'

@@ -200,19 +200,19 @@ def by_place(checked: Checked) -> tuple[Markup, Markup]:
     places = np.arange(1, k + 1)
     found = (np.cumsum(hit, axis=1) / truth[:, None]).mean(axis=0)
     counted = new_truth > 0
-    chart = Chart((1, k), (0, 1), "Recall by length of the list", "length of the list", "true items found",
+    counted_all, fresh = len(hit), None
+    if counted.any():
+        fresh = (np.cumsum(new[counted], axis=1) / new_truth[counted][:, None]).mean(axis=0)
+    top = min(1.0, 1.1 * max(float(found.max()), 0.0 if fresh is None else float(fresh.max()), 0.02))
+    chart = Chart((1, k), (0, top), "Recall by length of the list", "length of the list", "true items found",
                   y_share=True)  # fmt: skip
     curve = [(float(i), float(v)) for i, v in zip(places, found, strict=True)]
     chart.line(curve)
-    names = [(f"all items ({len(hit):,} lists)", "model")]
-    tops = [float(found.max())]
-    if counted.any():
-        fresh = (np.cumsum(new[counted], axis=1) / new_truth[counted][:, None]).mean(axis=0)
+    names = [(f"all items ({counted_all:,} lists)", "model")]
+    if fresh is not None:
         chart.line([(float(i), float(v)) for i, v in zip(places, fresh, strict=True)], "other")
         names.append((f"never met before ({int(counted.sum()):,})", "other"))
-        tops.append(float(fresh.max()))
-    chart.up = (0, min(1.0, max(tops) * 1.35 + 0.02))
-    chart.legend(names)
+    chart.legend(names, "below")
     precision = hit.mean(axis=0)
     bars = Chart((0.5, k + 0.5), (0, float(precision.max()) * 1.15 or 1.0), "Share of true items by place",
                  "place in the list", "is a true item", y_share=True)  # fmt: skip

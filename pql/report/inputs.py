@@ -40,6 +40,8 @@ def drift(behind: Background) -> Markup:
         )
         for shift in found.shifts[:MOST]
     ]
+    lists = behind.checked is not None and behind.checked.kind == "ranking"
+    about = "Features of everybody's own history" if lists else "The model's weightiest inputs"
     heads = ("input", "shift", "PSI", "KS", "median", f"shares of {BINS} bins")
     return section(
         "drift",
@@ -47,7 +49,7 @@ def drift(behind: Background) -> Markup:
         para(words),
         table(heads, rows, right=(2, 3, 4)),
         para(_method(found), cls="quiet"),
-        lead="The model's weightiest inputs among the training examples, against those of whom is predicted for now.",
+        lead=f"{about} among the training examples, against those of whom is predicted for now.",
     )
 
 

@@ -78,7 +78,7 @@ def heads_of(kind: str) -> tuple[str, ...]:
         "time_to_event": ("came true", "predicted", "auroc"),
         "multilabel": ("came true", "predicted", "auroc"),
         "multiclass": ("right", "sure of itself"),
-        "ranking": ("true items", "first is right", "recall"),
+        "ranking": ("true items", "first is right", "of them in the list"),
     }.get(kind, ("mean actual", "mean predicted", "mean absolute error"))
 
 
@@ -149,7 +149,7 @@ def _told_heads(kind: str) -> tuple[str, ...]:
         "time_to_event": ("predicted", "what happened"),
         "multilabel": ("label", "predicted", "what happened"),
         "multiclass": ("predicted", "what happened"),
-        "ranking": ("found in the list", "true items"),
+        "ranking": ("in the list", "true items"),
         "forecast": ("step", "predicted", "what happened"),
     }.get(kind, ("predicted", "what happened"))
 

@@ -33,6 +33,14 @@ MEANING = {
     "macro_f1": "F1 averaged over the classes, rare ones counting as much as common ones",
     "concordance": "of two, how often the one whose event comes first is expected first; 0.5 is chance",
     "map": "mean average precision: true items or labels stand high in the list",
+    "recall": "share of the true items that the list holds",
+    "ndcg": "true items found, those at the top counting most; 1 is perfect",
+    "mrr": "one over the place of the first true item, averaged",
+    "auroc_macro": "auroc averaged over the labels",
+    "f1": "harmonic mean of precision and recall at the chosen threshold",
+    "ibs": "squared distance of the survival curve and the truth, averaged over the window; lower is better",
+    "pinball": "how far quantiles lie from the truth; lower is better",
+    "interval_score": "width of the interval and a fine for each miss; lower is better",
     "coverage": "share of truths within their interval",
     "width": "mean width of the interval",
 }
@@ -161,11 +169,8 @@ def _differences(metrics: MetricsTable, split: str) -> Markup:
 
 
 def _meanings(names: list[str]) -> list[tuple[str, str]]:
-    return [(name, MEANING[name.split("@")[0].split(" ")[0]]) for name in names if _known(name)]
-
-
-def _known(name: str) -> bool:
-    return name.split("@")[0].split(" ")[0] in MEANING
+    bare = dict.fromkeys(name.split("@")[0].split(" ")[0] for name in names)
+    return [(name, MEANING[name]) for name in bare if name in MEANING]
 
 
 def _by_split(metrics: MetricsTable, order: list[str]) -> Markup:
