@@ -6,6 +6,7 @@ Only CREATE TABLE ever writes, and only where the session was opened for it.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -99,6 +100,13 @@ def _open(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     except duckdb.Error as error:
         reason = first_line(error)
         lowered = str(error).lower()
+        if holder := re.search(r"held in (.+?) \(PID (\d+)\)", str(error)):
+            raise PqlError(
+                "source_locked",
+                f"the file {path} is held by another process: {Path(holder[1]).name} (PID {holder[2]})",
+                hint="Close it there, or open it read-only there and here: readers can share a file "
+                "(duckdb -readonly, duckdb.connect(path, read_only=True)).",
+            ) from error
         if "lock" in lowered or "different configuration" in lowered or "already attached" in lowered:
             raise PqlError(
                 "source_locked",
