@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 ROWS = 20  # of a result that are shown
 REASONS = 60
+PICTURES = 5  # of predictions whose reasons are drawn
 
 
 def predictions_html(result: Predictions, limit: int = ROWS) -> Html:
@@ -52,8 +53,11 @@ def told_html(text: str) -> Html:
 
 def why_html(result: Why, limit: int = REASONS) -> Html:
     """The reasons, and a sentence on each prediction."""
+    drawn = [picture.inline() for picture in result.pictures()[:PICTURES]]
     return fragment(
-        arrow_table(result.display, limit=limit, total=len(result)), *(line(said) for said in result.sentences)
+        arrow_table(result.display, limit=limit, total=len(result)),
+        *(line(said) for said in result.sentences),
+        folded("as a picture" if len(drawn) == 1 else "as pictures", *drawn) if drawn else None,
     )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pql.engine.planning.plan import Plan
     from pql.engine.quality.metrics import MetricsTable
     from pql.engine.reasons.asked import Reasoned
+    from pql.pictures.svg import Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +309,18 @@ class Why(Report):
     def shown(self, limit: int = 60) -> str:
         """The reasons, and a sentence on each prediction."""
         return "\n".join([self.text(limit), *self.sentences])
+
+    def pictures(self) -> tuple[Picture, ...]:
+        """One picture per prediction: what all begin with, what each reason adds, and where that leads."""
+        from pql.pictures.reasons import Step, reasons_picture
+
+        steps: list[list[Step]] = []
+        for row in self if self.sentences else ():  # a key may be called like any of these columns, so by place
+            number, feature, value, amount = row[-9], row[-8], row[-2], row[-1]
+            steps += [[]] if number == 0 else []
+            steps[-1].append(Step(feature, value or "", amount))
+        heads = [said.split(", from ")[0] for said in self.sentences]
+        return tuple(reasons_picture(head, some, self.scale) for head, some in zip(heads, steps, strict=True))
 
     def html(self, limit: int = 60) -> str:
         from pql.html_views import why_html

@@ -15,9 +15,11 @@ from pql.graphview import GraphView
 from pql.html_metrics import metrics_html
 from pql.language.catalog import Catalog, Column, Key, Link, LogicalType, Stype, Table
 from pql.pictures.axes import scale
+from pql.pictures.bars import bars_picture
 from pql.pictures.graph import graph_picture
 from pql.pictures.layers import placed
 from pql.pictures.metrics import metrics_picture
+from pql.pictures.reasons import Step, reasons_picture
 from pql.pictures.svg import clipped, width_of
 
 METRICS = MetricsTable(
@@ -139,6 +141,32 @@ def test_a_file_is_light_or_dark_and_a_notebook_gets_the_bare_picture(tmp_path: 
     assert text.startswith("<svg")
     assert "prefers-color-scheme" not in picture.inline()
     assert picture._repr_html_().startswith('<div class="pql">')
+
+
+# ------------------------------------------------------------ reasons
+
+
+@pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
+def test_hostile_reasons_stay_reasons(payload: str) -> None:
+    steps = [Step("what all begin with", "", -1.2), Step(payload, payload, 0.7), Step("n", "3", -0.1)]
+    assert_svg(reasons_picture(payload, steps, "log-odds").svg())
+    assert_svg(bars_picture(payload, [payload, "b"], [0.2, 0.8], share=True).svg())
+
+
+def test_reasons_add_up_to_what_stands_last() -> None:
+    made = reasons_picture("customer 3: 40 %", [Step("base", "", -1.0), Step("a", "2", 0.5), Step("b", "", 0.25)], "x")
+    said = [text for text in assert_svg(made.svg()).itertext() if text.strip()]
+    assert said[-2:] == ["together", "-0.250"]
+    assert "+0.500" in said
+    assert "a = 2: +0.5" in made.description
+    assert_svg(reasons_picture("nothing", [], "value").svg())
+
+
+def test_bars_stand_by_size_and_say_how_many_there_are() -> None:
+    made = assert_svg(bars_picture("t", [f"c{i}" for i in range(30)], list(range(30))).svg())
+    said = [text for text in made.itertext() if text.startswith(("c", "…")) and ";" not in text]
+    assert said[0] == "c29"
+    assert said[-1] == "… 30 in all"
 
 
 # ------------------------------------------------------------ metrics
