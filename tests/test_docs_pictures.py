@@ -23,8 +23,8 @@ def test_a_picture_is_what_is_drawn_now(name: str, monkeypatch: pytest.MonkeyPat
     assert drawn == (DOCS / "pictures" / f"{name}.svg").read_text(encoding="utf-8"), "python docs/pictures.py"
 
 
-@pytest.mark.parametrize("name", pictures.PICTURES)
-def test_a_picture_is_well_formed_and_stays_inside_its_frame(name: str) -> None:
+@pytest.mark.parametrize("name", ["timeline", "neighbourhood", "architecture", "engine"])
+def test_a_picture_of_boxes_is_well_formed_and_stays_inside_its_frame(name: str) -> None:
     root = ElementTree.parse(DOCS / "pictures" / f"{name}.svg").getroot()
     width, height = float(root.attrib["width"]), float(root.attrib["height"])
     texts = root.findall("{http://www.w3.org/2000/svg}text")
