@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
@@ -34,6 +35,17 @@ class Location:
             if len(secret) >= _SHORT:
                 message = message.replace(secret, "***")
         return message
+
+
+def shown_source(source: str) -> str:
+    """A source as named by the user, without the password that an address may hold."""
+    if "://" not in source:
+        return source
+    scheme, _, rest = source.partition("://")
+    before, at, after = rest.rpartition("@")
+    user = before.partition(":")[0]
+    shown = f"{scheme}://{user}{at}{after}" if at else source
+    return re.sub(r"(?i)([?&](?:ssl)?password=)[^&]*", r"\1***", shown)
 
 
 def location(text: str) -> Location:

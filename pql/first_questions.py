@@ -82,6 +82,8 @@ def in_a_shell(database: str | None, catalog: Catalog) -> str:
     `database`: as it was named on the command line; None where the configuration names it.
     """
     queries = first_questions(catalog)
-    place = "" if database is None else f"{shlex.quote(database)} "
+    from pql.backends.location import shown_source
+
+    place = "" if database is None else f"{shlex.quote(shown_source(database))} "
     lines = [f"  pql {place}-c {shlex.quote(query)}" for query in queries]
     return "\n".join(["\nto ask, for example:", *lines]) + "\n" if lines else ""

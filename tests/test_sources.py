@@ -13,7 +13,7 @@ import pytest
 
 import pql
 from pql.backends.connect import open_backend
-from pql.backends.location import location
+from pql.backends.location import location, shown_source
 from pql.backends.postgres_faults import refusal
 from pql.backends.table_source import read_table
 from pql.backends.testing import BackendConformance
@@ -82,6 +82,13 @@ def test_a_location_shows_no_password() -> None:
     assert "cret" not in repr(place)
     assert place.hide("can't find host s@cret or s%40cret") == "can't find host *** or ***"
     assert location("postgres:///shop?host=/run/pg&password=hidden").hide("hidden") == "***"
+
+
+def test_a_source_is_shown_without_its_password() -> None:
+    assert shown_source("postgresql://ana:s@c/ret@db.org/shop?schema=a") == "postgresql://ana@db.org/shop?schema=a"
+    assert shown_source("postgresql://db.org/shop?password=secret&x=1") == "postgresql://db.org/shop?password=***&x=1"
+    assert shown_source("postgresql://ana@db.org/shop") == "postgresql://ana@db.org/shop"
+    assert shown_source("a:b@c.duckdb") == "a:b@c.duckdb"
 
 
 @pytest.mark.parametrize("password", ["a/b", "a@b", "a#b"])

@@ -185,7 +185,7 @@ class PqlMagics(Magics):
         return one.session
 
     def _key(self, name: str) -> str:
-        return name if name.startswith("@") else os.path.abspath(os.path.expanduser(name))
+        return name if name.startswith("@") or "://" in name else os.path.abspath(os.path.expanduser(name))
 
     def _source(self, key: str) -> Any:
         if not key.startswith("@"):
