@@ -76,6 +76,8 @@ class Known:
         return self._values[key]
 
     def _work(self) -> None:
+        import pql.faces.complete  # noqa: F401  so that the first key needn't wait for it
+
         self._read_names()
         while True:
             key = self._asked.get()

@@ -16,7 +16,6 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import ColorDepth
 
-from pql.faces.complete import suggestions
 from pql.faces.highlight import STYLE, PqlLexer
 from pql.faces.statements import finished
 from pql.language.error_text import visible
@@ -80,6 +79,8 @@ class _Completer(Completer):
         self._known = known
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
+        from pql.faces.complete import suggestions
+
         text = document.text_before_cursor
         if len(text) > LONGEST:
             return
