@@ -133,6 +133,7 @@ def test_every_kind_of_target_has_a_whole_page(results: dict[str, pql.Prediction
     sections = [attributes.get("id") for name, attributes in reader.tags if name == "section"]
     assert sections == list(SECTIONS)
     assert page.count("<svg") == page.count("</svg>") > 4
+    assert "\\x" not in " ".join(reader.text)
     assert not {"nan", "inf"} & set(" ".join(reader.text).lower().split())
     for title in TITLES[kind]:
         assert f"<h3>{title}</h3>" in page

@@ -63,7 +63,7 @@ def number(value: float, digits: int = 4) -> str:
 
 def percent(share: float, places: int = 1) -> str:
     """A share of one as per cent."""
-    return "–" if math.isnan(share) else f"{100 * share:.{places}f}\u00a0%"
+    return "–" if math.isnan(share) else f"{100 * share:.{places}f} %"
 
 
 def key(value: object) -> str:
