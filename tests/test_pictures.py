@@ -16,6 +16,7 @@ from pql.html_metrics import metrics_html
 from pql.language.catalog import Catalog, Column, Key, Link, LogicalType, Stype, Table
 from pql.pictures.axes import scale
 from pql.pictures.bars import bars_picture
+from pql.pictures.forecast import forecast_picture
 from pql.pictures.graph import graph_picture
 from pql.pictures.layers import placed
 from pql.pictures.metrics import metrics_picture
@@ -151,6 +152,14 @@ def test_hostile_reasons_stay_reasons(payload: str) -> None:
     steps = [Step("what all begin with", "", -1.2), Step(payload, payload, 0.7), Step("n", "3", -0.1)]
     assert_svg(reasons_picture(payload, steps, "log-odds").svg())
     assert_svg(bars_picture(payload, [payload, "b"], [0.2, 0.8], share=True).svg())
+
+
+def test_a_forecast_is_drawn_between_its_bounds() -> None:
+    made = forecast_picture("customer <3>", ["2024-01-08", "2024-01-15"], [3.0, 4.5], [(1.0, 5.0), (2.0, 7.5)])
+    assert_svg(made.svg())
+    assert made.description == "2024-01-08: 3 (1 to 5); 2024-01-15: 4.5 (2 to 7.5)"
+    assert_svg(forecast_picture("one", ["a"], [2.0]).svg())
+    assert_svg(forecast_picture("none", [], []).svg())
 
 
 def test_reasons_add_up_to_what_stands_last() -> None:
