@@ -6,8 +6,10 @@ Places in errors are character offsets in the statement.
 from __future__ import annotations
 
 import re
+import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -37,13 +39,13 @@ def run(
     try:
         if is_ours:
             con.execute("SET errors_as_json = true")
-        result = con.execute(statement, values or None)
+        result = _interruptible(con, lambda: con.execute(statement, values or None))
         if kind is SqlKind.READ:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "Arrow output", UserWarning)
                 fetch = getattr(result, "to_arrow_table", None) or getattr(result, "fetch_arrow_table", None)
                 assert fetch is not None
-                table = _distinct_names(fetch())
+                table = _distinct_names(_interruptible(con, fetch))
         else:
             counts = result.fetchall()
             table = pa.table({"rows": pa.array([counts[0][0] if counts else 0], pa.int64())})
@@ -66,6 +68,19 @@ def run(
             f"the rows can't be read: {str(error).splitlines()[0]}",
             hint="Cast the column to another type.",
         ) from error
+
+
+def _interruptible(con: duckdb.DuckDBPyConnection, fetch: Callable[[], Any]) -> Any:
+    """`fetch()`, ended by Ctrl-C: DuckDB doesn't look at signals, so it works in a thread of its own."""
+    if threading.current_thread() is not threading.main_thread():
+        return fetch()
+    with ThreadPoolExecutor(1) as pool:
+        waited = pool.submit(fetch)
+        try:
+            return waited.result()
+        except KeyboardInterrupt:
+            con.interrupt()
+            raise
 
 
 def check(con: duckdb.DuckDBPyConnection, statement: str, parameters: Mapping[str, Any]) -> None:
