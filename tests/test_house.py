@@ -57,3 +57,8 @@ def test_nothing_is_unpickled_or_evaluated(pattern: str) -> None:
 def test_only_faces_print() -> None:
     guilty = [p.name for p in SOURCES if "faces" not in p.parts and re.search(r"^\s*print\(", p.read_text(), re.M)]
     assert guilty == []
+
+
+def test_every_pin_is_a_name_and_a_version() -> None:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.+!-]*|#.*", line)] == []
