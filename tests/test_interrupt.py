@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 from shops import seed_shop
 
@@ -168,3 +169,16 @@ def test_an_interrupt_that_a_library_turns_into_its_own_error_is_still_an_interr
 
     with pql.connect(tables, listener=Library()) as db, pytest.raises(KeyboardInterrupt):
         db.predict(QUERY)
+
+
+def test_ctrl_c_ends_a_sql_statement_that_runs_long(tmp_path: Path) -> None:
+    duckdb.connect(str(tmp_path / "one.duckdb")).execute("CREATE TABLE t AS SELECT 1 AS id").close()
+    endless = "SELECT count(*) FROM range(10000000) a, range(1000000) b WHERE a.range % 7 = b.range % 11"
+    with pql.connect(tmp_path / "one.duckdb") as db:
+        pressed = threading.Timer(0.5, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
+        pressed.start()
+        began = time.perf_counter()
+        with pytest.raises(KeyboardInterrupt):
+            db.sql(endless)
+        assert time.perf_counter() - began < 20
+        assert db.sql("SELECT id FROM t").fetchall() == [(1,)]
