@@ -134,7 +134,7 @@ class Place:
                     self.scope["stages"] = self._left.enter_context(_sibling("stages").Stages(Path("gym")))
                 text = self.scope["stages"].said(example.query)
             case "python run":
-                with contextlib.redirect_stdout(io.StringIO()) as out:
+                with contextlib.redirect_stdout(io.StringIO()) as out:  # the pages of this folder, as doctest would
                     exec(compile(example.query, "<example>", "exec"), self.scope)
                 text = out.getvalue()
             case _:

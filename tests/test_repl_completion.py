@@ -91,11 +91,11 @@ def test_in_comments_numbers_and_broken_text_there_is_nothing(after: Callable[[s
 
 def test_files_after_read(after: Callable[[str], list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "week.sql").write_text("")
-    (tmp_path / "work").mkdir()
+    (tmp_path / "world").mkdir()
     (tmp_path / ".hidden").write_text("")
     monkeypatch.chdir(tmp_path)
-    assert after(".read ") == ["week.sql", "work/"]
-    assert after(f".read {tmp_path}/wo") == [f"{tmp_path}/work/"]
+    assert after(".read ") == ["week.sql", "world/"]
+    assert after(f".read {tmp_path}/wo") == [f"{tmp_path}/world/"]
     assert after(".read nowhere/") == []
 
 

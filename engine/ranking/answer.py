@@ -16,6 +16,7 @@ from pql.engine.planning.plan import Plan
 from pql.engine.ranking.choice import GNN, RANKERS
 from pql.engine.ranking.scoring import (
     Described,
+    Moment,
     RankedItems,
     Towers,
     batch_of,
@@ -60,6 +61,31 @@ def bound(
     return trained, towers
 
 
+def moment_of(
+    trained: TrainedRanker,
+    interactions: Interactions,
+    anchor: int,
+    towers: Towers | None,
+    rules: Rules | None,
+    k: int,
+    *,
+    every: bool = False,
+) -> Moment:
+    """The past of one anchor (µs) as a ranking reads it; `every`: all items are candidates, not the likeliest."""
+    return moment_at(
+        interactions,
+        anchor,
+        trained.horizon,
+        towers,
+        rules,
+        k,
+        limits=trained.limits,
+        every=every,
+        featured=trained.reads_features,
+        models=trained.pair_models,
+    )
+
+
 def rank_items(
     trained: TrainedRanker,
     interactions: Interactions,
@@ -73,17 +99,7 @@ def rank_items(
     lists, values = np.full((n, k), -1, dtype=np.int64), np.zeros((n, k))
     counts = np.zeros(n, dtype=np.int64)
     for anchor in np.unique(seeds.anchors).tolist():
-        moment = moment_at(
-            interactions,
-            anchor,
-            trained.horizon,
-            towers,
-            rules,
-            k,
-            limits=trained.limits,
-            featured=trained.reads_features,
-            models=trained.pair_models,
-        )
+        moment = moment_of(trained, interactions, anchor, towers, rules, k)
         at = np.flatnonzero(seeds.anchors == anchor)
         rows, place = np.unique(seeds.rows[at], return_inverse=True)
         for start in range(0, len(rows), batch_of(moment)):
@@ -116,18 +132,7 @@ def pair_odds(
     """Every pair of a seed and an item it may be given, as `rank_items` gives the best ones."""
     owners, items, odds, counts = [], [], [], np.zeros(len(seeds), dtype=np.int64)
     for anchor in np.unique(seeds.anchors).tolist():
-        moment = moment_at(
-            interactions,
-            anchor,
-            trained.horizon,
-            towers,
-            rules,
-            trained.k,
-            limits=trained.limits,
-            every=True,
-            featured=trained.reads_features,
-            models=trained.pair_models,
-        )
+        moment = moment_of(trained, interactions, anchor, towers, rules, trained.k, every=True)
         at = np.flatnonzero(seeds.anchors == anchor)
         at = at[np.argsort(seeds.rows[at], kind="stable")]
         for start in range(0, len(at), batch_of(moment)):

@@ -13,10 +13,10 @@ import numpy as np
 
 from pql.engine.examples.stale import as_seen, lag_of
 from pql.engine.graph.interactions import interactions_of
-from pql.engine.ranking.answer import bound, member_scores
+from pql.engine.ranking.answer import bound, member_scores, moment_of
 from pql.engine.ranking.choice import SIMPLE
 from pql.engine.ranking.ranked_classes import as_ranking
-from pql.engine.ranking.scoring import Described, Moment, batch_of, blended, describe, moment_at
+from pql.engine.ranking.scoring import Described, Moment, batch_of, blended, describe
 from pql.engine.ranking.trained import TrainedRanker
 from pql.engine.reasons.pair_origins import FILLED, LATE_ROWS, LATELY, PairOrigins
 from pql.engine.reasons.pairs import PairReasons
@@ -46,18 +46,8 @@ def why_ranked(
     origins = PairOrigins(plan, graph, chosen, units.output, spec)
     parts, order = [], []
     for anchor in np.unique(at_seen.anchors).tolist():
-        moment = moment_at(
-            interactions,
-            anchor,
-            trained.horizon,
-            towers,
-            rules,
-            plan.task.top_k or trained.k,
-            limits=trained.limits,
-            every=plan.query.asks_pairs,
-            featured=trained.reads_features,
-            models=trained.pair_models,
-        )
+        k, every = plan.task.top_k or trained.k, plan.query.asks_pairs
+        moment = moment_of(trained, interactions, anchor, towers, rules, k, every=every)
         at = np.flatnonzero(at_seen.anchors == anchor)
         rows, place = np.unique(chosen.rows[at], return_inverse=True)
         size = min(batch_of(moment), 200)
