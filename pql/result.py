@@ -5,7 +5,7 @@ A result is a value: it holds its Arrow table and never goes back to the databas
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,6 +96,7 @@ class _Table(ArrowRows):
         sys.stdout.write(self.shown(limit) + "\n")
 
 
+_AS_TEXT = ("UUID", "UBIGINT", "HUGEINT", "UHUGEINT")
 IMPORTANCES = ("table", "column", "feature")
 
 
@@ -118,12 +119,14 @@ class Predictions(_Table):
         reading: str | None = None,
         reasons: Callable[[pa.Table], Reasoned] | None = None,
         background: Callable[[], Background | None] | None = None,
+        key_types: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(table, display)
         self.metrics = metrics
         self.model = model
         self.notes = notes
         self._plan = plan
+        self._key_types = key_types
         self._reading = reading
         self._reasons = reasons
         self._background = background
@@ -139,6 +142,22 @@ class Predictions(_Table):
     def reading(self) -> str | None:
         """What a named target was read as."""
         return self._reading if callable(self._plan) else self._plan.query.reading
+
+    @property
+    def key_types(self) -> Mapping[str, str]:
+        """The database's types of those key columns that are carried here as text, by column."""
+        if self._key_types is None:
+            query = self.plan.query
+            found = {key: (query.entity.table, key) for key in query.entity.keys}
+            if query.item is not None and query.item.table is not None and query.item.key is not None:
+                found.setdefault(query.item.key, (query.item.table, query.item.key))
+            types = {
+                column: query.catalog.table(where).column(name).sql_type.upper()
+                for column, (where, name) in found.items()
+                if query.ids is None and column in self.columns
+            }
+            self._key_types = {column: kind for column, kind in types.items() if kind in _AS_TEXT}
+        return self._key_types
 
     @property
     def display(self) -> pa.Table:

@@ -111,6 +111,55 @@ def test_what_was_declared_and_what_is_asked_are_part_of_the_question(shop: Path
     assert not asked(shop)[1]
 
 
+def test_sql_reads_the_answers_of_its_queries_back_and_stores_them(shop: Path) -> None:
+    spend, count = FAST, FAST.replace("SUM(orders.amount,", "COUNT(orders.*,")
+    text = f"SELECT c.name, p.prediction FROM ({spend}) p JOIN customers c USING (customer_id) ORDER BY 1"
+    first, _ = asked(shop, spend)
+    with pql.connect(str(shop)) as db:
+        joined = db.sql(text)
+        assert "stored" in joined.predictions[0].model.seconds
+        assert sorted(row[1] for row in joined) == sorted(row[2] for row in first)
+        both = f"SELECT a.prediction, b.prediction FROM ({spend}) a JOIN ({count}) b USING (customer_id) ORDER BY 1, 2"
+        told = db.sql(both)
+        assert ["stored" in one.model.seconds for one in told.predictions] == [True, False]
+        again = db.sql(both)
+        assert all("stored" in one.model.seconds for one in again.predictions)
+        assert again.to_arrow_table() == told.to_arrow_table()
+    assert asked(shop, count)[1], "what SQL has stored answers a PREDICT alone"
+    with duckdb.connect(str(shop)) as con:
+        con.execute("UPDATE orders SET amount = amount * 3 WHERE ordered_at < TIMESTAMP '2023-12-31'")
+    with pql.connect(str(shop)) as db:
+        changed = db.sql(text)
+    assert "stored" not in changed.predictions[0].model.seconds
+    assert changed.to_arrow_table() != joined.to_arrow_table()
+
+
+def test_keys_read_back_inside_sql_join_in_their_own_types(shop: Path) -> None:
+    with duckdb.connect(str(shop)) as con:
+        for table in ("customers", "orders"):
+            con.execute(f"ALTER TABLE {table} ALTER customer_id TYPE UUID USING md5(customer_id::VARCHAR)::UUID")
+    text = f"SELECT c.name, p.prediction FROM ({FAST}) p JOIN customers c USING (customer_id) ORDER BY 1"
+    with pql.connect(str(shop)) as db:
+        first, second = db.sql(text), db.sql(text)
+    assert "stored" in second.predictions[0].model.seconds
+    assert len(second) > 20
+    assert second.to_arrow_table() == first.to_arrow_table()
+
+
+def test_parameters_ask_what_their_values_ask(shop: Path) -> None:
+    asked(shop, FAST.replace("EACH customers.customer_id", "customers.customer_id IN (1, 2)"))
+    text = FAST.replace("EACH customers.customer_id", "customers.customer_id IN (:a, :b)")
+    with pql.connect(str(shop)) as db:
+        assert "stored" in db.predict(text, {"a": 1, "b": 2}).model.seconds
+        assert "stored" not in db.predict(text, {"a": 1, "b": 3}).model.seconds
+        assert (
+            "stored"
+            in db.sql(f"SELECT * FROM ({text}) WHERE prediction > :c", {"a": 1, "b": 2, "c": 0})
+            .predictions[0]
+            .model.seconds
+        )
+
+
 def test_the_option_cache_is_heeded(shop: Path, tmp_path: Path) -> None:
     off = QUERY.format("model = instant, anchors = 3, cache = off")
     asked(shop, off)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pql.language import ast
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pql.engine.planning.plan import Plan
     from pql.result import Predictions
     from pql.sql_result import SqlResult
+    from pql.statements.stored import Question
 
-_AS_STORED = ("UUID", "UBIGINT", "HUGEINT", "UHUGEINT")  # keys that predictions carry as strings
 _ONE_COLUMN = "choose one of its columns: (SELECT customer_id FROM (PREDICT …))"
 _IN_BRACKETS = "PREDICT stands in brackets inside SQL: SELECT * FROM (PREDICT … FOR EACH …)"
 
@@ -47,18 +47,23 @@ def sql(work: Workspace, statement: ast.Sql, request: Request) -> SqlResult:
         kind = sql_kind(made.sql)
     first = dict(reversed(list(zip(keys, found.inner, strict=True))))
     with work.backend.snapshot(write=kind is SqlKind.CREATE_TABLE) as snapshot:
-        plans: dict[str, Plan] = {}
+        todo: dict[str, _Asked] = {}
         answers: dict[str, Predictions] = {}
         for key in tables:
             with _inside(text, first[key]) as its_text:
-                plans[key] = work.planned(snapshot, first[key].query, replace(request, text=its_text))
-        if plans:  # names are looked up before anything is trained
+                asked = _asked(work, snapshot, first[key].query, replace(request, text=its_text))
+                if isinstance(asked, _Asked):
+                    todo[key] = asked
+                else:
+                    answers[key] = asked
+        if todo:  # names are looked up before anything is trained
             with _around(found, made):
-                empty = {tables[key]: no_rows(plan) for key, plan in plans.items()}
+                empty = {tables[key]: no_rows(asked.plan) for key, asked in todo.items()}
+                empty |= {tables[key]: one.to_arrow_table().slice(0, 0) for key, one in answers.items()}
                 snapshot.check_sql(made.sql, made.parameters, empty)
-        for key, plan in plans.items():
+        for key, asked in todo.items():
             with _inside(text, first[key]):
-                answers[key] = _answer(work, snapshot, plan)
+                answers[key] = _answer(work, snapshot, asked)
                 if kind is not SqlKind.READ:
                     _refuse_stopped(answers[key])
         made = rewritten(found, [_select(tables[key], answers[key]) for key in keys], request.params)
@@ -125,9 +130,10 @@ def _written(
 
     (table,) = names(1, before + after)
     with work.backend.snapshot(write=write) as snapshot:
-        plan = work.planned(snapshot, statement.query, request)
-        snapshot.check_sql(f"{before} SELECT * FROM {table} {after}", {}, {table: no_rows(plan)})
-        predictions = _answer(work, snapshot, plan)
+        asked = _asked(work, snapshot, statement.query, request)
+        empty = no_rows(asked.plan) if isinstance(asked, _Asked) else asked.to_arrow_table().slice(0, 0)
+        snapshot.check_sql(f"{before} SELECT * FROM {table} {after}", {}, {table: empty})
+        predictions = _answer(work, snapshot, asked) if isinstance(asked, _Asked) else asked
         _refuse_stopped(predictions)
         made = f"{before} {_select(table, predictions)} {after}"
         rows = snapshot.run_sql(made, {}, {table: predictions.to_arrow_table()}, note=_note([statement.query]))
@@ -141,11 +147,36 @@ def _note(queries: Iterable[ast.Predict]) -> str:
     return "; ".join(dict.fromkeys(canonical(query) for query in queries))
 
 
-def _answer(work: Workspace, snapshot: Snapshot, plan: Plan) -> Predictions:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A planned query whose answer isn't stored. `question`: what it will be stored as, if it can be."""
+
+    plan: Plan
+    question: Question | None
+
+
+def _asked(work: Workspace, snapshot: Snapshot, query: ast.Predict, request: Request) -> _Asked | Predictions:
+    """The stored answer of a query, else its plan."""
+    from pql.statements.stored import question
+
+    query = work.with_defaults(query)
+    asked = question(work, query, request)
+    if asked is not None:
+        with work.listening() as events:
+            found = asked.recalled(events)
+        if found is not None:
+            return found
+    return _Asked(work.planned(snapshot, query, request), asked)
+
+
+def _answer(work: Workspace, snapshot: Snapshot, asked: _Asked) -> Predictions:
     from pql.pipeline import answer
 
     with work.listening() as events:
-        return answer(snapshot, plan, work.registry, events, keep=False)
+        made = answer(snapshot, asked.plan, work.registry, events, keep=False)
+    if asked.question is not None:
+        asked.question.keep(made, snapshot)
+    return made
 
 
 @contextmanager
@@ -182,15 +213,7 @@ def _select(table: str, predictions: Predictions) -> str:
     """SQL for all rows of a registered result, its keys in the types in which the database stores them."""
     from pql.backends.sql import alias, identifier
 
-    query = predictions.plan.query
-    stored = {key: (query.entity.table, key) for key in query.entity.keys}
-    if query.item is not None and query.item.table is not None and query.item.key is not None:
-        stored.setdefault(query.item.key, (query.item.table, query.item.key))
-    casts = []
-    for column, (where, name) in stored.items():
-        kind = query.catalog.table(where).column(name).sql_type.upper()
-        if query.ids is None and kind in _AS_STORED and column in predictions.columns:
-            casts.append(alias(f"CAST({identifier(column)} AS {kind})", column))
+    casts = [alias(f"CAST({identifier(name)} AS {kind})", name) for name, kind in predictions.key_types.items()]
     replaced = f" REPLACE ({', '.join(casts)})" if casts else ""
     return f"SELECT *{replaced} FROM {identifier(table)}"
 

@@ -7,12 +7,10 @@ views has none, since a view may read what lies elsewhere.
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
     from pql.engine.events import Events
     from pql.engine.planning.plan import Plan
     from pql.result import Predictions
-
-_PLAIN = (str, int, float, bool, Decimal, dt.date, dt.datetime, type(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +69,7 @@ class Question:
             "model": {"name": model.name, "weights": model.weights, "key": model.key},
             "notes": list(made.notes),
             "reading": made.reading,
+            "key_types": dict(made.key_types),
         }
         self.work.registry.answers.put(self.key, model.key, state, {"query": self.request.text, "model": model.key})
 
@@ -92,6 +89,7 @@ class Question:
             reading=state["reading"],
             reasons=lambda rows: again().reasons_of(rows),
             background=lambda: again().background(),
+            key_types=state["key_types"],
         )
 
     def _plan(self) -> Plan:
@@ -133,17 +131,21 @@ def question(work: Workspace, query: ast.Predict, request: Request) -> Question 
     """What an answer of this query is stored as; None where it isn't to be stored, or the data can't be known."""
     from pql.engine.answers.registry import content_key
     from pql.language.format import format as canonical
+    from pql.language.parameters import fill
 
     cache_option = _cache_of(query)
-    if cache_option not in ("on", "refresh") or not _is_plain(request.params):
+    if cache_option not in ("on", "refresh"):
+        return None
+    filled, faults = fill(query, request.params)
+    if faults:
         return None
     data = data_of(work.backend)
     if data is None:
         return None
-    asked = replace(query, options=tuple(o for o in query.options if o.name.text.lower() != "cache"))
+    asked = replace(filled, options=tuple(o for o in filled.options if o.name.text.lower() != "cache"))
     parts = {
         "query": canonical(asked),
-        "params": repr(request.params),
+        "kinds": repr(_kinds(request.params)),
         "as_of": repr(request.as_of),
         "data": data,
         "overrides": repr(work.notes("overrides")),
@@ -174,13 +176,14 @@ def _cache_of(query: ast.Predict) -> str:
     return "on" if word is True else str(word).lower()
 
 
-def _is_plain(params: Any) -> bool:
-    """True for parameters that their text tells apart."""
-    if isinstance(params, Mapping):
-        return all(isinstance(name, str) and _is_plain(value) for name, value in params.items())
-    if isinstance(params, Sequence) and not isinstance(params, str | bytes):
-        return type(params) in (list, tuple) and all(map(_is_plain, params))
-    return type(params) in _PLAIN
+def _kinds(params: Any) -> list[Any]:
+    """The types of those parameters whose text doesn't tell them: a date reads like a string."""
+    if isinstance(params, str | int | float | None):
+        return []
+    if isinstance(params, Mapping | list | tuple | set | frozenset):
+        values = params.values() if isinstance(params, Mapping) else params
+        return [kind for value in values for kind in _kinds(value)]
+    return [type(params).__name__]
 
 
 def _is_whole(snapshot: Snapshot) -> bool:
