@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from pql.workspace import Workspace
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from pql.backends.base import Snapshot
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pql.engine.own.plan import Question
     from pql.engine.planning.plan import Plan, Regime
     from pql.engine.quality.metrics import MetricsTable
+    from pql.engine.reasons.asked import Reasoned
     from pql.language.catalog import Catalog
     from pql.result import ModelInfo, Predictions
 
@@ -110,6 +112,7 @@ class FittedLabels:
             plan=model.plan,
             model=_info(model, asked.events),
             notes=tuple(dict.fromkeys((*asked.notes, *model.notes, *model.trained.notes))),
+            reasons=_reasons(asked),
         )
         return predictions, scored.measured
 
@@ -197,6 +200,27 @@ class FittedLabels:
     def __repr__(self) -> str:
         known = f"; {self.model}" if (0, None) in self._models else ""
         return f"<pql.FittedLabels: {self._given.question.text}{known}>"
+
+
+def _reasons(asked: Asked) -> Callable[[pa.Table], Reasoned]:
+    """What tells the reasons of some rows of the answer to a table."""
+
+    def told(rows: pa.Table) -> Reasoned:
+        import numpy as np
+        import pyarrow as pa
+
+        from pql.engine.reasons.asked import why_of
+
+        model, scored = asked.model, asked.scored
+        known = np.flatnonzero(scored.known)
+        key, anchor = rows.column_names[:2]
+        moments = pa.array(scored.anchors[known]).cast(pa.timestamp("us"))
+        about = pa.table([asked.rows.keys.take(pa.array(known)), moments], names=[key, anchor])
+        return why_of(
+            model.trained, model.classes.values, model.plan, scored.graph, about, scored.seeds, scored.lags, rows
+        )
+
+    return told
 
 
 def fit(work: Workspace, train: Any, val: Any = None, **arguments: Any) -> FittedLabels:

@@ -154,12 +154,15 @@ def _train(
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """The scores of a table's known rows, in order. `known` bool[n], `anchors` int64[n] of all rows; `measured`: where
-    the table has the truth."""
+    """The scores of a table's known rows, in order, with their `seeds` in `graph` and their `lags` float32[k, L].
+    `known` bool[n], `anchors` int64[n] of all rows; `measured`: where the table has the truth."""
 
     scores: NDArray[np.float64] | Ranked
     known: NDArray[np.bool_]
     anchors: Ints
+    graph: TemporalGraph
+    seeds: Seeds
+    lags: NDArray[np.float32] | None
     measured: Measured | None = None
 
 
@@ -191,13 +194,14 @@ def score_own(
     anchors = asked.anchors if asked.anchors is not None else np.where(known, seeds.anchors, plan.split.prediction)
     found = at_prediction(seeds.take(np.flatnonzero(known)), plan.regime)
     with events.stage("predict"):
-        scores = _scores(model, graph, found)
+        lags = earlier_labels(model, graph, found)
+        scores = _scores(model, graph, found, lags)
     judged = None
     if known_labels(asked.label) and known.any():
         assert asked.label is not None
         with events.stage("evaluate"):
             judged = _judged(model, graph, found, scores, asked.label.take(pa.array(np.flatnonzero(known))))
-    return Scored(scores, known, anchors, judged)
+    return Scored(scores, known, anchors, graph, found, lags, judged)
 
 
 def _judged(
@@ -218,7 +222,9 @@ def _judged(
     return measured(model.trained, plan, examples, inputs, scores, at, truth)
 
 
-def _scores(model: OwnModel, graph: TemporalGraph, seeds: Seeds) -> NDArray[np.float64] | Ranked:
+def _scores(
+    model: OwnModel, graph: TemporalGraph, seeds: Seeds, lags: NDArray[np.float32] | None
+) -> NDArray[np.float64] | Ranked:
     plan = model.plan
     if isinstance(model.trained, TrainedRanker):
         from pql.engine.ranking.answer import predict_ranking
@@ -228,14 +234,13 @@ def _scores(model: OwnModel, graph: TemporalGraph, seeds: Seeds) -> NDArray[np.f
         return Ranked(ranked.seed, items, ranked.score, ranked.rank.astype(np.int64))
     from pql.engine.training.predict import predict
 
-    return predict(model.trained, graph, seeds, earlier_labels(model, graph, seeds))
+    return predict(model.trained, graph, seeds, lags)
 
 
 def earlier_labels(model: OwnModel, graph: TemporalGraph, seeds: Seeds) -> NDArray[np.float32] | None:
     """The lags of seeds, from the labels that the model was trained on; None where the model has none."""
-    assert isinstance(model.trained, TrainedModel)
-    horizon = model.question.horizon
-    if horizon is None or model.question.split != "own" or model.question.kind not in LAGGED:
+    question, horizon = model.question, model.question.horizon
+    if horizon is None or question.split != "own" or question.kind not in LAGGED:
         return None
     known = [seeds_of(part, model.plan, graph) for part in model.parts]
     values = np.concatenate([numbers(part.label) for part in model.parts if part.label is not None])

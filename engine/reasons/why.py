@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pql.engine.examples.steps import compute_stacked, forecast_rows
 from pql.engine.examples.targets import lag_values
@@ -98,6 +99,20 @@ def why(model: KeptModel, plan: Plan, graph: TemporalGraph, labels: LabelTable, 
         order.append(at)
     scale = VALUE if plan.task.kind in VALUES else ODDS
     return Why(Reasons.ordered(parts, order), _Grouped(tuple(origins), which, place), scale, chosen.anchors)
+
+
+def why_scored(
+    trained: TrainedModel, plan: Plan, graph: TemporalGraph, seeds: Seeds, lags: NDArray[np.float32], units: Units
+) -> Why:
+    """The reasons of some predictions of a model of labels of one's own. `lags` float32[n, L]: of all seeds."""
+    chosen, given = seeds.take(units.seed), lags[units.seed]
+    features = compute_stacked(trained.spec, graph, chosen, given, None, trained.step_names)
+    inputs = Inputs(graph, chosen, features, given)
+    found = (
+        _of_class(trained, inputs, units.output) if trained.kind == "multiclass" else _of_value(trained, inputs, None)
+    )
+    scale = VALUE if plan.task.kind in VALUES else ODDS
+    return Why(found, FeatureRows(trained.spec, graph, plan, chosen), scale, chosen.anchors)
 
 
 def _of(
