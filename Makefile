@@ -12,7 +12,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "installing the tested versions into $(VENV) …"
 	@$(BIN)/python -m pip install -q -U -c constraints.txt "pip>=25.1" "setuptools>=77"
 	@$(BIN)/python -m pip install -q -c constraints.txt torch
-	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install -q -c constraints.txt -e ".[pandas,polars,pyg,als,notebook,mcp,postgres,demo]" --group dev
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install -q -c constraints.txt -e ".[pandas,polars,pyg,als,notebook,mcp,postgres,sqlalchemy,demo]" --group dev
 	@touch $@
 
 demo: $(READY)

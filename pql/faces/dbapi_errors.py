@@ -74,6 +74,9 @@ class NotSupportedError(DatabaseError):
     """Something that the language knows and pql, or a model, doesn't do."""
 
 
+for _one in (Warning, Error, *Error.__subclasses__(), *DatabaseError.__subclasses__()):
+    _one.__module__ = "pql.dbapi"  # where users import them from
+
 _WRONG_STATEMENTS = (TEXT, SYNTAX, ARGUMENTS, NAMES, ENTITIES, WINDOWS, MEANINGS, GRAPH)
 _KINDS: dict[str, type[DatabaseError]] = {
     **{code: ProgrammingError for group in _WRONG_STATEMENTS for code in group},
