@@ -74,7 +74,14 @@ def test_reflected_tables_are_joined_and_bound(engine: Any) -> None:
     spent = sa.func.sum(orders.c.AMOUNT).label("spent")
     query = sa.select(customers.c.NAME, spent).join(orders).group_by(customers.c.NAME).order_by(spent.desc()).limit(2)
     with engine.connect() as con:
-        assert len(con.execute(query.where(orders.c.ORDERED_AT > dt.datetime(2023, 6, 1))).all()) == 2
+        assert (
+            len(
+                con.execute(
+                    query.where(orders.c.ORDERED_AT.between(dt.datetime(2023, 6, 1), dt.datetime(2024, 1, 1)))
+                ).all()
+            )
+            == 2
+        )
         names = con.execute(sa.select(customers.c.NAME).where(customers.c.CUSTOMER_ID.in_([1, 2]))).scalars().all()
     assert names == ["Customer 1", "Customer 2"]
 
@@ -113,7 +120,7 @@ def test_sessions_and_tables_are_engines_too_and_other_urls_are_refused() -> Non
             assert con.exec_driver_sql("SELECT count(*) FROM customers").scalar() == 80
         made.dispose()
         assert len(db.sql("SELECT 1")) == 1  # the session is its owner's
-    with pytest.raises(sa.exc.ArgumentError, match="pql:///shop.duckdb"):
+    with pytest.raises(sa.exc.ArgumentError, match="options stand in the query"):
         sa.create_engine("pql://host/shop.duckdb").connect()
     with pytest.raises(sa.exc.OperationalError, match="source_not_found"):
         sa.create_engine("pql:////nowhere/shop.duckdb").connect()
