@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -65,6 +66,10 @@ class Terminal:
             app.loop.call_soon_threadsafe(lambda: app.exit(exception=error) if app.is_running else None)
 
     def _begin(self) -> None:
+        """Read the data once the prompt stands there: what is imported for it would hold the drawing up."""
+        asyncio.get_running_loop().call_soon(self._begin_to_read)
+
+    def _begin_to_read(self) -> None:
         self._opening.begin()
         self._known.begin()
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pql.language.span import NOWHERE, Span, no_span
 from pql.language.tree import (
-    NOWHERE,
     Aggregate,
     And,
     Arithmetic,
@@ -27,10 +27,8 @@ from pql.language.tree import (
     Not,
     Or,
     Parameter,
-    Span,
     Star,
     Window,
-    no_span,
 )
 
 # ---------------------------------------------------------------- the clauses of PREDICT

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from pql.language.ast import NOWHERE, Span
+from pql.language.span import NOWHERE, Span
 
 if TYPE_CHECKING:
     from pql.language.errors import Fault

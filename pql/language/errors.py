@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pql.language.ast import Span
 from pql.language.error_text import advice, line_and_column, more_about, render_fault, sentence
+from pql.language.span import Span
 
 __all__ = ["Fault", "PqlError", "line_and_column", "render_fault"]
 

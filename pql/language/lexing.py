@@ -12,8 +12,8 @@ import re
 from collections.abc import Container
 from dataclasses import dataclass
 
-from pql.language.ast import Span
 from pql.language.errors import PqlError
+from pql.language.span import Span
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 200

@@ -9,24 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A half-open range of character offsets `[start, end)` into the text of the query."""
-
-    start: int
-    end: int
-
-    def to(self, other: Span) -> Span:
-        """The range from the start of this span to the end of `other`."""
-        return Span(min(self.start, other.start), max(self.end, other.end))
-
-
-NOWHERE = Span(0, 0)
-
-
-def no_span() -> Span:
-    return field(default=NOWHERE, compare=False, repr=False)
+from pql.language.span import Span, no_span
 
 
 @dataclass(frozen=True, slots=True)
