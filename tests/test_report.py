@@ -17,7 +17,7 @@ import pql
 from pql.engine.features.matrix import FeatureMatrix
 from pql.engine.quality.drift import drift_of, shift_of
 from pql.faces.cli import main
-from pql.report.figures_of import binned, wilson
+from pql.pictures.bins import binned, wilson
 from pql.report.markup import esc, number, tag
 from pql.report.parts import worst
 from pql.report.quality import measured_split, model_of, standing, value_text

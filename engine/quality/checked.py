@@ -35,8 +35,8 @@ class Checked:
     the probability of the chosen one; of sets, one row per (example, label), 0/1 and its probability; of rankings, how
     many true items there are and how many of them the list holds. `more`, float64 arrays by name: `chosen` (class
     codes), `label` (codes), `step` (from 1), `low`, `high` (bounds), `time` and `expected` (shares of the horizon),
-    `hits` and `new_hits` [n, k] (1 where the item at that place is true), `new_truth` (true items that the entity
-    hadn't met).
+    `curve` [n, m] (the probability of no event yet, evenly from the anchor to the horizon), `hits` and `new_hits`
+    [n, k] (1 where the item at that place is true), `new_truth` (true items that the entity hadn't met).
     """
 
     kind: str
@@ -126,9 +126,10 @@ def checked_sample(
 def of_times(
     split: int, total: int, seeds: Seeds, times: Floats, happened: NDArray[np.bool_], curves: Floats, expected: Floats
 ) -> Checked:
-    """The sample of times to an event, all in shares of the horizon."""
+    """The sample of times to an event, all in shares of the horizon; `curves` float64[n, m]: the probability of no
+    event yet at moments from the anchor to the horizon, evenly."""
     at = spread(np.arange(len(seeds)), MOST)
-    more = {"time": times[at], "expected": expected[at]}
+    more = {"time": times[at], "expected": expected[at], "curve": curves[at]}
     truth = happened[at].astype(np.float64)
     return _placed("time_to_event", split, total, seeds.take(at), None, at, truth, 1.0 - curves[at, -1], more)
 

@@ -109,6 +109,14 @@ def expected_time(intervals: Intervals, curves: Floats) -> Floats:
     return total
 
 
+def survival_at(intervals: Intervals, curves: Floats, moments: Floats) -> Floats:
+    """float64[n, m]: the probability that the event hasn't happened by moments between 0 and 1."""
+    whole = np.concatenate([np.ones((len(curves), 1)), curves], axis=1)
+    k = np.minimum(np.searchsorted(np.array(intervals.ends), moments, side="left"), len(intervals) - 1)
+    share = (moments - intervals.starts[k]) / intervals.widths[k]
+    return np.asarray(whole[:, k] ** (1.0 - share) * whole[:, k + 1] ** share, dtype=np.float64)
+
+
 def measure_survival(intervals: Intervals, curves: Floats, times: Floats, happened: Bools) -> dict[str, float]:
     """How good curves are, on windows that are complete: who hasn't had the event by the horizon had none in it.
 

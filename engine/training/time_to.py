@@ -36,6 +36,7 @@ from pql.engine.quality.survival import (
     resampled_concordance,
     stack,
     survival,
+    survival_at,
 )
 from pql.engine.training.evaluate import drawn_intervals
 from pql.engine.training.predict import predict
@@ -52,6 +53,7 @@ Ints = NDArray[np.int64]
 
 MOST_JUDGED = 8_000  # seeds of validation and of test, each
 FEWEST_EVENTS = 5
+CURVE = np.linspace(0.0, 1.0, 21)  # moments at which the curves of tested examples are kept
 NAMES = (
     INTERVAL,
     WIDTH,
@@ -172,7 +174,9 @@ class _Judge:
                 if said is not None:
                     who, when, ended = self.seeds.take(truth), self.times[truth], self.happened[truth]
                     expected = expected_time(self.intervals, said)
-                    self.checked = of_times(split, len(at), who, when, ended, said, expected)
+                    self.checked = of_times(
+                        split, len(at), who, when, ended, survival_at(self.intervals, said, CURVE), expected
+                    )
                 drawn = self._drawn(truth, [(name, survival(values[cells])) for name, _, values in scores])
         return drawn_intervals(MetricsTable("concordance", tuple(rows), tuple(notes)), measured, drawn)
 

@@ -1,4 +1,4 @@
-"""Scales of values: from values to px, with round ticks."""
+"""Scales of values: from values to px, with round ticks; and numbers in the words of a label."""
 
 from __future__ import annotations
 
@@ -85,3 +85,51 @@ def left_axis(y: Scale, left: float, right: float, *, of: Sequence[str] | None =
         shapes.append(line(left, at, right, at, opacity="0.18"))
         shapes.append(text(left - 7, at + 4, label, size=SMALL, anchor="end", soft=True))
     return shapes
+
+
+def ticks(low: float, high: float, most: int = 5) -> list[float]:
+    """Round numbers between two, at most so many and a few."""
+    span = high - low
+    if not math.isfinite(span) or span <= 0:
+        return [low]
+    step = _round_step(span / most)
+    first = math.ceil(low / step - 1e-9)
+    return [round(i * step, 12) for i in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def short(value: float) -> str:
+    """A tick's number: 12k, 3M, 0.25."""
+    size = abs(value)
+    for limit, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if size >= limit * 10 or (size >= limit and suffix != "k"):
+            return f"{value / limit:g}{suffix}".replace("-", "−")
+    return f"{value:g}".replace("-", "−")
+
+
+def share_text(value: float) -> str:
+    """A tick's share: 25 %."""
+    return f"{100 * value:g} %".replace("-", "−")
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A number with some significant digits, thousands apart; a dash where there is none."""
+    if math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    size = abs(value)
+    if size == 0:
+        return "0"
+    if size >= 1000:
+        written = f"{value:,.0f}"
+    elif size < 1e-4:
+        written = f"{value:.2g}"
+    else:
+        places = max(0, digits - (0 if size < 1 else 1 + int(math.log10(size))))
+        written = f"{value:.{places}f}"
+    return written.replace("-", "−") if written.startswith("-") else written
+
+
+def percent(share: float, places: int = 1) -> str:
+    """A share of one as per cent."""
+    return "–" if math.isnan(share) else f"{100 * share:.{places}f} %"

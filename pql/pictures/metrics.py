@@ -28,8 +28,9 @@ def metrics_picture(metrics: MetricsTable, metric: str | None = None, split: str
         return None
     lower = _lower_is_better(metric)
     rows.sort(key=lambda row: row.value if lower else -row.value)
-    names = min(max(width_of(row.model) for row in rows), 200.0)
-    left, right = 16 + names + 14, _WIDTH - 70
+    names = min(max(width_of(row.model, 13) for row in rows), 200.0)
+    values = max(width_of(_figure(row.value), 13) for row in rows)
+    left, right = 16 + names + 14, _WIDTH - 26 - values
     ends = [end for row in rows for end in (row.value, row.low, row.high) if end is not None]
     x = scale(ends, left, right)
     bottom = _TOP + len(rows) * _ROW

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from pql.language.bound import TaskKind
 from pql.language.errors import PqlError
-from pql.report.charts import shares_bar
+from pql.pictures.bars import bars_picture
 from pql.report.markup import Markup, esc, figure, figures, folded, key, number, para, section, table, tag
 
 if TYPE_CHECKING:
@@ -38,7 +38,10 @@ def importance(result: Predictions) -> Markup:
         rows = found.to_arrow_table().to_pylist()
         listed = [(_named(row, names), float(row["share"])) for row in rows if row.get("share")][:12]
         if listed:
-            pictures.append(figure(shares_bar(listed, f"Importance, {title.lower()}"), "", title))
+            shown = bars_picture(
+                f"Importance, {title.lower()}", *zip(*listed, strict=True), share=True, width=400.0, titled=False
+            )
+            pictures.append(figure(shown, "", title))
     if not pictures:
         return section("importance", "What weighs", para("The model that answers uses no inputs: nothing weighs."))
     return section(

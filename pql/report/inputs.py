@@ -6,8 +6,10 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from pql.engine.quality.drift import BINS, LITTLE, MUCH, Drift, Shift
-from pql.report.charts import drawing
-from pql.report.markup import Markup, facts, folded, moment, number, para, plural, section, table, tag
+from pql.html import BLUE, GREY
+from pql.pictures.axes import number, percent
+from pql.pictures.svg import picture, rect
+from pql.report.markup import Markup, facts, folded, moment, para, plural, section, table, tag
 
 if TYPE_CHECKING:
     from pql.engine.answers.background import Background
@@ -24,9 +26,9 @@ def drift(behind: Background) -> Markup:
         return section("drift", "Is today like the past?", para(words))
     much, some = found.count("much"), found.count("some")
     if much:
-        words = f"{plural(much, 'input')} of {len(found.shifts)} differ much: what was learnt may not hold for them."
+        words = f"{_of(much, len(found.shifts))} much: what was learnt may not hold there."
     elif some:
-        words = f"{plural(some, 'input')} of {len(found.shifts)} differ somewhat; none differs much."
+        words = f"{_of(some, len(found.shifts))} somewhat; none differs much."
     else:
         words = f"All {len(found.shifts)} inputs looked at are distributed as they were in training."
     rows = [
@@ -53,6 +55,10 @@ def drift(behind: Background) -> Markup:
     )
 
 
+def _of(count: int, total: int) -> str:
+    return f"{count:,} of {total:,} inputs {'differs' if count == 1 else 'differ'}"
+
+
 def _method(found: Drift) -> str:
     return (
         f"{found.learnt:,} training examples and {found.asked:,} predicted rows, each as of its own anchor. PSI, the "
@@ -66,17 +72,15 @@ def _method(found: Drift) -> str:
 def mini(shift: Shift) -> Markup:
     """The two distributions as small bars, one in front of the other."""
     top = max(*shift.before, *shift.after) or 1.0
-    n = len(shift.before)
-    width = 112 / n
-    bars = []
-    for cls, shares, inset in (("faint", shift.before, 0.0), ("model", shift.after, width * 0.28)):
-        boxes = "".join(
-            f'<rect x="{i * width + inset + 0.5:.1f}" y="{24 - 24 * share / top:.1f}" '
-            f'width="{max(1.0, width - 2 * inset - 1):.1f}" height="{24 * share / top:.1f}"/>'
-            for i, share in enumerate(shares)
-        )
-        bars.append(f'<g class="bar {cls}">{boxes}</g>')
-    return drawing(112, 24, "shares of bins in training and today", "".join(bars), "chart mini")
+    width = 112 / len(shift.before)
+    shapes = []
+    for colour, shares, inset in ((GREY, shift.before, 0.0), (BLUE, shift.after, width * 0.28)):
+        for i, share in enumerate(shares):
+            x, wide, high = i * width + inset + 0.5, max(1.0, width - 2 * inset - 1), 24 * share / top
+            pale = "0.45" if colour == GREY else None
+            shapes.append(rect(x, 24 - high, wide, high, fill=colour, fill_opacity=pale))
+    told = "; ".join(f"{percent(a)} then, {percent(b)} now" for a, b in zip(shift.before, shift.after, strict=True))
+    return picture(112, 24, "Shares of bins in training and today", told, *shapes).plain()
 
 
 def notes(result: Predictions) -> Markup:

@@ -7,11 +7,13 @@ hashes alone.
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pql.html import Html, element, escape
+from pql.pictures.axes import number
+from pql.pictures.figure import Figure
+from pql.pictures.svg import Picture
 
 LONGEST = 120
 
@@ -40,30 +42,6 @@ def shown(value: object) -> str:
     if isinstance(value, dt.datetime):
         return value.strftime("%Y-%m-%d") if value.time() == dt.time() else value.strftime("%Y-%m-%d %H:%M")
     return str(value)
-
-
-def number(value: float, digits: int = 4) -> str:
-    """A number with some significant digits, thousands apart; a dash where there is none."""
-    if math.isnan(value):
-        return "–"
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    size = abs(value)
-    if size == 0:
-        return "0"
-    if size >= 1000:
-        text = f"{value:,.0f}"
-    elif size and (size < 1e-4):
-        text = f"{value:.2g}"
-    else:
-        places = max(0, digits - (0 if size < 1 else 1 + int(math.log10(size))))
-        text = f"{value:.{places}f}"
-    return text.replace("-", "−") if text.startswith("-") else text
-
-
-def percent(share: float, places: int = 1) -> str:
-    """A share of one as per cent."""
-    return "–" if math.isnan(share) else f"{100 * share:.{places}f} %"
 
 
 def key(value: object) -> str:
@@ -126,10 +104,21 @@ def section(name: str, title: str, *content: object, lead: object = "") -> Marku
     return tag("section", tag("h2", title), *intro, *content, id=name)
 
 
-def figure(picture: Markup, caption: object, title: object = "") -> Markup:
+def figure(picture: Picture | Markup, caption: object, title: object = "") -> Markup:
     """A picture with what it says."""
     head = [tag("h3", title)] if title else []
-    return tag("figure", *head, picture, tag("figcaption", caption))
+    drawn = picture.plain() if isinstance(picture, Picture) else picture
+    return tag("figure", *head, drawn, *([tag("figcaption", caption)] if caption else []))
+
+
+def drawn_figure(one: Figure) -> Markup:
+    """A figure with its head and caption."""
+    return figure(one.picture, one.caption, one.title)
+
+
+def panned(picture: Picture) -> Markup:
+    """A wide picture, which scrolls by itself where there is no room for it."""
+    return tag("div", picture.plain(), cls="pan", tabindex="0", role="region", aria_label=picture.title)
 
 
 def figures(*pictures: Markup) -> Markup:

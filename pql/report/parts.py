@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pql.engine.quality.metrics import MetricsTable, auroc
-from pql.report.markup import Markup, esc, folded, key, moment, number, para, percent, section, table, tag
+from pql.pictures.axes import percent
+from pql.pictures.quality import class_name
+from pql.report.markup import Markup, esc, folded, key, moment, number, para, section, table, tag
 from pql.report.quality import figure_text, measured_split, model_of, row_of
 
 if TYPE_CHECKING:
@@ -159,15 +161,11 @@ def _told(checked: Checked, behind: Background, i: int) -> tuple[str, ...]:
     kind = checked.kind
     if kind in ("binary", "time_to_event", "multilabel"):
         words = percent(score), "yes" if truth > 0.5 else "no"
-        return (_class(behind, checked.more["label"][i]), *words) if kind == "multilabel" else words
+        return (class_name(behind.classes, int(checked.more["label"][i])), *words) if kind == "multilabel" else words
     if kind == "multiclass":
-        chosen = _class(behind, checked.more["chosen"][i])
-        return f"{chosen} ({percent(score)})", _class(behind, truth)
+        chosen = class_name(behind.classes, int(checked.more["chosen"][i]))
+        return f"{chosen} ({percent(score)})", class_name(behind.classes, int(truth))
     if kind == "ranking":
         return f"{score:.0f}", f"{truth:.0f}"
     step = (f"{checked.more['step'][i]:.0f}",) if kind == "forecast" and "step" in checked.more else ()
     return (*step, number(score), number(truth))
-
-
-def _class(behind: Background, code: float) -> str:
-    return behind.classes[int(code)] if 0 <= int(code) < len(behind.classes) else str(int(code))

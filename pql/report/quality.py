@@ -7,11 +7,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pql.engine.quality.metrics import LOWER_IS_BETTER, MetricRow, MetricsTable, auroc, calibration_error
-from pql.language.bound import BoundAggregate
-from pql.report import figures_of
-from pql.report.charts import forest
-from pql.report.markup import Markup, figure, figures, folded, number, para, percent, section, table, tag
+from pql.engine.quality.metrics import MetricRow, MetricsTable, auroc
+from pql.pictures.axes import percent
+from pql.pictures.metrics import metrics_picture
+from pql.pictures.quality import class_name, quality_figures
+from pql.report.markup import (
+    Markup,
+    drawn_figure,
+    figure,
+    figures,
+    folded,
+    number,
+    panned,
+    para,
+    section,
+    table,
+    tag,
+)
 
 if TYPE_CHECKING:
     from pql.engine.answers.background import Background
@@ -95,20 +107,12 @@ def quality(result: Predictions) -> Markup:
     )
     if not order:
         return section("quality", "How good it is", para("Nothing was measured: there are too few labelled rows."))
-    dots = []
-    for model in order:
-        row = row_of(metrics, model, split, metrics.metric)
-        if row is not None:
-            cls = "model" if row.role == "model" else "other" if row.role == "baseline" else "third"
-            dots.append((model, cls, row.value, row.low, row.high))
-    lower = " (lower is better)" if metrics.metric.split("@")[0] in LOWER_IS_BETTER else " (higher is better)"
     words = (
         "test rows, which the model measured had not seen" if split == "test" else "validation rows: there is no test"
     )
-    picture = figure(
-        forest(dots, f"{metrics.metric} of the model and its rivals", metrics.metric + lower),
-        f"{metrics.metric} on {words}. Lines are 95 % intervals of a bootstrap over entities, where there is one.",
-    )  # fmt: skip
+    drawn = metrics_picture(metrics, split=split)
+    caption = f"{metrics.metric} on {words}. Lines are 95 % intervals of a bootstrap over entities, where there is one."
+    picture = Markup("") if drawn is None else figure(panned(drawn), caption)
     return section(
         "quality",
         "How good it is",
@@ -196,80 +200,38 @@ def curves(plan: Plan, behind: Background) -> Markup:
     part = "" if len(checked) >= checked.total else f", a sample of {checked.total:,}"
     split = "test" if checked.split == "test" else "validation"
     lead = f"Of {len(checked):,} {split} examples{part}: the model's scores as they were before it learnt from them."
-    return section("curves", "A closer look", figures(*_figures(plan, behind)), *_beneath(behind), lead=lead)
-
-
-def _figures(plan: Plan, behind: Background) -> list[Markup]:
-    checked = behind.checked
-    assert checked is not None
-    truth, score, kind = checked.truth, checked.score, checked.kind
-    if kind in ("binary", "multilabel"):
-        ece = calibration_error(truth > 0.5, score)
-        found = [figures_of.calibration(truth, score, ece=ece)]
-        if 0 < truth.sum() < len(truth):
-            found += [*figures_of.gain(truth, score), figures_of.spread_of_scores(truth, score)]
-        return found
-    if kind == "multiclass":
-        right = (checked.more["chosen"] == truth).astype(np.float64)
-        ece = calibration_error(right > 0.5, score)
-        return [figures_of.calibration(right, score, said="probability of the chosen class", happened="share right",
-                                       ece=ece)]  # fmt: skip
-    if kind == "ranking":
-        return list(figures_of.by_place(checked))
-    if kind == "time_to_event":
-        found = [
-            figures_of.calibration(
-                truth, score, said="probability within the window", ece=calibration_error(truth > 0.5, score)
-            )
-        ]
-        target = plan.query.target
-        if isinstance(target, BoundAggregate) and (truth > 0.5).sum() > 1:
-            found.append(figures_of.by_time(checked, target.window.unit, float(target.window.end)))
-        if 0 < truth.sum() < len(truth):
-            found += figures_of.gain(truth, score)
-        return found
-    found = [figures_of.against_truth(truth, score), figures_of.by_tenth(truth, score), figures_of.errors(truth, score)]
-    if "low" in checked.more:
-        asked = plan.query.interval
-        found.append(figures_of.coverage(checked, asked))
-    if "step" in checked.more:
-        found.append(figures_of.by_step(checked))
-    return found
+    return section(
+        "curves",
+        "A closer look",
+        figures(*map(drawn_figure, quality_figures(plan, behind))),
+        *_beneath(behind),
+        lead=lead,
+    )
 
 
 def _beneath(behind: Background) -> list[Markup]:
     checked = behind.checked
     assert checked is not None
     if checked.kind == "multiclass":
-        return [_confusion(behind)]
-    if checked.kind == "multilabel":
-        return [_labels(behind)]
-    return []
+        return [_classes(behind)]
+    return [_labels(behind)] if checked.kind == "multilabel" else []
 
 
-def _confusion(behind: Background, most: int = 10) -> Markup:
-    """Which classes are taken for which: the commonest, by share of the true one."""
+def _classes(behind: Background, most: int = 15) -> Markup:
+    """Every class's own quality."""
     checked = behind.checked
     assert checked is not None
     truth, chosen = checked.truth.astype(np.int64), checked.more["chosen"].astype(np.int64)
     codes, counts = np.unique(truth, return_counts=True)
-    kept = codes[np.argsort(-counts, kind="stable")][:most].tolist()
     rows = []
-    for code in kept:
-        mine = truth == code
-        cells: list[object] = [_class(behind, code), int(mine.sum())]
-        for other in kept:
-            share = float((chosen[mine] == other).mean())
-            cells.append(Markup(f"{100 * share:.0f} %") if share else "")
-        rest = float((~np.isin(chosen[mine], kept)).mean())
-        rows.append([*cells, f"{100 * rest:.0f} %" if rest else ""])
-    heads = ("true class", "rows", *(_class(behind, code) for code in kept), "others")
-    made = table(heads, rows, right=range(1, len(heads)), cls="confusion")
-    return tag("div", tag("h3", "Taken for"), made, para("Rows are true classes; in each, the share predicted as …"))
-
-
-def _class(behind: Background, code: int) -> str:
-    return behind.classes[code] if 0 <= code < len(behind.classes) else str(code)
+    for code in codes[np.argsort(-counts, kind="stable")][:most].tolist():
+        mine, said = truth == code, chosen == code
+        right = int((mine & said).sum())
+        precision = right / said.sum() if said.any() else float("nan")
+        name = class_name(behind.classes, code)
+        rows.append((name, int(mine.sum()), int(said.sum()), percent(precision), percent(right / mine.sum())))
+    heads = ("class", "rows", "predicted", "precision", "recall")
+    return tag("div", tag("h3", "Class by class"), table(heads, rows, right=(1, 2, 3, 4), sortable="yes"))
 
 
 def _labels(behind: Background, most: int = 15) -> Markup:
@@ -284,7 +246,8 @@ def _labels(behind: Background, most: int = 15) -> Markup:
         rows.append((float(truth.mean()), code, float(checked.score[at].mean()), auroc(truth > 0.5, checked.score[at])))
     rows.sort(key=lambda row: -row[0])
     cells = [
-        (_class(behind, code), percent(rate), percent(mean), number(area)) for rate, code, mean, area in rows[:most]
+        (class_name(behind.classes, code), percent(rate), percent(mean), number(area))
+        for rate, code, mean, area in rows[:most]
     ]
     heads = ("label", "comes true", "predicted on average", "auroc")
     return tag("div", tag("h3", "Label by label"), table(heads, cells, right=(1, 2, 3), sortable="yes"))

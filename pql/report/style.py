@@ -6,13 +6,13 @@ import base64
 import hashlib
 
 CSS = """
-:root{color-scheme:light dark;--paper:#fdfcf9;--card:#f6f4ee;--ink:#1d2126;--soft:#5d646d;--faint:#8c929a;--rule:#e2ded4;
---model:#1d5f91;--other:#b98a4e;--third:#5f8f6b;--bad:#a8431f;--good:#2b7350;--tint:#e8eff5;
+:root{color-scheme:light dark;--paper:#fdfcf9;--card:#f6f4ee;--ink:#1d2126;--soft:#565d66;--faint:#676d75;--rule:#e2ded4;
+--model:#1d5f91;--other:#96590f;--bad:#a8431f;--good:#2b7350;--tint:#e8eff5;
 --serif:"Iowan Old Style","Charter","Palatino Linotype","Source Serif Pro",Georgia,"DejaVu Serif",serif;
 --sans:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,"DejaVu Sans",sans-serif;
 --mono:ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}
-@media (prefers-color-scheme:dark){:root{--paper:#14171b;--card:#1c2026;--ink:#e6e3dc;--soft:#a5abb3;--faint:#7c838c;
---rule:#2e343c;--model:#7fb8e2;--other:#d3a76c;--third:#8fc09b;--bad:#ec9a76;--good:#86cba7;--tint:#1d2a36}}
+@media (prefers-color-scheme:dark){:root{--paper:#14171b;--card:#1c2026;--ink:#e6e3dc;--soft:#a5abb3;--faint:#8b929b;
+--rule:#2e343c;--model:#7fb8e2;--other:#d3a76c;--bad:#ec9a76;--good:#86cba7;--tint:#1d2a36}}
 *{box-sizing:border-box}
 html{scroll-behavior:smooth;-webkit-text-size-adjust:100%}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.6 var(--sans);font-variant-numeric:tabular-nums}
@@ -56,38 +56,15 @@ td{overflow-wrap:break-word;max-width:26rem}
 tr.on td{font-weight:600;background:var(--tint)}
 tr.on td:first-child{box-shadow:-.6rem 0 0 var(--tint)}
 .sort th{cursor:pointer}
-td.h1{background:color-mix(in srgb,var(--model) 12%,transparent)}td.h2{background:color-mix(in srgb,var(--model) 24%,transparent)}
-td.h3{background:color-mix(in srgb,var(--model) 38%,transparent)}td.h4{background:color-mix(in srgb,var(--model) 54%,transparent)}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr));gap:1.6rem 2.2rem;margin:1rem 0}
 figure{margin:0 0 1rem}
 figcaption{font-size:.86rem;line-height:1.5;margin-top:.4rem;max-width:44rem}
-svg.chart{display:block;width:100%;height:auto;max-width:34rem;font-family:var(--sans)}
-svg.chart.wide{max-width:46rem}svg.chart.middling{max-width:36rem}
+.pql-picture{display:block;max-width:100%;height:auto;--pql-paper:var(--paper);font-family:var(--sans)}
+.pql-halo{stroke:var(--pql-paper)}
+.figures .pql-picture{width:100%;max-width:32rem}
 .pan{overflow-x:auto}
-.pan svg.chart{min-width:38rem}.pan svg.pql-picture{max-width:none}
-.chart text{font-size:11px;fill:var(--soft)}
-.chart .title{font-size:11.5px;fill:var(--soft)}
-.chart .tick{fill:var(--faint)}
-.chart .name{fill:var(--ink);font-size:12px}
-.chart .name.model{font-weight:600}
-.chart .axis{stroke:var(--faint)}
-.chart .grid{stroke:var(--rule)}
-.chart .track{fill:var(--rule)}
-.chart .line{fill:none;stroke-width:2;stroke-linejoin:round}
-.chart .line.thin{stroke-width:1.2;stroke-dasharray:4 4;stroke:var(--faint)}
-.chart .model{stroke:var(--model)}.chart .other{stroke:var(--other)}.chart .third{stroke:var(--third)}
-.chart .area{stroke:none;opacity:.12}.chart .area.model{fill:var(--model)}.chart .area.other{fill:var(--other)}
-.chart .dot,.chart .bar{stroke:none}.chart .dot.model,.chart .bar.model{fill:var(--model)}.chart .dot.other,.chart .bar.other{fill:var(--other)}
-.chart .dot.third,.chart .bar.third{fill:var(--third)}.chart .bar.faint{fill:var(--faint);opacity:.38}
-.chart .dot.cloud{fill:var(--model);opacity:.5}.chart .dot.bad,.chart .bar.bad{fill:var(--bad)}
-.chart .span{stroke-width:1.6;opacity:.75}
-.chart .key rect{stroke:none}.chart .key.model rect{fill:var(--model)}.chart .key.other rect{fill:var(--other)}
-.chart .key.third rect{fill:var(--third)}.chart .key{stroke:none}.chart .key.faint rect{fill:var(--faint);opacity:.5}
-.chart text.name,.chart text.note{stroke:none}
-.chart .train{fill:var(--faint);stroke:none}.chart .valid{fill:var(--other);stroke:none}.chart .test{fill:var(--third);stroke:none}
-.chart .predict{fill:var(--model);stroke:none}.chart .lag{fill:var(--soft);opacity:.55;stroke:none}.chart .window{opacity:.22}
-.chart .box{fill:var(--card);stroke:var(--rule)}.chart .box.entity{stroke:var(--model);stroke-width:1.6}
-.chart .edge{fill:none;stroke:var(--faint);stroke-width:1.2}
+.pan .pql-picture{max-width:none}
+td .pql-picture{width:7rem;max-width:none}
 .example{border-left:2px solid var(--rule);padding-left:1.1rem;margin:0 0 1.6rem}
 .example h3{margin-bottom:.2rem}
 .badge{display:inline-block;font-size:.74rem;padding:.05rem .5rem;border-radius:9px;background:var(--card);color:var(--soft)}
@@ -97,13 +74,10 @@ summary{cursor:pointer;color:var(--model);font-size:.92rem;padding:.2rem 0}
 ul.notes{padding-left:1.1rem;margin:0 0 1rem;max-width:46rem}
 ul.notes li{margin-bottom:.4rem}
 footer{color:var(--faint);font-size:.82rem;padding-top:1.5rem;padding-bottom:3rem}
-svg.mini{width:7rem;height:1.5rem;display:block}
-.pql-picture{display:block;max-width:100%;height:auto;--pql-paper:var(--paper)}.pql-halo{stroke:var(--pql-paper)}
 @media (max-width:34rem){body{font-size:15px}main,header,footer,nav{padding-left:1rem;padding-right:1rem}
 header{padding-top:1.8rem}h1{font-size:1.75rem}.facts{grid-template-columns:1fr;gap:.1rem}.facts dd{margin-bottom:.6rem}
 section{padding-top:1.6rem}}
-@media print{:root{--paper:#fff;--card:#f6f6f3;--ink:#000;--soft:#444;--faint:#777;--rule:#ddd;--model:#1d5f91;--other:#9a7038;
---third:#4c7a58;--bad:#96330f;--good:#1f6042;--tint:#eef3f7}body{font-size:10.5pt}nav{display:none}
+@media print{:root{--paper:#fff;--card:#f6f6f3;--ink:#000;--soft:#444;--faint:#666;--rule:#ddd;--model:#1d5f91;--other:#87560f;--bad:#96330f;--good:#1f6042;--tint:#eef3f7}body{font-size:10.5pt}nav{display:none}
 section,figure,.example,tr{break-inside:avoid}section{break-inside:auto}.scroll,.pan{overflow:visible}pre{white-space:pre-wrap}}
 """
 

@@ -1,0 +1,45 @@
+"""A picture with its name, its head and what is to be seen in it; several of them beside each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pql.html import Html, element, fragment
+from pql.pictures.svg import Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """name: what it is asked for by. title: its head. caption: what it says, and how many examples it rests on."""
+
+    name: str
+    title: str
+    picture: Picture
+    caption: str
+
+    def inline(self) -> Html:
+        """The figure for a notebook."""
+        return element(
+            "figure",
+            element("figcaption", self.title, class_="pql-head"),
+            self.picture.inline(),
+            element("p", self.caption, class_="pql-line pql-soft"),
+            class_="pql-figure",
+        )
+
+
+class Figures(tuple[Figure, ...]):
+    """Figures by place or, `figures["lift"]`, by name; a notebook shows them beside each other."""
+
+    __slots__ = ()
+
+    def names(self) -> tuple[str, ...]:
+        """What there is."""
+        return tuple(one.name for one in self)
+
+    def find(self, name: str) -> Figure | None:
+        """The first one of that name."""
+        return next((one for one in self if one.name == name), None)
+
+    def _repr_html_(self) -> str:
+        return fragment(element("div", *(one.inline() for one in self), class_="pql-figures"))
