@@ -81,10 +81,12 @@ def _open_path(source: str | PathLike[str], *, read_only: bool) -> Backend:
         ) from error
     if not is_file:
         raise PqlError("source_not_found", f"there is no file or folder {text}", hint=_nearest(path))
-    from pql.backends import folder
+    from pql.backends.file_tables import SUFFIXES
 
-    if is_folder or path.name.lower().endswith(folder.SUFFIXES):
-        return folder.FolderBackend(path)
+    if is_folder or path.name.lower().endswith(SUFFIXES):
+        from pql.backends.folder import FolderBackend
+
+        return FolderBackend(path)
     if _starts_with(path, b"SQLite format 3") or path.name.lower().endswith((".sqlite", ".sqlite3")):
         from pql.backends.sqlite import sqlite_backend
 

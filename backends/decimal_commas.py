@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import duckdb
 
+from pql.backends.file_tables import literally
 from pql.backends.sql import identifier, string
 
 _WRITTEN = r"^\s*[-+]?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?\s*$"
 SEPARATORS = (";", "\t", "|")
 
 
-def read_decimal_commas(con: duckdb.DuckDBPyConnection, table: str, files: Sequence[Path]) -> None:
+def read_decimal_commas(con: duckdb.DuckDBPyConnection, table: str, files: Sequence[str]) -> None:
     """Make numbers of the text columns of `table` whose every value is one with a decimal comma, such as 1.234,50.
 
     Only of files whose separator is no comma: elsewhere '1,2' may be a list. The table is changed in place.
@@ -34,10 +34,10 @@ def read_decimal_commas(con: duckdb.DuckDBPyConnection, table: str, files: Seque
             con.execute(f"ALTER TABLE {table} ALTER COLUMN {name} TYPE DOUBLE USING {value}")
 
 
-def _separates_otherwise(con: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> bool:
+def _separates_otherwise(con: duckdb.DuckDBPyConnection, files: Sequence[str]) -> bool:
     """Whether no file is separated by commas; the sniffer that reads the file says so."""
     for file in files:
-        found = con.execute(f"SELECT Delimiter FROM sniff_csv({string(str(file))})").fetchall()
+        found = con.execute(f"SELECT Delimiter FROM sniff_csv({string(literally(file))})").fetchall()
         if not found or found[0][0] not in SEPARATORS:
             return False
     return True

@@ -1,11 +1,11 @@
-"""A folder of Parquet, CSV and JSON lines files: every file and every subfolder of Parquet parts is a table."""
+"""A folder of Parquet, CSV and JSON lines files: every file and every subfolder of parts is a table."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,30 +15,15 @@ import pyarrow as pa
 from pql.backends.base import StoredTable
 from pql.backends.decimal_commas import read_decimal_commas
 from pql.backends.file_state import FileState
+from pql.backends.file_tables import CSV, PARQUET, SUFFIXES, FileTable, fault_of_parts, file_tables, reading_sql, stem
 from pql.backends.frames import describe, own_settings
 from pql.backends.memory import Memory
 from pql.backends.relations import DuckSnapshot, Relation, first_line
-from pql.backends.sql import identifier, string
+from pql.backends.sql import identifier
 from pql.backends.sql_targets import read_only
 from pql.language.errors import PqlError
 
-_CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
-_PARQUET = (".parquet", ".pq")
-_JSON = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
-SUFFIXES = _CSV + _PARQUET + _JSON
 JUST_NOW = 2_000_000_000  # ns, within which two writes of a file may leave the same time
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """The files of one table."""
-
-    name: str
-    files: tuple[Path, ...]
-
-    @property
-    def is_parquet(self) -> bool:
-        return self.files[0].name.lower().endswith(_PARQUET)
 
 
 class FolderBackend:
@@ -51,35 +36,38 @@ class FolderBackend:
         self.path = path.resolve()
         self.identity = f"folder:{self.path}"
         self.read_only = True
-        self._sources = _sources(self.path)
-        if not self._sources:
-            raise PqlError(
-                "empty_source",
-                f"the folder {self.path} has no Parquet, CSV or JSON lines files",
-                hint=f"expected files {', '.join(SUFFIXES)}",
-            )
-        self._files = FileState(file for source in self._sources for file in source.files)
+        found = _sources(self.path)
+        files = [Path(file) for table in found for file in table.files]
+        self._files = FileState(files)
         self._memory: tuple[tuple[Stamp, ...], Memory] | None = None
         self._con = duckdb.connect(config=own_settings())
-        self._relations = [self._relation(i, source) for i, source in enumerate(self._sources)]
-        self._parquet = tuple(file for source in self._sources if source.is_parquet for file in source.files)
+        self._skipped: list[tuple[str, str]] = []
+        self._relations = [
+            relation for i, table in enumerate(found) if (relation := self._relation(i, table)) is not None
+        ]
+        if not self._relations:
+            raise _empty(self.path, self._skipped)
+        self._parquet = tuple(file for file in files if file.name.lower().endswith(PARQUET))
 
-    def _relation(self, position: int, source: _Source) -> Relation:
-        text = reading_sql(source.files, source.files[0].name)
+    def _relation(self, position: int, table: FileTable) -> Relation | None:
         try:
-            if not source.is_parquet:
+            if fault := fault_of_parts(self._con, table):
+                self._skipped.append((table.name, f"{fault}; connect to the folder {table.name} itself"))
+                return None
+            text = reading_sql(table.files, table.files[0], is_partitioned=table.is_partitioned)
+            if not table.files[0].lower().endswith(PARQUET):
                 read, text = text, f"memory.main.file_{position}"
                 self._con.execute(f"CREATE TABLE {text} AS SELECT * FROM {read}")
-                if source.files[0].name.lower().endswith(_CSV):
-                    read_decimal_commas(self._con, text, source.files)
+                if table.files[0].lower().endswith(CSV):
+                    read_decimal_commas(self._con, text, table.files)
             columns = describe(self._con, text)
         except duckdb.Error as error:
             raise PqlError(
                 "source_unreadable",
-                f"the file {source.files[0]} can't be read: {first_line(error)}",
+                f"the file {table.files[0]} can't be read: {first_line(error)}",
                 hint="See that it is whole: read it with DuckDB alone, or take it out of the folder.",
             ) from error
-        return Relation(StoredTable(source.name, columns), text)
+        return Relation(StoredTable(table.name, columns), text)
 
     @contextmanager
     def snapshot(self, *, write: bool = False) -> Iterator[DuckSnapshot]:
@@ -87,7 +75,7 @@ class FolderBackend:
             raise read_only()
         cursor = self._con.cursor()
         try:
-            snapshot = _WatchedSnapshot(self._con, self._relations, cursor, self._parquet, self.path)
+            snapshot = _WatchedSnapshot(self._con, self._relations, cursor, self._parquet, self.path, self._skipped)
             snapshot.memory = self._memory_of(snapshot.stamps)
             yield snapshot
         finally:
@@ -120,12 +108,13 @@ class _WatchedSnapshot(DuckSnapshot):
         cursor: duckdb.DuckDBPyConnection,
         files: tuple[Path, ...],
         place: Path,
+        skipped: Sequence[tuple[str, str]],
     ) -> None:
         self._files = files
         self.stamps = _stamps(files)
         self._cursor = cursor
         self._unnamed = list(relations)
-        super().__init__(con, relations, own_files=(place,))
+        super().__init__(con, relations, sorted(skipped), own_files=(place,))
 
     def _run(self, statement: str, parameters: Sequence[Any] = ()) -> pa.Table:
         rows = super()._run(statement, parameters)
@@ -176,46 +165,29 @@ def _stamps(files: tuple[Path, ...]) -> tuple[Stamp, ...]:
         ) from error
 
 
-def reading_sql(files: Sequence[Path | str], name: str) -> str:
-    """The table function that reads files of one kind, which `name` ends in."""
-    listed = "[" + ", ".join(string(str(file)) for file in files) + "]"
-    lowered = name.lower()
-    if lowered.endswith(_PARQUET):
-        return f"read_parquet({listed}, hive_partitioning = false)"
-    if lowered.endswith(_JSON):
-        return f"read_json({listed}, format = 'newline_delimited', sample_size = -1)"
-    return f"read_csv({listed}, sample_size = -1)"
-
-
-def stem(name: str) -> str:
-    """A file's name without its suffix: what its table is called."""
-    lowered = name.lower()
-    suffix = max((s for s in SUFFIXES if lowered.endswith(s)), key=len, default="")
-    return name[: len(name) - len(suffix)]
-
-
-def _sources(path: Path) -> list[_Source]:
+def _sources(path: Path) -> tuple[FileTable, ...]:
     """The tables of a folder (or the one of a file), by name."""
     if path.is_file():
-        return [_Source(stem(path.name), (path,))]
-    sources: dict[str, _Source] = {}
-    for entry in sorted(path.iterdir()):
-        if entry.name.startswith((".", "_")):
+        return (FileTable(stem(path.name), (str(path),)),)
+    found: list[tuple[str, str]] = []
+    seen: set[str] = set()  # a link may lead back
+    for folder, inside, names in os.walk(path, followlinks=True):
+        inside[:] = [name for name in inside if not name.startswith((".", "_"))]
+        if (real := os.path.realpath(folder)) in seen:
+            inside.clear()
             continue
-        if entry.is_dir():
-            files = tuple(sorted(file for file in entry.rglob("*") if file.name.lower().endswith(_PARQUET)))
-            if not files:
-                continue
-        elif entry.is_file() and entry.name.lower().endswith(SUFFIXES):
-            files = (entry,)
-        else:
-            continue
-        name = entry.name if entry.is_dir() else stem(entry.name)
-        if name.lower() in sources:
-            raise PqlError(
-                "duplicate_table",
-                f"the files {sources[name.lower()].files[0]} and {entry} are both called {name}",
-                hint="Rename one of them.",
-            )
-        sources[name.lower()] = _Source(name, files)
-    return [sources[key] for key in sorted(sources)]
+        seen.add(real)
+        files = [Path(folder) / name for name in names if name.lower().endswith(SUFFIXES)]
+        found += [(file.relative_to(path).as_posix(), str(file)) for file in files if file.is_file()]
+    return file_tables(found)
+
+
+def _empty(path: Path, skipped: list[tuple[str, str]]) -> PqlError:
+    if skipped:
+        name, reason = skipped[0]
+        return PqlError("empty_source", f"no table of {path} can be read; {name}: {reason}", hint=f"pql {path / name}")
+    return PqlError(
+        "empty_source",
+        f"the folder {path} has no Parquet, CSV or JSON lines files",
+        hint=f"expected files {', '.join(SUFFIXES)}",
+    )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pql.backends.folder import SUFFIXES
+from pql.backends.file_tables import SUFFIXES
 from pql.backends.frames import to_arrow
 from pql.language.errors import PqlError
 

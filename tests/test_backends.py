@@ -136,8 +136,6 @@ def test_sources_that_cant_be_opened_are_coded_errors(tmp_path: Path) -> None:
     assert _code("broken.parquet") == "source_unreadable"
     assert _code("lite.db") == "source_unreadable"
     assert _code("oracle://host/db") == "unsupported_source"
-    assert _code("s3://bucket/shop/") == "missing_extension"
-    assert _code("https://example.invalid/orders.parquet?key=secret") == "missing_extension"
     assert _code("") == "empty_source"
     assert _code({}) == "empty_source"
     assert _code(7) == "unsupported_source"
@@ -207,7 +205,7 @@ def test_constraints_are_read_as_declared() -> None:
     con.execute("CREATE SCHEMA s; CREATE TABLE s.p (a INTEGER, b INTEGER, PRIMARY KEY (a, b))")
     con.execute("CREATE TABLE s.c (x INTEGER, y INTEGER, FOREIGN KEY (x, y) REFERENCES s.p (a, b))")
     with open_backend(con).snapshot() as snapshot:
-        parent, child = snapshot.tables()
+        child, parent = sorted(snapshot.tables(), key=lambda table: table.name)
     assert parent.primary_key == ("a", "b")
     assert [(link.columns, link.parent, link.parent_columns) for link in child.links] == [(("x", "y"), "p", ("a", "b"))]
 

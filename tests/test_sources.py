@@ -7,11 +7,13 @@ import json
 import sys
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import pql
+from pql.backends import extensions, web
 from pql.backends.connect import open_backend
 from pql.backends.location import location, shown_source
 from pql.backends.postgres_faults import refusal
@@ -48,12 +50,25 @@ def test_a_folder_behind_a_url_may_hold_files_of_every_kind(tmp_path: Path) -> N
 
 def test_files_that_cant_be_had_are_coded_errors(tmp_path: Path) -> None:
     assert _code(f"file://{tmp_path}/") == "empty_source"
-    assert _code(f"file://{tmp_path}/none.parquet") == "source_unreachable"
+    assert _code(f"file://{tmp_path}/none.parquet") == "source_not_found"
+
+
+def test_without_the_extension_its_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Bare:
+        def execute(self, statement: str) -> None:
+            raise duckdb.IOException(f"{statement}: no such extension")
+
+    monkeypatch.setattr(extensions, "packaged", lambda extension: [])
+    monkeypatch.setattr(web.duckdb, "connect", lambda config: Bare())
     for address in ("s3://bucket/shop/", "https://host.invalid/a.parquet?sign=k3y", "az://box/a.csv"):
         with pytest.raises(PqlError) as caught:
             open_backend(address)
         assert caught.value.code == "missing_extension"
         assert "k3y" not in str(caught.value)
+        assert ("pql-engine[s3]" if "az:" not in address else "duckdb-extension-azure") in str(caught.value)
+    monkeypatch.setattr(extensions, "packaged", lambda extension: [Path("v0.1.0/httpfs.duckdb_extension")])
+    with pytest.raises(PqlError, match=r"for DuckDB 0\.1\.0"):
+        open_backend("s3://bucket/shop/")
 
 
 def test_a_signed_address_is_named_without_its_signature(tmp_path: Path) -> None:
