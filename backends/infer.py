@@ -9,9 +9,10 @@ from pql.backends.base import Snapshot
 from pql.backends.infer_clocks import decide_own_clock, set_no_clock, set_own_clock
 from pql.backends.infer_inherited import decide_inherited_clocks, decide_key_once
 from pql.backends.infer_keys import GENERIC, key_candidates
-from pql.backends.infer_links import GOOD, declared_links, inferred_links, links_by_values, measure
+from pql.backends.infer_links import GOOD, declared_links, inferred_links, measure
 from pql.backends.infer_natural import natural_keys
 from pql.backends.infer_stypes import columns_of
+from pql.backends.infer_values import links_by_values
 from pql.backends.names import words
 from pql.backends.overrides import LinkOverride, Overrides, find_name
 from pql.backends.profile import Draft, Profile
@@ -22,7 +23,7 @@ from pql.language.errors import PqlError
 
 NEARLY = 0.9  # the share of distinct values from which a column named like a key is a key with faults
 FEW = 0.01  # the share of rows that may point nowhere without a warning
-ISO_DATE = r"^\d{4}-\d\d-\d\d([ T]|$)"
+WRITTEN_DATE = r"^(\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.]\d{4})([ T]|$)"
 _ENROLLED = {"signup", "registered", "registration", "joined", "enrolled", "enrollment", "enrolment", "hired"}
 
 
@@ -257,11 +258,11 @@ def _warn_of_table(profile: Profile, draft: Draft) -> None:
 
 
 def _dates_as_text(profile: Profile, draft: Draft) -> list[str]:
-    """The text columns whose first values are all ISO dates."""
+    """The text columns whose first values are all dates that could not be read for sure."""
     found = []
     for column in (name for name, kind in draft.types.items() if kind is LogicalType.STRING):
         some = Select((f"{identifier(column)} AS v",), profile.known(draft.name), limit=2_000)
-        is_date = f"regexp_matches(v, {literal(ISO_DATE)})"
+        is_date = f"regexp_matches(v, {literal(WRITTEN_DATE)})"
         counted = profile.snapshot.query(str(Select(("count(v)", f"count(v) FILTER ({is_date})"), f"({some}) AS t")))
         values, dates = (counted.column(i)[0].as_py() for i in range(2))
         if values and values == dates:

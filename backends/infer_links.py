@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pql.backends.infer_keys import OWN
-from pql.backends.names import ID_WORDS, ROLES_OF_SELF, id_base, is_id_name, stem, table_stem, words
+from pql.backends.names import CODE_WORDS, ID_WORDS, ROLES_OF_SELF, id_base, is_id_name, stem, table_stem, words
 from pql.backends.profile import Draft, Profile, ValueCounts
 from pql.backends.sql import identifier
 from pql.language.catalog import Evidence, Link, LogicalType
@@ -61,8 +60,10 @@ def name_match(child: str, column: str, parent: str, key: str) -> int:
         if len(mine) > len(theirs) and mine[-len(theirs) :] == theirs and len(theirs) > 1:
             return SUFFIX
         base = id_base(column)
-        if base and theirs[-1] in ID_WORDS and stem(base) == own:
+        if base and stem(base) == (own if theirs[-1] in ID_WORDS else stem(theirs)):
             return SAME - 1
+        if len(mine) > 1 and stem(theirs) == own == stem(mine[-1:]):
+            return SUFFIX
     elif len(mine) > 1 and (mine[-1] == theirs[0] or (mine[-1] in ID_WORDS and theirs[0] in ID_WORDS)):
         meant = stem(mine[:-1])
         if meant == own:
@@ -71,6 +72,8 @@ def name_match(child: str, column: str, parent: str, key: str) -> int:
             return SUFFIX
     elif generic and (base := id_base(column)) and stem(base) == own:
         return GENERIC_KEY
+    elif len(mine) > 1 and mine[-1] in CODE_WORDS and stem(mine[:-1]) == own:
+        return SUFFIX
     if stem(mine) == own and not is_id_name(column):
         return BARE
     return 0
@@ -205,32 +208,3 @@ def _named(seen: Evidence, candidate: Candidate) -> Evidence:
     note = how.get(candidate.score, "named for its key")
     score = min(1.0, candidate.score / SAME) * (seen.ratio if seen.ratio is not None else 0.5)
     return Evidence("inferred", note, seen.ratio, seen.orphans, round(score, 3))
-
-
-def links_by_values(
-    profile: Profile, draft: Draft, *, taken: set[str], barred: set[tuple[str, str, str]]
-) -> list[Link]:
-    """Id columns of strings or UUIDs that no name leads on: all values found in exactly one table's key is enough."""
-    made = []
-    for column, kind in draft.types.items():
-        if column in taken or column == draft.key_column or kind not in (LogicalType.STRING, LogicalType.UUID):
-            continue
-        if not is_id_name(column):
-            continue
-        mine = profile.counts(draft.name, column)
-        if mine.distinct < 5:
-            continue
-        hits = []
-        for parent, [(key, strength)] in decided_keys(profile).items():
-            if strength < OWN - 1 or (column, parent, key) in barred:
-                continue
-            if profile.same_type(draft.name, column, parent, key):
-                seen = measure(profile, draft.name, (column,), parent, (key,))
-                if seen.ratio == 1.0:
-                    hits.append((parent, key, seen))
-        if len(hits) == 1:
-            parent, key, seen = hits[0]
-            evidence = Evidence("inferred", "all its values are keys there", seen.ratio, seen.orphans, 0.6)
-            made.append(Link(draft.name, (column,), parent, (key,), evidence))
-            taken.add(column)
-    return made

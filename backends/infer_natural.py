@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from pql.backends.infer_keys import OWN
 from pql.backends.infer_links import measure
-from pql.backends.names import is_id_name, words
+from pql.backends.infer_values import MEASURES, MOST_ROWS, tells
+from pql.backends.names import id_base, is_id_name, words
 from pql.backends.profile import Draft, Profile
 from pql.language.catalog import Evidence, Key, Link, LogicalType
 
 HALF = 0.5  # of the values of a column with the same name: then the table describes what the column names
 NEARLY_ALL = 0.95  # of the values of a column with another name
 LEAST_VALUES = 5
-MOST_ROWS = 5_000_000  # columns of larger tables aren't counted for this
 _TEXT = {"name", "title", "description", "comment", "text", "note", "notes", "body", "email", "phone", "url", "address",
          "label", "message", "subject", "lastname", "firstname", "file", "path"}  # fmt: skip
-_NUMBERS = {"rank", "position", "year", "month", "week", "day", "hour", "minute", "quantity", "qty", "count", "age",
-            "value", "amount", "price", "size", "index", "level", "order", "round", "season", "seq", "sequence",
-            "number", "n", "num", "row", "line"}  # fmt: skip
 
 
 def natural_keys(profile: Profile) -> list[Link]:
@@ -56,7 +53,7 @@ def _candidate(profile: Profile, draft: Draft) -> str | None:
     parts = words(column)
     if not parts or is_id_name(column) or parts[-1] in _TEXT:
         return None
-    if draft.types[column] is LogicalType.INTEGER and (parts[-1] in _NUMBERS or len(draft.types) < 2):
+    if draft.types[column] is LogicalType.INTEGER and (parts[-1] in MEASURES or len(draft.types) < 2):
         return None
     if not 2 <= profile.rows(draft.name) <= MOST_ROWS:
         return None
@@ -72,13 +69,26 @@ def _carriers(profile: Profile, draft: Draft, column: str) -> list[tuple[str, st
         for name in other.types
         if name != other.key_column and profile.joinable(other.name, name)
         if profile.same_type(draft.name, column, other.name, name)
-        if words(name) == words(column) or _may_hold(profile, other, name)
+        if _is_same(name, column) or _may_hold(profile, draft, column, other, name)
     ]
 
 
-def _may_hold(profile: Profile, other: Draft, name: str) -> bool:
-    """Whether a column of another name is looked at: strings of a table that isn't too large."""
-    return other.types[name] is LogicalType.STRING and profile.rows(other.name) <= MOST_ROWS
+def _is_same(name: str, column: str) -> bool:
+    """Whether two columns have one name, but for an id word: meter_id and meter."""
+    return words(column) in (words(name), id_base(name))
+
+
+def _may_hold(profile: Profile, draft: Draft, column: str, other: Draft, name: str) -> bool:
+    """Whether a column of another name is looked at: strings, and numbers that tell, unless its table is too large."""
+    if profile.rows(other.name) > MOST_ROWS:
+        return False
+    kind = other.types[name]
+    if kind is not LogicalType.INTEGER:
+        return kind is LogicalType.STRING
+    theirs = profile.counts(draft.name, column)
+    if not profile.may_be_found(other.name, name, theirs):
+        return False
+    return tells(name, kind, profile.counts(other.name, name), theirs) is True
 
 
 def _describes(profile: Profile, draft: Draft, column: str, table: str, name: str) -> bool:
@@ -86,7 +96,7 @@ def _describes(profile: Profile, draft: Draft, column: str, table: str, name: st
     mine = profile.counts(table, name)
     if not mine.distinct or mine.is_unique:
         return False
-    if words(name) != words(column):
+    if not _is_same(name, column):
         found, _ = mine.found_in(profile.counts(draft.name, column))
         return mine.distinct >= LEAST_VALUES and found >= NEARLY_ALL * mine.distinct
     found, _ = mine.found_in(profile.counts(draft.name, column))

@@ -21,6 +21,8 @@ from pql.language.catalog import Clock, Evidence, Key, LogicalType
 EXACT_ROWS = 200_000  # distinct values are counted exactly up to this many rows
 MANY_ROWS = 500_000  # from here on whole numbers that lie close together are counted in place, without grouping
 CLOSE = 4  # their range, per row
+SOME_ROWS = 1_000  # first rows that are looked at
+NEARLY_ALL_FIRST = 0.9
 JOINABLE = (LogicalType.INTEGER, LogicalType.STRING, LogicalType.UUID)
 
 
@@ -93,6 +95,7 @@ class Profile:
     warnings: list[str] = field(default_factory=list)
     _counts: dict[tuple[str, str, str], ValueCounts] = field(default_factory=dict)
     _rows: dict[str, int] = field(default_factory=dict)
+    _some: dict[str, pa.Table] = field(default_factory=dict)
 
     @classmethod
     def of(cls, snapshot: Snapshot, as_of: int | None) -> Profile:
@@ -160,6 +163,18 @@ class Profile:
         tally = np.bincount(rows.drop_null().to_numpy())
         there = np.flatnonzero(tally)
         return ValueCounts(pa.array(there + ends["a"]), tally[there], nulls)
+
+    def may_be_found(self, table: str, column: str, parent: ValueCounts) -> bool:
+        """Whether the first values of a column are nearly all among the parent's: a look before all are counted."""
+        source = self.known(table)
+        if source not in self._some:
+            names = tuple(identifier(name) for name in self.drafts[table].types if self.joinable(table, name))
+            self._some[source] = self.snapshot.query(str(Select(names, source, limit=SOME_ROWS)))
+        values = self._some[source].column(column).drop_null().unique()
+        if not len(values) or not parent.distinct:
+            return False
+        known = pc.is_in(values, value_set=parent.values.cast(values.type))
+        return int(pc.sum(known).as_py()) >= NEARLY_ALL_FIRST * len(values)
 
     def rows(self, table: str) -> int:
         """The number of known rows."""

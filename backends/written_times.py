@@ -1,8 +1,9 @@
 """Times written as text or counted as numbers: ISO and other dates, 20240131, seconds or milliseconds since 1970,
 Julian days.
 
-Told by a column's name and by its first values together, and shown as TIMESTAMP (UTC) from then on; what doesn't parse
-is NULL. A day and a month that could be exchanged are left as text.
+Told by a column's name and by its first values together, or by values that can be nothing else (2024-01-31,
+2024/01/31, 31.01.2024, milliseconds in a column of milliseconds), and shown as TIMESTAMP (UTC) from then on; what
+doesn't parse is NULL. A day and a month that could be exchanged are left as text.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ _ISO_ZONED = r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d[:.\d]* ?(Z|[+-]\d\d(:?\d\d)?)$"
 _HOURS = ("", " %H:%M:%S", " %H:%M")
 _EXCHANGED = {"%d/%m/%Y": "%m/%d/%Y", "%d-%m-%Y": "%m-%d-%Y"}
 _SCALES = (1_000_000, 1_000)  # µs per unit: seconds, milliseconds; then microseconds and nanoseconds
+_UNITS = {"ms", "msec", "millis", "milliseconds", "us", "usec", "micros", "microseconds", "ns", "nanos", "nanoseconds"}
+_PLAIN_DAYS = {"%Y/%m/%d": r"^\d{4}/\d\d/\d\d", "%d.%m.%Y": r"^\d\d?\.\d\d?\.\d{4}"}  # dates whatever the name
 _JULIAN = {"julian", "julianday", "jd"}
 _EPOCH_DAY, _DAYS_FROM, _DAYS_UNTIL = 2440587.5, 2415020, 2488070  # 1970, 1900 and 2100 in Julian days
 _FROM, _UNTIL = 400_000_000, 2_500_000_000  # s: 1982 to 2049
@@ -89,14 +92,24 @@ def _forms(name: str, kind: LogicalType, *, is_declared: bool) -> list[str]:
     quoted = identifier(name)
     if is_id_name(name) and not is_declared:
         return []
-    if kind is LogicalType.STRING and (is_declared or parts & TIME_WORDS):
+    if kind is LogicalType.STRING:
         zoned = f"make_timestamp(epoch_us(TRY_CAST({quoted} AS TIMESTAMPTZ)))"
         iso = (
             f"CASE WHEN regexp_matches({quoted}, {literal(_ISO_ZONED)}) THEN {zoned} "
             f"WHEN regexp_matches({quoted}, {literal(_ISO)}) THEN TRY_CAST({quoted} AS TIMESTAMP) END"
         )
-        return [iso, *(f"TRY_STRPTIME({quoted}, {literal(day + hour)})" for day in _DAYS for hour in _HOURS)]
-    if kind in (LogicalType.INTEGER, LogicalType.FLOAT) and (is_declared or parts & (_COUNTED | _JULIAN)):
+        if is_declared or parts & TIME_WORDS:
+            return [iso, *(f"TRY_STRPTIME({quoted}, {literal(day + hour)})" for day in _DAYS for hour in _HOURS)]
+        plain = (
+            f"CASE WHEN regexp_matches({quoted}, {looks}) THEN TRY_STRPTIME({quoted}, {literal(day + hour)}) END"
+            for day, looks in ((day, literal(pattern)) for day, pattern in _PLAIN_DAYS.items())
+            for hour in _HOURS
+        )
+        return [iso, *plain]
+    spoken = is_declared or bool(parts & (_COUNTED | _JULIAN))
+    if kind is LogicalType.INTEGER and parts & (TIME_WORDS | _UNITS) and not spoken:
+        return [_since_1970(quoted, 1_000, 1), _since_1970(quoted, 1, 1), _since_1970(quoted, 1, 1_000)]
+    if kind in (LogicalType.INTEGER, LogicalType.FLOAT) and spoken:
         forms = [_since_1970(quoted, micros, 1) for micros in _SCALES]
         if kind is LogicalType.INTEGER:
             forms += [_since_1970(quoted, 1, 1), _since_1970(quoted, 1, 1_000)]

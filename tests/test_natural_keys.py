@@ -88,3 +88,85 @@ def test_pairs_with_a_table_that_lacks_values_are_answered_for_all_of_them() -> 
     text = "PREDICT BOOL(visits.shop_id, 0, 7, days) FOR EACH users.user_id, shops.shop_id WITH (model = repeat)"
     with pql.connect(tables) as db:
         assert len(db.predict(text)) == 20 * 7
+
+
+def test_the_ends_of_a_way_point_to_the_table_that_holds_their_codes() -> None:
+    codes = [f"P{i:02d}" for i in range(20)]
+    tables = {
+        "places": pd.DataFrame({"code": codes, "country": ["DE", "FR"] * 10}),
+        "shipments": pd.DataFrame(
+            {
+                "shipment": range(500, 620),
+                "origin": [codes[i % 20] for i in range(120)],
+                "destination": [codes[i % 19] for i in range(120)],
+                "grade": list("ABCDEF") * 20,
+                "created_at": AT,
+            }
+        ),
+        "grades": pd.DataFrame({"code": list("ABCDEF"), "meaning": list("uvwxyz")}),
+    }
+    found = links(infer(tables))
+    assert {"shipments.origin -> places.code", "shipments.destination -> places.code"} <= found
+    assert "shipments.grade -> grades.code" in found  # by its name
+
+
+def test_letters_are_no_links_without_a_name() -> None:
+    tables = flights() | {"blood": pd.DataFrame({"code": list("ABCDEF"), "share": range(6)})}
+    tables["flights"]["cabin"] = list("ABCDEF") * 20
+    assert "flights.cabin -> blood.code" not in links(infer(tables))
+
+
+def matches(first: int, *, ends: tuple[str, str]) -> dict[str, pd.DataFrame]:
+    teams = range(first, first + 12)
+    return {
+        "teams": pd.DataFrame({"team": teams, "town": [f"town {i}" for i in teams]}),
+        "matches": pd.DataFrame(
+            {
+                ends[0]: [teams[i % 12] for i in range(120)],
+                ends[1]: [teams[(i + 5) % 12] for i in range(120)],
+                "attendance": [first + i % 12 for i in range(120)],
+                "played_on": AT,
+            }
+        ),
+    }
+
+
+def test_two_columns_that_hold_just_the_keys_of_a_table_point_to_it() -> None:
+    tables = matches(1, ends=("home", "away"))
+    tables["matches"]["attendance"] = range(3_000, 3_120)
+    assert links(infer(tables)) == {"matches.home -> teams.team", "matches.away -> teams.team"}
+    del tables["matches"]["away"]
+    assert links(infer(tables)) == set()  # one alone may be chance
+
+
+def test_a_role_before_the_name_of_the_table_is_a_link() -> None:
+    tables = matches(1, ends=("home_team", "guest_team"))
+    assert {"matches.home_team -> teams.team", "matches.guest_team -> teams.team"} <= links(infer(tables))
+
+
+def test_large_numbers_find_their_table_without_a_name() -> None:
+    ids = [2**53 + 1 + 977 * i * i for i in range(40)]
+    tables = {
+        "subscribers": pd.DataFrame({"msisdn": ids, "plan": list("SM") * 20}),
+        "calls": pd.DataFrame(
+            {
+                "caller": [ids[i % 40] for i in range(120)],
+                "callee": [ids[i % 39] for i in range(120)],
+                "seconds": [i % 50 for i in range(120)],
+                "started_at": AT,
+            }
+        ),
+    }
+    catalog = infer(tables)
+    assert keys(catalog)["subscribers"] == ("msisdn",)
+    assert links(catalog) == {"calls.caller -> subscribers.msisdn", "calls.callee -> subscribers.msisdn"}
+
+
+def test_an_id_word_more_or_less_is_the_same_name() -> None:
+    tables = {
+        "households": pd.DataFrame({"meter": range(30), "rate": list("ab") * 15}),
+        "readings": pd.DataFrame({"meter_id": [i % 30 for i in range(120)], "read_at": AT}),
+        "clients": pd.DataFrame({"id": range(70, 100), "region": list("ns") * 15}),
+        "accounts": pd.DataFrame({"account_no": range(900, 1020), "client_ref": [70 + i % 30 for i in range(120)]}),
+    }
+    assert links(infer(tables)) == {"readings.meter_id -> households.meter", "accounts.client_ref -> clients.id"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from shops import seed_shop
 
@@ -23,7 +23,7 @@ def test_dates_read_as_text_are_named_with_the_way_out() -> None:
     tables = seed_shop()
     orders = tables["ORDERS"]
     place = orders.column_names.index("ORDERED_AT")
-    as_text = orders.set_column(place, "WHENCE", orders.column("ORDERED_AT").cast(pa.string()))
+    as_text = orders.set_column(place, "WHENCE", pc.strftime(orders.column("ORDERED_AT"), "%d/%m/%Y"))
     with pql.connect(tables | {"ORDERS": as_text}) as db:
         with pytest.raises(PqlError) as error:
             db.predict(COUNT)

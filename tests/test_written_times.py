@@ -50,6 +50,17 @@ def test_counts_since_1970_are_read(unit: str) -> None:
     assert first("ts", moments().as_unit(unit).astype("int64")) == MOMENT
 
 
+@pytest.mark.parametrize("form", ["%Y-%m-%d %H:%M:%S", "%Y/%m/%d", "%d.%m.%Y", "%Y-%m-%dT%H:%M:%S+00:00"])
+def test_plain_dates_are_read_whatever_their_column_is_called(form: str) -> None:
+    assert first("admitted", moments().strftime(form).astype(object)).date() == MOMENT.date()
+
+
+@pytest.mark.parametrize("column", ["start_ms", "activated_ms", "opened"])
+def test_milliseconds_are_read_where_the_name_says_their_unit_or_a_moment(column: str) -> None:
+    assert first(column, moments().as_unit("ms").astype("int64")) == MOMENT
+    assert first(column, [227, 160, 183]) == 227
+
+
 def test_days_as_whole_numbers_are_read() -> None:
     assert first("date", moments().strftime("%Y%m%d").astype(int)) == dt.datetime(2024, 3, 14)
 
