@@ -110,7 +110,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked of a bench. `regime` None: RelBench's protocol, which is frozen."""
+    """What is asked of a bench. `regime` None: RelBench's protocol, which is frozen. `options`: those of WITH; `seeds`
+    are counted from its `seed`."""
 
     tasks: tuple[str, ...] = ()
     regime: str | None = None
@@ -147,7 +148,8 @@ def _outcome(work: DeclaredWorkspace, folder: BenchFolder, task: BenchTask, spli
         regime, until = "frozen", folder.cuts.get(split)
     if task.autocomplete:
         regime = "strictly earlier rows"
-    runs = tuple(_run(work, task, split, until, seed, wanted.options) for seed in range(wanted.seeds))
+    first = int(wanted.options.get("seed", 0))
+    runs = tuple(_run(work, task, split, until, seed, wanted.options) for seed in range(first, first + wanted.seeds))
     return Outcome(folder.name, task, split, regime, until, runs)
 
 
@@ -214,7 +216,7 @@ def write_outcomes(outcomes: Sequence[Outcome], place: Path) -> None:
         place.mkdir(parents=True, exist_ok=True)
         for outcome in outcomes:
             for run in outcome.runs:
-                folder = place / (outcome.split if run.seed == 0 else f"{outcome.split}-seed-{run.seed}")
+                folder = place / (outcome.split if run is outcome.runs[0] else f"{outcome.split}-seed-{run.seed}")
                 folder.mkdir(exist_ok=True)
                 _write_csv(run.table, folder / f"{outcome.dataset}__{outcome.task.name}.csv")
         said = [outcome.to_json() for outcome in outcomes]

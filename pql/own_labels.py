@@ -252,8 +252,9 @@ def prepared(
     from pql.engine.own.fit import complete
     from pql.engine.own.labels import Columns, duration, own_labels, task_of
     from pql.engine.own.plan import Question, entity_of, known_options
+    from pql.language.defaults import values_of
 
-    given = known_options(options, ARGUMENTS)
+    given = known_options(values_of(work.defaults) | options, ARGUMENTS)
     _check(entity, target, k)
     cut = _moment(until) if until is not None else None
     with work.backend.snapshot() as snapshot:

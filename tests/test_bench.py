@@ -111,6 +111,25 @@ def test_nothing_after_the_cut_or_the_anchor_is_seen(folder, tmp_path, task: str
     assert not before.equals(after)
 
 
+def test_what_is_configured_is_heeded(folder, tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pql.toml").write_text('model = "entity_mean"\nseed = 5\nquiet = true\n')
+    with pytest.raises(SystemExit):
+        main(["bench", str(folder), "orders", "--split", "val", "--seeds", "2", "-o", str(tmp_path / "out")])
+    said = capsys.readouterr()
+    (one,) = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert [(run["seed"], run["model"]) for run in one["seeds"]] == [(5, "entity_mean"), (6, "entity_mean")]
+    assert (said.err, (tmp_path / "out" / "val").is_dir(), (tmp_path / "out" / "val-seed-6").is_dir()) == (
+        "",
+        True,
+        True,
+    )
+    monkeypatch.setenv("PQL_MODEL", "gnnn")
+    with pytest.raises(SystemExit):
+        main(["bench", str(folder), "orders"])
+    assert "bad_config" in capsys.readouterr().err
+
+
 def test_metrics_are_relbenchs() -> None:
     truth = Ragged(np.array([0, 2, 2, 5]), np.array([1, 4, 0, 2, 3]))
     lists = np.array([[1, 9, 4], [1, 2, 3], [7, 8, 0]])

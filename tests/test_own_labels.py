@@ -44,6 +44,13 @@ def test_a_binary_table_is_answered_row_by_row(tables, parts) -> None:
     assert {"rate", "entity_mean", "last_window"} <= set(model.metrics.models())
 
 
+def test_options_of_the_session_hold_where_fit_says_nothing(tables, parts) -> None:
+    told = {name: value for name, value in ENTITY.items() if name != "model"}
+    with pql.connect(tables, options={"model": "entity_mean"}) as db:
+        assert db.fit(parts[0], **told).model.name == "entity_mean"
+        assert db.fit(parts[0], **told, model="last_window").model.name == "last_window"
+
+
 @pytest.mark.parametrize(("kind", "columns"), [("orders", ["prediction"]), ("class", ["prediction", "probability"])])
 def test_numbers_and_texts_say_which_task_it_is(tables, kind: str, columns: list[str]) -> None:
     train, test = labels(tables, anchors(60, 450), kind), labels(tables, anchors(480, 540), kind)

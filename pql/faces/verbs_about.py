@@ -59,14 +59,15 @@ def bench(
     regime: Annotated[
         str | None, typer.Option(help="frozen: the data ends at the split's timestamp (the default); or as-of.")
     ] = None,
-    model: Annotated[str, typer.Option(help="The option model of WITH.")] = "auto",
-    budget: Annotated[str | None, typer.Option(help="The option budget of WITH.")] = None,
+    model: Annotated[str | None, typer.Option(help="The option model of WITH; else as configured, else auto.")] = None,
+    budget: Annotated[str | None, typer.Option(help="The option budget of WITH; else as configured.")] = None,
     seeds: Annotated[int, typer.Option(min=1, max=100, help="How many seeds to average over.")] = 1,
     split: Annotated[str | None, typer.Option(help="val or test alone; else both.")] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write predictions and metrics.json to this folder.")
     ] = None,
     quiet: QuietOption = False,
+    set_: SetOption = None,
 ) -> None:
     """Learn and measure the tasks of a RelBench folder; predictions are written in RelBench's format."""
     from pql.bench import Wanted, write_outcomes
@@ -75,11 +76,13 @@ def bench(
 
     if split not in (None, "val", "test"):
         raise typer.BadParameter("--split is val or test")
-    options: dict[str, Any] = {"model": model} | ({} if budget is None else {"budget": budget})
+    settings = settings_of(set_, quiet=quiet)
+    flags = {name: value for name, value in (("model", model), ("budget", budget)) if value is not None}
+    options: dict[str, Any] = settings.options_of_with() | flags
     splits = ("val", "test") if split is None else (split,)
     wanted = Wanted(tuple(tasks or ()), regime, seeds, splits, options)
     found: list[Any] = []
-    for outcome in outcomes_of(folder, wanted, None if quiet else StderrProgress()):
+    for outcome in outcomes_of(folder, wanted, None if settings.quiet else StderrProgress()):
         say(("\n" if found else "") + outcome.shown())
         found.append(outcome)
         if output is not None:

@@ -32,6 +32,18 @@ def with_defaults(query: ast.Predict, defaults: tuple[ast.Option, ...]) -> ast.P
     return replace(query, options=(*query.options, *missing)) if missing else query
 
 
+def values_of(options: tuple[ast.Option, ...]) -> dict[str, Any]:
+    """Options by name, as `default_options` takes them."""
+    return {option.name.text: _plain(option.value) for option in options}
+
+
+def _plain(node: ast.Expression) -> Any:
+    if isinstance(node, ast.ListOf):
+        return [_plain(one) for one in node.items]
+    assert isinstance(node, ast.Literal)
+    return node.value
+
+
 def _literal(value: Any) -> ast.Expression:
     if isinstance(value, list | tuple):
         return ast.ListOf(tuple(_literal(one) for one in value))
