@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import Any
 
 from pql.backends.base import StoredTable
-from pql.backends.infer_clocks import TIME_WORDS
 from pql.backends.logical import logical_type
 from pql.backends.names import is_id_name, words
 from pql.backends.sql import alias, identifier, literal
@@ -88,6 +87,8 @@ def _chosen(tried: list[str], parsed: dict[str, int], values: int) -> str | None
 
 def _forms(name: str, kind: LogicalType, *, is_declared: bool) -> list[str]:
     """The expressions that may read a column as moments; none if neither its name nor its type speaks of time."""
+    from pql.backends.infer_clocks import TIME_WORDS
+
     parts = set(words(name))
     quoted = identifier(name)
     if is_id_name(name) and not is_declared:

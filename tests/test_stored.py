@@ -230,20 +230,33 @@ def test_a_place_that_cannot_be_written_is_no_fault(tmp_path: Path) -> None:
     assert store.get("a") is None
 
 
+PROBE = (
+    "import json, sys, time; start = time.process_time()\n"
+    "from pql.faces.cli import main\n"
+    "try: main()\n"
+    "except SystemExit as done: code = done.code\n"
+    "heavy = [m for m in ('torch', 'lightgbm', 'sklearn', 'scipy.stats', 'pandas') if m in sys.modules]\n"
+    "sys.stderr.write(json.dumps([code, heavy, time.process_time() - start]))"
+)
+
+
 def test_the_command_line_answers_the_same_bytes_and_loads_no_learner(shop: Path) -> None:
-    probe = (
-        "import json, sys, time; start = time.process_time()\n"
-        "from pql.faces.cli import main\n"
-        "try: main()\n"
-        "except SystemExit as done: code = done.code\n"
-        "heavy = [m for m in ('torch', 'lightgbm', 'sklearn', 'scipy', 'pandas') if m in sys.modules]\n"
-        "sys.stderr.write(json.dumps([code, heavy, time.process_time() - start]))"
-    )
     text = FAST.replace("instant", "boosted")
     first, _ = asked(shop, text)
-    command = [sys.executable, "-c", probe, str(shop), "-q", "-c", text]
-    second = subprocess.run(command, capture_output=True, text=True, check=True)
-    code, heavy, seconds = json.loads(second.stderr)
-    assert (code, heavy) == (0, [])
-    assert second.stdout == first.shown() + "\n"
+
+    def ran(*words: str) -> tuple[str, list[str], float]:
+        command = [sys.executable, "-c", PROBE, str(shop), "-q", *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        code, heavy, seconds = json.loads(done.stderr)
+        assert code == 0
+        return done.stdout, heavy, seconds
+
+    shown, heavy, seconds = ran("-c", text)
+    assert (shown, heavy) == (first.shown() + "\n", [])
     assert seconds < 3, "seconds of processor time; one on a machine of one's own"
+    _, heavy, seconds = ran("-c", f"SELECT avg(prediction) FROM ({text})")
+    assert (heavy, seconds < 3) == ([], True)
+    some = text.replace("EACH customers.customer_id", "customers.customer_id IN (1, 2)")
+    shown, heavy, seconds = ran("-c", some)
+    assert heavy == ["lightgbm"], "new ids take the kept model, and none of what LightGBM would like beside it"
+    assert asked(shop, some)[0].shown() + "\n" == shown

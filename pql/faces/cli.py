@@ -130,6 +130,10 @@ app.command(name="help")(verbs_about.help_)
 def main(args: list[str] | None = None) -> None:
     """The entry point of the `pql` command; exits the process."""
     code: int | str | None
+    if args is None:  # the process is our own
+        from pql.faces.spared import spare_imports
+
+        spare_imports()
     try:
         code = app(args=args, standalone_mode=False) or 0
         sys.stdout.flush()
