@@ -16,6 +16,7 @@ from pql.language import ast
 from pql.language.ast import Span
 from pql.language.errors import Fault, PqlError
 from pql.language.inside import Searcher
+from pql.language.parameters import bound
 from pql.language.parser import parse_inside
 
 _OPERANDS = frozenset({"identifier", "numeric_const", "string_const"})
@@ -164,10 +165,10 @@ def rewritten(found: Embedded, tables: Sequence[str], params: Any) -> Rewritten:
 def _value(slot: Slot, params: Any, text: str, faults: list[Fault]) -> Any:
     key = slot.key
     if isinstance(key, str) and isinstance(params, Mapping) and key in params:
-        return params[key]
+        return bound(params[key])
     is_list = isinstance(params, Sequence) and not isinstance(params, str | bytes)
     if isinstance(key, int) and is_list and key < len(params):
-        return params[key]
+        return bound(params[key])
     shown = text[slot.span.start : slot.span.end]
     hint = f"pass params={{'{key}': …}}" if isinstance(key, str) else "pass params=[…], one value for each ?"
     faults.append(Fault("unbound_parameter", f"the parameter {shown} has no value", slot.span, hint))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PARTS = ("ast", "bound", "sql", "graph", "json")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Explanation:
     """A plan with its label SQL and label counts, after ANALYZE with what it took and gave; `str()` is the report."""
 
@@ -42,6 +42,8 @@ class Explanation:
         if self.measured is None:
             return text
         return "\n".join([text, "", "Measured", *(f"  {line}".rstrip() for line in self.measured.lines())])
+
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         from pql.html_views import explanation_html

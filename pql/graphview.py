@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pql.pictures.svg import Picture
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class GraphView:
     """A catalog that shows itself: `str()` of it is the text of `render_graph`. `declared`: overrides as statements."""
 
@@ -21,6 +21,8 @@ class GraphView:
 
     def __str__(self) -> str:
         return render_graph(self.catalog, self.declared)
+
+    __repr__ = __str__
 
     def picture(self) -> Picture:
         """Tables as boxes, links as arrows from child to parent: an SVG picture (`.svg()`, `.save(path)`)."""

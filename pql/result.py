@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -173,19 +174,21 @@ class Predictions(_Table):
         Raises PqlError `not_supported` where the model isn't at hand, `unknown_entity` for an unknown key,
         `bad_reason_argument` for numbers that are none.
         """
-        for name, value in (("k", k), ("most", most)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise PqlError(
-                    "bad_reason_argument",
-                    f"{name} is {value!r}, not a number of rows from 1 on.",
-                    hint="why(5) tells of five.",
-                )
+        _refuse_no_count(k=k, most=most)
         return self._why_of(self._table.slice(0, k) if entity is None else self._rows_of(entity), most)
 
     def why_rows(self, rows: Sequence[int], *, most: int = 5) -> Why:
         """As `why`, of the rows of the result at these positions, from 0."""
         import pyarrow as pa
 
+        _refuse_no_count(most=most)
+        wrong = [at for at in rows if not isinstance(at, Integral) or not 0 <= at < len(self)]
+        if wrong:
+            raise PqlError(
+                "bad_reason_argument",
+                f"The result has no row {wrong[0]!r}.",
+                hint=f"Its {len(self):,} rows are numbered from 0.",
+            )
         return self._why_of(self._table.take(pa.array(rows, pa.int64())), most)
 
     def _why_of(self, table: pa.Table, most: int) -> Why:
@@ -209,7 +212,8 @@ class Predictions(_Table):
                 f"Contributions aren't told by {by!r}.",
                 hint=f"It is one of {', '.join(IMPORTANCES)}.",
             )
-        n = min(max(1, rows), len(self))
+        _refuse_no_count(rows=rows)
+        n = min(rows, len(self))
         at = [i * len(self) // n for i in range(n)] if n else []
         found = self.reasons_of(self._table.take(pa.array(at, pa.int64()))).importance(by)
         return Report(pa.table({"contribution": pa.array([], pa.float64())}) if found is None else found)
@@ -288,6 +292,9 @@ class Evaluation(_Table):
         self.model = model
         self.notes = notes
 
+    def __repr__(self) -> str:
+        return f"<pql.Evaluation: {self.model}>"
+
     def shown(self, limit: int = 20) -> str:
         """All metrics side by side, the model and its weights, and the notes."""
         notes = [f"note: {note}" for note in self.notes if note not in self.metrics.notes]
@@ -305,6 +312,9 @@ class Report(_Table):
     def __init__(self, table: pa.Table, text: str | None = None) -> None:
         super().__init__(table)
         self._text = text
+
+    def __repr__(self) -> str:
+        return f"<pql.{type(self).__name__}: {len(self):,} rows of {', '.join(self.columns)}>"
 
     def shown(self, limit: int = 20) -> str:
         return self._text if self._text is not None else self.text(limit)
@@ -345,6 +355,17 @@ class Why(Report):
         from pql.html_views import why_html
 
         return why_html(self, limit)
+
+
+def _refuse_no_count(**given: object) -> None:
+    """Raises PqlError `bad_reason_argument` for what is no whole number from 1 on."""
+    for name, value in given.items():
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+            raise PqlError(
+                "bad_reason_argument",
+                f"The argument {name} is {value!r}, not a whole number from 1 on.",
+                hint="why(5) tells of five rows, importance(rows=500) reads five hundred.",
+            )
 
 
 def metrics_table(metrics: MetricsTable) -> pa.Table:

@@ -86,6 +86,9 @@ class Session:
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        return f"<pql.Session: {self._work.backend.identity}>"
+
     def close(self) -> None:
         """Let go of the data; what is asked afterwards raises PqlError `source_closed`."""
         from pql.backends.closed import ClosedBackend

@@ -51,6 +51,3 @@ class SqlResult(Report):
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(self.shown())
-
-    def __repr__(self) -> str:
-        return f"<pql.SqlResult: {len(self):,} rows of {', '.join(self.columns)}>"

@@ -34,6 +34,16 @@ class Request:
     params: Params = None
     as_of: str | dt.datetime | None = None
 
+    def __post_init__(self) -> None:
+        """Raises PqlError `parameter_type` where `params` is neither a sequence nor a mapping."""
+        if self.params is None or (isinstance(self.params, Mapping | Sequence) and not _is_one_text(self.params)):
+            return
+        raise PqlError(
+            "parameter_type",
+            f"params is one value of type {type(self.params).__name__}, not values.",
+            hint="Give a list, params=[7], for ?, and a mapping, params={'name': 7}, for :name.",
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Ready:
@@ -156,6 +166,10 @@ class Workspace:
         query = self.with_defaults(query)
         infer = lambda until: self.catalog(snapshot, until)  # noqa: E731
         return prepare(snapshot, query, request.text, request.params, request.as_of, at, infer, targets=self.targets)
+
+
+def _is_one_text(params: object) -> bool:
+    return isinstance(params, str | bytes | bytearray)
 
 
 @contextmanager

@@ -19,6 +19,10 @@ def text_too_long(place: Path) -> None:
     parse("PREDICT customers.age FOR customers.customer_id IN (" + ", ".join(map(str, range(20_000))) + ")")
 
 
+def not_a_text(place: Path) -> None:
+    parse(b"SHOW TABLES")  # type: ignore[arg-type]
+
+
 def too_deep(place: Path) -> None:
     parse("PREDICT " + "(" * 300 + "customers.age" + ")" * 300 + " FOR EACH customers.customer_id")
 
@@ -67,7 +71,7 @@ def not_supported(place: Path) -> None:
 SCENES = {
     scene.__name__: scene
     for scene in (
-        text_too_long, too_deep, too_many_values, not_a_prediction, ambiguous_table, parameter_type, target_exists,
-        cyclic_target, not_supported,
+        text_too_long, not_a_text, too_deep, too_many_values, not_a_prediction, ambiguous_table, parameter_type,
+        target_exists, cyclic_target, not_supported,
     )
 }  # fmt: skip

@@ -50,7 +50,7 @@ class Difference:
         return self.low <= 0 <= self.high
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class MetricsTable:
     """All measures of one training. `metric` is the one that validation chooses by; `notes` say what to mind."""
 
@@ -161,7 +161,7 @@ class MetricsTable:
                 cells.append("" if row is None or row.low is None else _between(row.low, row.high))
         return cells
 
-    __str__ = to_text
+    __str__ = __repr__ = to_text
 
     def _repr_html_(self) -> str:
         from pql.html_metrics import metrics_html

@@ -98,6 +98,9 @@ class Connection:
             self._session.close()
         self._session = None
 
+    def __repr__(self) -> str:
+        return f"<pql.dbapi.Connection: {'closed' if self._session is None else self._session}>"
+
     def __enter__(self) -> Connection:
         return self
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pql.session import Session
 
 TASKS = ("binary", "multiclass", "regression")
+MANY = "task='multiclass' takes many."
 
 
 class PqlPredictor(BaseEstimator):
@@ -224,6 +225,7 @@ def _labels(y: Any) -> pa.Array:
 
     if y is None:
         raise PqlError("bad_label_table", "y is None", hint="fit(X, y) takes what came true for each row of X.")
+    y = y.to_pylist() if isinstance(y, pa.Array | pa.ChunkedArray) else y
     values = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
@@ -267,7 +269,8 @@ def _coded(labels: pa.Array, task: str) -> tuple[NDArray[Any] | None, pa.Array]:
     if len(classes) < 2 or (task == "binary" and len(classes) > 2):
         some = ", ".join(map(repr, classes[:5].tolist()))
         wanted = "two" if task == "binary" else "two or more"
-        raise _bad(f"y has {len(classes)} classes ({some}), where {wanted} are needed", "task='multiclass' takes many.")
+        hint = "Give rows of both kinds: of one alone there is nothing to learn." if len(classes) < 2 else MANY
+        raise _bad(f"y has {len(classes):,} classes ({some}), where {wanted} are needed", hint)
     return classes, pa.array(codes == 1) if task == "binary" else pa.array(codes.astype(str).tolist())
 
 

@@ -6,6 +6,7 @@ A code that is raised anywhere is listed here, and one that is listed is raised 
 from __future__ import annotations
 
 TEXT = {
+    "not_a_text": "Another kind of value where the text of a query is expected.",
     "empty_text": "The text holds no query.",
     "text_too_long": "The text is longer than 64 KiB.",
     "too_deep": "Brackets or operators are nested deeper than 200 levels.",

@@ -16,6 +16,12 @@ from pql.language.scope import Scope
 
 def default_options(given: Mapping[str, Any]) -> tuple[ast.Option, ...]:
     """Options by name as a query would hold them. Raises PqlError `unknown_option`, `bad_option_value`."""
+    if not isinstance(given, Mapping):
+        raise PqlError(
+            "bad_option_value",
+            f"options are a mapping, and this is of type {type(given).__name__}",
+            hint="write options={'budget': '10 s'}",
+        )
     made = tuple(ast.Option(ast.Identifier(name), _literal(value)) for name, value in given.items())
     if made:
         scope = Scope(Catalog(()), "", _any_query())

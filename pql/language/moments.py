@@ -7,7 +7,7 @@ from typing import Any
 
 from pql.language import ast
 from pql.language.errors import PqlError
-from pql.language.parameters import fill, naive_utc
+from pql.language.parameters import fill, naive_utc, unpacked
 from pql.language.types_of import moment
 
 HINT = "write 2024-12-31 or 2024-12-31 12:00:00"
@@ -15,6 +15,7 @@ HINT = "write 2024-12-31 or 2024-12-31 12:00:00"
 
 def as_moment(value: object) -> dt.datetime | None:
     """A date (its midnight), a datetime or the text of one as a naive UTC datetime; None for anything else."""
+    value = unpacked(value)
     if isinstance(value, dt.datetime):
         return naive_utc(value)
     if isinstance(value, dt.date):

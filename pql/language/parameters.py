@@ -27,10 +27,11 @@ def fill(query: ast.Predict, params: Parameters) -> tuple[ast.Predict, list[Faul
 def plain(value: Any) -> Any:
     """A Python value as the language knows it; raises TypeError for anything else.
 
-    numpy scalars become Python's, aware timestamps naive UTC, UUIDs their text, non-finite floats None.
+    scalars of numpy become Python's, aware timestamps naive UTC, UUIDs their text, non-finite floats None.
     """
-    if hasattr(value, "item") and not isinstance(value, str | bytes) and getattr(value, "ndim", 0) == 0:
-        value = value.item()
+    if is_missing(value):
+        return None
+    value = unpacked(value)
     if hasattr(value, "to_pydatetime"):
         value = value.to_pydatetime()
     if value is None or isinstance(value, bool | int | str):
@@ -44,6 +45,41 @@ def plain(value: Any) -> Any:
     if isinstance(value, uuid.UUID):
         return str(value)
     raise TypeError(type(value).__name__)
+
+
+def is_missing(value: Any) -> bool:
+    """True of pandas' NA and NaT, which stand for no value."""
+    return type(value).__name__ in ("NAType", "NaTType")
+
+
+def listed(value: Any) -> Any:
+    """The values of a list, set, array or Series as a list; anything else as it is."""
+    if isinstance(value, set | frozenset):
+        return sorted(value, key=repr)
+    is_series = getattr(value, "ndim", 0) == 1 or hasattr(value, "to_pylist") or hasattr(value, "to_list")
+    if isinstance(value, list | tuple) or (is_series and not isinstance(value, str | bytes)):
+        values = value.to_pylist() if hasattr(value, "to_pylist") else value
+        return list(values)
+    return value
+
+
+def bound(value: Any) -> Any:
+    """A value as DuckDB binds it: lists of arrays and Series, Python's own of numpy's and pandas'."""
+    several = listed(value)
+    if isinstance(several, list):
+        return [bound(one) for one in several]
+    return None if is_missing(value) else unpacked(value)
+
+
+def unpacked(value: Any) -> Any:
+    """What a scalar of numpy, Arrow or polars holds; anything else as it is."""
+    if getattr(getattr(value, "dtype", None), "kind", "") == "M" and value.ndim == 0:
+        value = value.astype("datetime64[us]")  # of nanoseconds `item` makes a number
+    if hasattr(value, "as_py"):
+        return value.as_py()
+    if hasattr(value, "item") and not isinstance(value, str | bytes) and getattr(value, "ndim", 0) == 0:
+        return value.item()
+    return value
 
 
 def naive_utc(moment: dt.datetime) -> dt.datetime:
@@ -72,8 +108,9 @@ def _value(node: ast.Parameter, params: Parameters, faults: list[Fault]) -> tupl
 
 
 def _literal(value: Any, node: ast.Parameter, faults: list[Fault]) -> ast.Expression:
-    if isinstance(value, list | tuple | set | frozenset) or getattr(value, "ndim", 0) == 1:
-        items = sorted(value, key=repr) if isinstance(value, set | frozenset) else list(value)
+    value = listed(value)
+    if isinstance(value, list):
+        items = value
         if len(items) > MOST_VALUES:
             message = f"the list has {len(items)} values; {MOST_VALUES} are allowed"
             faults.append(Fault("too_many_values", message, node.span, "ask in several queries, or use WHERE"))
@@ -85,7 +122,7 @@ def _literal(value: Any, node: ast.Parameter, faults: list[Fault]) -> ast.Expres
     try:
         return ast.Literal(plain(value), node.span)
     except TypeError as error:
-        message = f"a parameter can't be a {error}"
+        message = f"a parameter can't be of type {error}"
         hint = "give a number, a string, a boolean, a date, a timestamp, a UUID, None, or a list of them"
         faults.append(Fault("parameter_type", message, node.span, hint))
         return node

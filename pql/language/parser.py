@@ -103,6 +103,9 @@ def put_back(error: PqlError, text: str, start: int, end: int) -> PqlError:
 
 def parse_script(text: str) -> ast.Script:
     """The statements of `text`, separated by `;` (at least one). Raises PqlError."""
+    if not isinstance(text, str):
+        hint = "give a str such as 'PREDICT COUNT(orders.*, 0, 30, days) FOR EACH customers.customer_id'"
+        raise PqlError("not_a_text", f"a query is a text, and this is of type {type(text).__name__}", hint=hint)
     try:
         return _script(text)
     except Unreadable as stop:
