@@ -22,6 +22,7 @@ from pql.statements.graph import (
     forget,
     show_graph,
 )
+from pql.statements.reading import read, read_script
 from pql.statements.tables import common_values
 from pql.workspace import Params, Request, Workspace
 
@@ -109,9 +110,7 @@ class Session:
         params: values of `:name` (a mapping) or `?` (a sequence). as_of: the anchor, as AS OF in the text.
         Raises PqlError for every fault of the query, the data or the model.
         """
-        from pql.language.parser import parse
-
-        statement = parse(text)
+        statement = read(self._work, text)
         if not isinstance(statement, ast.Predict):
             raise PqlError(
                 "not_a_prediction",
@@ -123,24 +122,23 @@ class Session:
 
     def explain(self, text: str, params: Params = None, as_of: str | dt.datetime | None = None) -> Explanation:
         """All that is decided about a query, before anything is trained. Takes a PREDICT with or without EXPLAIN."""
-        return execute(self._work, _with_verb(text, ast.Explain), Request(text, params, as_of))
+        return execute(self._work, _with_verb(self._work, text, ast.Explain), Request(text, params, as_of))
 
     def plan(self, text: str, params: Params = None, as_of: str | dt.datetime | None = None) -> Plan:
         """What is decided about a query, as a value; quick, since no label is made. Takes a PREDICT, also after EXPLAIN
         or EVALUATE. Raises PqlError for every fault of the query."""
-        from pql.language.parser import parse
         from pql.statements.queries import planned
 
-        statement = parse(text)
+        statement = read(self._work, text)
         request = Request(text, params, as_of)
         if isinstance(statement, ast.Evaluate):
             return planned(self._work, statement.query, request, statement.at)
-        query = statement if isinstance(statement, ast.Predict) else _with_verb(text, ast.Explain).query
+        query = statement if isinstance(statement, ast.Predict) else _with_verb(self._work, text, ast.Explain).query
         return planned(self._work, query, request)
 
     def evaluate(self, text: str, params: Params = None, as_of: str | dt.datetime | None = None) -> Evaluation:
         """The metrics of a query's model beside every baseline. Takes a PREDICT with or without EVALUATE … AT."""
-        return execute(self._work, _with_verb(text, ast.Evaluate), Request(text, params, as_of))
+        return execute(self._work, _with_verb(self._work, text, ast.Evaluate), Request(text, params, as_of))
 
     def labels(self, text: str, params: Params = None, as_of: str | dt.datetime | None = None) -> Report:
         """The training table of a query: entity, anchor, label, split. Takes a PREDICT with or without LABELS.
@@ -148,7 +146,7 @@ class Session:
         Of targets with windows also `events`, the rows behind each label (table, key, time, value; the first ten by
         time), and `event_count`, how many there are.
         """
-        return execute(self._work, _with_verb(text, ast.Labels), Request(text, params, as_of))
+        return execute(self._work, _with_verb(self._work, text, ast.Labels), Request(text, params, as_of))
 
     def sql(self, text: str, params: Params = None) -> SqlResult:
         """Run one SQL statement over the tables, in which `(PREDICT …)` may stand wherever a table may stand.
@@ -156,10 +154,9 @@ class Session:
         params: values of `:name` or `$name` (a mapping), or of `?` and `$1` (a sequence), inside the queries and
         around them. `result.predictions` holds each query's predictions with their metrics. Raises PqlError.
         """
-        from pql.language.parser import parse
         from pql.sql_result import SqlResult
 
-        statement = parse(text)
+        statement = read(self._work, text)
         if isinstance(statement, ast.Predict):  # a query alone is all of its rows
             answer = execute(self._work, statement, Request(text, params))
             return SqlResult(answer.to_arrow_table(), (answer,), (1,))
@@ -176,7 +173,7 @@ class Session:
         and with others in their place, and compared bit for bit; a table of checks, and of what to know about time in
         the data.
         """
-        return execute(self._work, _with_verb(text, ast.CheckLeakage), Request(text, params, as_of))
+        return execute(self._work, _with_verb(self._work, text, ast.CheckLeakage), Request(text, params, as_of))
 
     def validate(self, text: str, params: Params = None) -> Report:
         """Read, bind and plan every statement of a script; nothing is trained, kept or written.
@@ -217,9 +214,7 @@ class Session:
         anchor of every query. A script that can't be read runs not at all; a fault of a later kind names its statement,
         and those before have run.
         """
-        from pql.language.parser import parse_script
-
-        statements = parse_script(text).statements
+        statements = read_script(self._work, text).statements
         for number, statement in enumerate(statements, 1):
             try:
                 yield execute(self._work, statement, Request(text, params, as_of))
@@ -279,11 +274,9 @@ class Session:
         forget(self._work)
 
 
-def _with_verb(text: str, verb: type) -> Any:
+def _with_verb(work: Workspace, text: str, verb: type) -> Any:
     """The one statement of a text, a PREDICT or `verb` before one, with the verb."""
-    from pql.language.parser import parse
-
-    statement = parse(text)
+    statement = read(work, text)
     if isinstance(statement, ast.Predict):
         return verb(statement, span=statement.span)
     if isinstance(statement, verb):

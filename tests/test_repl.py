@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -178,3 +180,15 @@ def test_commands_stand_between_statements_but_not_in_them() -> None:
         "\\dt",
         "SELECT 3",
     ]
+
+
+def test_the_prompt_stands_before_the_parser_and_the_data_are_imported() -> None:
+    """What is imported by then is the half second that the user waits."""
+    script = (
+        "import sys, pql.faces.cli, pql.faces.settings, pql.faces.repl, pql.faces.known, pql.faces.opening\n"
+        "import pql.faces.terminal, pql.engine.answers.home\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    heavy = {"duckdb", "pyarrow", "numpy", "pandas", "torch", "rich", "pql.language.ast", "pql.language.parser"}
+    assert not heavy & set(done.stdout.split())

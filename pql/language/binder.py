@@ -37,6 +37,7 @@ from pql.language.routes import links_for
 from pql.language.scope import Finding, Scope
 from pql.language.targets import bind_pair, bind_target, is_static, without_missing
 from pql.language.tasks import Task, decide
+from pql.language.unquoted import with_backticks
 from pql.language.unsupported import unsupported
 
 Moments = Sequence[ast.Expression | dt.date | str]
@@ -86,7 +87,8 @@ def _bind(query: ast.Predict, text: str, around: _Surroundings, *, depth: int) -
     def check(fixed: str) -> PqlError | None:
         return _fault_of(query, text, fixed, around, depth=depth + 1)
 
-    raise as_error(scope.findings, text, check)
+    names = [name for table in around.catalog.tables for name in (table.name, *(c.name for c in table.columns))]
+    raise with_backticks(as_error(scope.findings, text, check), text, names, check)
 
 
 def _fault_of(query: ast.Predict, text: str, fixed: str, around: _Surroundings, *, depth: int) -> PqlError | None:

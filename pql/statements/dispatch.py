@@ -9,6 +9,7 @@ from typing import Any
 from pql.language import ast
 from pql.language.errors import Fault, PqlError
 from pql.statements import graph, leakage, model_view, models, queries, sql, tables, targets
+from pql.statements.reading import sql_explained
 from pql.workspace import Request, Workspace
 
 Answer = Any  # Predictions | Evaluation | Report | Explanation | GraphView
@@ -25,6 +26,8 @@ def execute(work: Workspace, statement: ast.Statement, request: Request) -> Answ
     except PqlError as error:
         if all(fault.span is None for fault in error.faults) and not isinstance(statement, _WITH_A_QUERY):
             raise PqlError.of([_placed(fault, statement) for fault in error.faults], request.text) from error
+        if isinstance(statement, ast.Sql):
+            raise sql_explained(work, error.at(request.text), request.text) from error
         error.at(request.text)
         raise
 

@@ -49,13 +49,13 @@ class Checked:
 
 def validate(work: Workspace, text: str, params: Params = None) -> Report:
     """A table of what each statement is. Raises PqlError with the faults of all statements that would not run."""
-    from pql.language.parser import parse_script
+    from pql.statements.reading import read_script
 
     rehearsal = Rehearsal(work)
     request = Request(text, params)
     faults: list[Fault] = []
     checked: list[Checked] = []
-    for statement in parse_script(text).statements:
+    for statement in read_script(work, text).statements:
         try:
             checked.append(_checked(rehearsal, statement, request))
         except PqlError as error:
