@@ -75,7 +75,8 @@ MENDED = [
 def test_a_name_of_the_data_gets_its_quotes(session: pql.Session, text: str, name: str, fix: str) -> None:
     error = said(session, text)
     assert error.code == "missing_quotes"
-    assert error.span is not None and text[error.span.start : error.span.end] == name
+    assert error.span is not None
+    assert text[error.span.start : error.span.end] == name
     assert error.fix == fix
     session.validate(fix)
 
