@@ -142,6 +142,27 @@ def test_the_towers_tell_of_the_items_met_and_of_the_rows_around(store: pql.Sess
     assert np.ptp(begin) < 1e-2 * np.ptp([row["contribution"] for row in told])
 
 
+@pytest.mark.parametrize("model", ["boosted", "rules", "als", "repeat"])
+def test_what_the_items_of_lists_begin_with_is_the_same_for_all(store: pql.Session, model: str) -> None:
+    why = store.predict(f"{ITEMS} WITH (model = {model}, budget = '5 s', anchors = 4)").why(60)
+    begin = [row["contribution"] for row in why.to_arrow_table().to_pylist() if row["reason"] == 0]
+    assert len(begin) == 60
+    assert np.ptp(begin) < 1e-9
+
+
+def test_what_goes_with_an_item_are_other_items_that_were_bought(store: pql.Session) -> None:
+    bought = {str(row["order_id"]): (row["customer_id"], row["product_id"]) for row in shop()["orders"].to_pylist()}
+    told = store.predict(f"{ITEMS} WITH (model = boosted, budget = '5 s', anchors = 4)").why(60, most=99)
+    seen = 0
+    for row in told.to_arrow_table().to_pylist():
+        if str(row["feature"]).startswith("together") and row["key"]:
+            customers, items = zip(*(bought[key] for key in row["key"].split(" | ")), strict=True)
+            assert set(customers) == {row["customer_id"]}
+            assert row["product_id"] not in items
+            seen += 1
+    assert seen > 20
+
+
 def test_reasons_name_the_rows_behind_them(db: pql.Session) -> None:
     """The latest visit of a guest is the row behind `days since latest visits`, and so on."""
     result = db.predict(f"{SPENT} WITH (model = boosted)")
@@ -288,6 +309,10 @@ def test_values_in_words() -> None:
     assert in_words(float("nan")) == "unknown"
     assert in_words(3.0) == "3"
     assert in_words(0.12345) == "0.1235"
+    assert in_words(12345.678) == "12,346"
+    assert in_words(-1234.6) == "-1,235"
+    assert in_words(60.0004) == "60"
+    assert in_words(1.274e-05) == "0.000013"
     assert in_words(1234567.0) == "1,234,567"
     assert in_words(1.0, ["tea", "mug"]) == "mug"
     assert in_words(-1.0, ["tea", "mug"]) == "another or none"

@@ -37,6 +37,14 @@ class Together:
         """float32[n, b]: how well each item of the basis goes with what each entity has so far (0 without a past)."""
         return np.asarray(self.profile[entities] @ self.weights, dtype=np.float32)
 
+    def shares(self, entity: int, item: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The items that an entity has so far, and what each adds to the score of `item`; none outside the basis."""
+        place = int(np.searchsorted(self.basis, item))
+        if place == len(self.basis) or self.basis[place] != item:
+            return np.zeros(0, dtype=np.int64), np.zeros(0)
+        row = self.profile[[entity]]
+        return self.basis[row.indices], row.data * self.weights[row.indices, place]
+
 
 def together_at(history: History, basis: int = BASIS) -> Together:
     """The item–item model as of the anchor, over the `basis` items with most distinct entities (ties by index)."""

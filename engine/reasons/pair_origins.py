@@ -25,6 +25,7 @@ OTHER_ITEMS = "what it had before"
 MET, WAITED = "how often it was met so far", "how long ago it was, in gaps"
 LATELY, LATE_ROWS = "how long ago its last event was", "how many events it had of late"
 FILLED = "popular items fill the list up"
+COMPANY, NO_PAST = "what else could be listed", "that nothing came before"
 ITEM_LIKED = "how it stands with everybody"
 _ENTITY = ("entity: ", LATELY, LATE_ROWS)
 _LATEST = ("recency", "rows since", "baskets since", "own recency lag", "last gap", WAITED)
@@ -60,10 +61,15 @@ class PairOrigins:
             found.item[order].astype(np.int64),
         )
         self._because: dict[int, tuple[int, ...]] = {}
+        self._beside: dict[int, tuple[int, ...]] = {}
 
     def because(self, unit: int, items: Sequence[int]) -> None:
         """The items that fire the rule a unit names."""
         self._because[unit] = tuple(items)
+
+    def beside(self, unit: int, items: Sequence[int]) -> None:
+        """The entity's items that the unit's item goes with."""
+        self._beside[unit] = tuple(items)
 
     def item_text(self, item: int) -> str:
         """An item as it is called in the data."""
@@ -111,6 +117,8 @@ class PairOrigins:
         if table == self.graph.nodes[self.fact].name:
             if name.startswith(_ENTITY) or name.startswith(_OF_ENTITY):
                 at = self._entity_rows(unit)
+                if name.startswith("together") and (mine := self._beside.get(unit)):
+                    at = at[np.isin(self._of[at], mine)]
                 return self._given(at[-1:] if name in (LATELY, "entity: recency") else at)
             at = self._pair(unit)
             if name.startswith(_LATEST):

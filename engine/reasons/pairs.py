@@ -4,6 +4,7 @@ a pair of which nothing speaks, by the rows, items, rules and features that make
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,8 +30,11 @@ from pql.engine.reasons.pair_origins import (
     PairOrigins,
 )
 from pql.engine.reasons.reasons import Floats, Ints, Reasons, RowParts, in_words, no_words, steps
+from pql.engine.reasons.wording import width_in_words
 
 if TYPE_CHECKING:
+    from lightgbm import Booster
+
     from pql.engine.ranking.trained import TrainedRanker
 
 MOST_WORDS = 3
@@ -53,6 +57,19 @@ class PairReasons:
         known = np.flatnonzero(moment.history.known)
         popular = popularity_scores(moment.history, known)
         self.usual = float(np.median(popular)) if len(known) else 0.0
+
+    def begin(self, name: str) -> float:
+        """What the member `name` says of a pair of which nothing speaks."""
+        if name in RANKERS and self.trained.ranker is not None:
+            nothing = np.zeros((1, len(self.trained.ranker.names)))
+            return float(np.asarray(self._booster.predict(nothing, pred_contrib=True, num_threads=1))[0, -1])
+        if name == GNN and self.trained.network is not None:
+            return _outset(self.trained.network)
+        if name == "two_tower":
+            return self._liked
+        models = {model.name: model for model in self.moment.models}
+        small = {Als: 0.0, Due: 1e-12}.get(type(models.get(name)), 1e-6)
+        return self.usual if name == "popularity" else small * self.usual
 
     def of(self, name: str, scores: Floats, at: Ints) -> Reasons:
         """The reasons of the scores that the member `name` gives the candidates `at` int64[u]."""
@@ -79,14 +96,12 @@ class PairReasons:
         history, items = self.moment.history, self.described.candidates.items[at]
         words = no_words((len(at), 1))
         counts = history.item_recent_buyers[0][items].tolist()
-        words[:, 0] = [f"{count:,} had it in the last {self._horizon}" for count in counts]
+        words[:, 0] = [f"{count:,} in the last {self._horizon}" for count in counts]
         return steps([np.full(len(at), self.usual), margin], (POPULARITY,), words)
 
     @property
     def _horizon(self) -> str:
-        from pql.engine.features.as_of import duration
-
-        return duration(self.moment.history.horizon)
+        return width_in_words(self.moment.history.horizon)
 
     def _repeated(self, at: Ints, margin: Floats) -> Reasons:
         """Every earlier time by how long ago it was."""
@@ -108,12 +123,35 @@ class PairReasons:
         rest, here = np.flatnonzero(~new), np.flatnonzero(new)
         return Reasons.ordered([found.take(rest), self._popular(at, margin).take(here)], [rest, here])
 
-    def _by_trees(self, ranker: Ranker, at: Ints) -> Reasons:
+    @cached_property
+    def _booster(self) -> Booster:
         from lightgbm import Booster
 
+        assert self.trained.ranker is not None
+        return Booster(model_str=self.trained.ranker.text)
+
+    @property
+    def _liked(self) -> float:
+        """What a usual item gets from everybody, of the two towers."""
+        known = self.moment.history.known
+        assert self.moment.items is not None
+        return float(np.median(self.moment.items[known, -1])) if known.any() else 0.0
+
+    def _beside(self, at: Ints) -> None:
+        """Tell the origins what each item goes with, of all that its entity had."""
+        candidates = self.described.candidates
+        for unit, c in zip(self.units.tolist(), at.tolist(), strict=True):
+            items, shares = self.moment.together.shares(
+                int(self.entities[candidates.owner[c]]), int(candidates.items[c])
+            )
+            most = float(shares.max(initial=0.0))
+            self.origins.beside(unit, items[shares >= most / 2].tolist() if most > 0 else [])
+
+    def _by_trees(self, ranker: Ranker, at: Ints) -> Reasons:
+        self._beside(at)
         features = self.described.features
         values = features.values[at][:, columns_of(features.names, ranker.names)]
-        parts = np.asarray(Booster(model_str=ranker.text).predict(values, pred_contrib=True, num_threads=1))
+        parts = np.asarray(self._booster.predict(values, pred_contrib=True, num_threads=1))
         return Reasons(parts[:, -1], ranker.names, parts[:, :-1], _words(values))
 
     def _by_network(self, network: PairNetwork, at: Ints) -> Reasons:
@@ -122,6 +160,7 @@ class PairReasons:
 
         from pql.engine.nn.loop import computing
 
+        self._beside(at)
         features = self.described.features
         values = features.values[at][:, columns_of(features.names, network.names)]
         encoded = network.encode(values)
@@ -134,11 +173,9 @@ class PairReasons:
                 point = torch.from_numpy(encoded * np.float32(place)).requires_grad_()
                 (slope,) = torch.autograd.grad(network.module(point).sum(), point)
                 total += weight * slope.numpy()
-            with torch.no_grad():
-                begin = float(network.module(torch.zeros(1, encoded.shape[1]))[0, 0])
         amounts = np.zeros(values.shape)
         np.add.at(amounts.T, owners, (total * encoded).T)
-        found = Reasons(np.full(len(at), begin), network.names, amounts, _words(values))
+        found = Reasons(np.full(len(at), _outset(network)), network.names, amounts, _words(values))
         return completed(found, network.margin(values))
 
     def _by_rules(self, rules: Rules, at: Ints, margin: Floats) -> Reasons:
@@ -215,9 +252,19 @@ class PairReasons:
         assert isinstance(moment.towers, BoundTowers)
         owner = self.entities[candidates.owner[at]]
         seeds = Seeds(owner, np.full(len(at), moment.history.anchor, dtype=np.int64))
-        known = moment.history.known
-        usual = float(np.median(moment.items[known, -1])) if known.any() else 0.0
-        return tower_reasons(moment.towers, seeds, moment.items[candidates.items[at]], usual, margin)
+        return tower_reasons(moment.towers, seeds, moment.items[candidates.items[at]], self._liked, margin)
+
+
+def _outset(network: PairNetwork) -> float:
+    """What a network of pairs says where every feature is at its middle."""
+    import torch
+
+    from pql.engine.nn.loop import computing
+
+    width = sum(column.width for column in network.scaler.columns)
+    network.module.eval()
+    with computing(0), torch.no_grad():
+        return float(network.module(torch.zeros(1, width))[0, 0])
 
 
 def _words(values: np.ndarray) -> np.ndarray:

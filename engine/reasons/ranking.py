@@ -18,7 +18,7 @@ from pql.engine.ranking.choice import SIMPLE
 from pql.engine.ranking.ranked_classes import as_ranking
 from pql.engine.ranking.scoring import Described, Moment, batch_of, blended, describe
 from pql.engine.ranking.trained import TrainedRanker
-from pql.engine.reasons.pair_origins import FILLED, LATE_ROWS, LATELY, PairOrigins
+from pql.engine.reasons.pair_origins import COMPANY, FILLED, LATE_ROWS, LATELY, NO_PAST, PairOrigins
 from pql.engine.reasons.pairs import PairReasons
 from pql.engine.reasons.reasons import EVENED, Floats, Ints, Reasons, no_words
 from pql.engine.reasons.why import ODDS, VALUE, Units, Why
@@ -44,10 +44,11 @@ def why_ranked(
     at_seen = as_seen(chosen)
     spec = None if trained.towers is None else trained.towers.spec
     origins = PairOrigins(plan, graph, chosen, units.output, spec)
-    parts, order = [], []
+    parts, order, horizon = [], [], 0
     for anchor in np.unique(at_seen.anchors).tolist():
         k, every = plan.task.top_k or trained.k, plan.query.asks_pairs
         moment = moment_of(trained, interactions, anchor, towers, rules, k, every=every)
+        horizon = moment.history.horizon
         at = np.flatnonzero(at_seen.anchors == anchor)
         rows, place = np.unique(chosen.rows[at], return_inverse=True)
         size = min(batch_of(moment), 200)
@@ -58,7 +59,8 @@ def why_ranked(
             parts.append(_told(trained, moment, listed, origins, at[mine]))
             order.append(at[mine])
     reasons = Reasons.ordered(parts, order)
-    return Why(reasons, origins, VALUE if trained.odds is None else ODDS, chosen.anchors, EVENED)
+    scale = VALUE if trained.odds is None else ODDS
+    return Why(reasons, origins, scale, chosen.anchors, EVENED, horizon)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,40 +91,45 @@ class _Listed:
 def _told(trained: TrainedRanker, moment: Moment, listed: _Listed, origins: PairOrigins, units: Ints) -> Reasons:
     known = np.flatnonzero(listed.at >= 0)
     left = np.flatnonzero(listed.at < 0)
-    parts, order = [], []
-    if len(known):
-        parts.append(_of_candidates(trained, moment, listed, known, origins, units))
-        order.append(known)
-    if len(left):
-        base = np.full(len(left), trained.odds.intercept if trained.odds is not None else 0.0)
-        words = no_words((len(left), 1))
-        words[:, 0] = "there are no more candidates"
-        parts.append(Reasons(base, (FILLED,), np.full((len(left), 1), -1e-12), words))
-        order.append(left)
-    return Reasons.ordered(parts, order)
-
-
-def _of_candidates(
-    trained: TrainedRanker, moment: Moment, listed: _Listed, known: Ints, origins: PairOrigins, units: Ints
-) -> Reasons:
     weights = {name: weight for name, weight in trained.weights if weight > 0}
     sources = sorted(weights, key=lambda name: (-weights[name], name))
     if trained.odds is not None:
         sources += [name for name in (trained.odds.member, *SIMPLE) if name not in sources]
     teller = PairReasons(trained, moment, listed.described, listed.entities, origins, units[known])
+    score = _Score(trained, listed, weights, listed.at[known])
+    begin = score.outset({name: teller.begin(name) for name in sources})
+    parts, order = [], []
+    if len(known):
+        parts.append(_of_candidates(listed, known, sources, teller, score, begin))
+        order.append(known)
+    if len(left):
+        reached = trained.odds.intercept if trained.odds is not None else 0.0
+        words = no_words((len(left), 1))
+        words[:, 0] = "there are no more candidates"
+        amounts = np.full((len(left), 1), reached - begin)
+        parts.append(Reasons(np.full(len(left), begin), (FILLED,), amounts, words))
+        order.append(left)
+    return Reasons.ordered(parts, order)
+
+
+def _of_candidates(
+    listed: _Listed, known: Ints, sources: list[str], teller: PairReasons, score: _Score, begin: float
+) -> Reasons:
+    """From what all begin with, over what each list begins with, member by member to the score."""
     at = listed.at[known]
     told = {name: teller.of(name, listed.scores[name], at) for name in sources}
-    score = _Score(trained, listed, weights, at)
     values = {name: told[name].base for name in sources}
     reached = score.of(values)
-    found = [Reasons.of(reached)]
+    new = listed.described.newcomer[listed.described.candidates.owner[at]]
+    first = np.column_stack([np.where(new, 0.0, reached - begin), np.where(new, reached - begin, 0.0)])
+    found = [Reasons.of(np.full(len(at), begin), (COMPANY, NO_PAST), first)]
     for name in sources:
         values = {**values, name: listed.scores[name][at]}
         after = score.of(values)
         part = told[name].spread(after - reached)
         found.append(part)
         reached = after
-    if trained.odds is not None:
+    if score.odds is not None:
         late, rows = score.activity()
         words = no_words((len(at), 2))
         found.append(Reasons(np.zeros(len(at)), (LATELY, LATE_ROWS), np.column_stack([late, rows]), words))
@@ -155,6 +162,17 @@ class _Score:
         columns += [np.log(values[name] + 1e-6) for name in SIMPLE]
         usual = np.tile(odds.mean[len(columns) :], (len(self.at), 1))
         return self._logit(np.column_stack([*columns, usual]))
+
+    def outset(self, values: dict[str, float]) -> float:
+        """The same of a pair of which nothing speaks, at a usual place of a list."""
+        if self.odds is None:
+            return 0.0
+        odds = self.odds
+        margin = values[odds.member]
+        columns = [margin, *(max(0.0, margin - knot) for knot in odds.knots)]
+        columns.append(float(odds.mean[len(columns)]))
+        columns += [float(np.log(values[name] + 1e-6)) for name in SIMPLE]
+        return float(self._logit(np.array([[*columns, *odds.mean[len(columns) :]]]))[0])
 
     def activity(self) -> tuple[Floats, Floats]:
         """What the entity's activity adds: how lately it was active, and how much of late."""

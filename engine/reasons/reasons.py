@@ -191,7 +191,11 @@ def in_words(value: float, vocabulary: Sequence[str] | None = None) -> str:
         return "unknown"
     if vocabulary is not None:
         return vocabulary[int(value)] if 0 <= int(value) < len(vocabulary) else "another or none"
-    return f"{value:.4g}" if abs(value) < 1e6 and value != round(value) else f"{value:,.0f}"
+    if value == round(value) or abs(value) >= 1e4:
+        return f"{value:,.0f}"
+    if abs(value) >= 1e-3:
+        return f"{value:,.{max(0, 3 - int(np.floor(np.log10(abs(value)))))}f}".rstrip("0").rstrip(".")
+    return np.format_float_positional(value, precision=2, fractional=False, trim="-")
 
 
 def steps(margins: Sequence[Floats], names: tuple[str, ...], words: Words) -> Reasons:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +11,16 @@ import pyarrow as pa
 from pql.engine.graph.temporal import ALWAYS, NEVER, TemporalGraph
 from pql.engine.planning.plan import US_PER_DAY
 from pql.engine.quality.calibrate import logit, sigmoid
-from pql.engine.reasons.reasons import BASE, REST, Floats, Reasons, in_words
+from pql.engine.reasons.pair_origins import COMPANY
+from pql.engine.reasons.reasons import BASE, BOUNDS, EVENED, REST, Floats, Ints, Reasons, in_words
 from pql.engine.reasons.rows import MOST_ROWS, Named
-from pql.engine.reasons.why import ODDS, Why
+from pql.engine.reasons.why import ODDS, OVER_TIME, Why
+from pql.engine.reasons.wording import DAYS, Reading, chance_in_words, saying, value_in_words
 
 ROW = "this row"
 MOST_TOLD = 3  # reasons in a sentence, each way
+LEAST = 0.05  # of the weightiest, below which a reason isn't told in a sentence
+UNTOLD = (BOUNDS, EVENED, OVER_TIME, COMPANY)  # in sentences: they are of the model, not of what happened
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class _Line:
     value: str
     amount: float
     where: str
+    newest: str = ""
 
 
 def why_table(graph: TemporalGraph, given: pa.Table, shown: Floats, found: Why, most: int) -> ReasonTable:
@@ -50,41 +55,106 @@ def why_table(graph: TemporalGraph, given: pa.Table, shown: Floats, found: Why, 
     contributions add up to `shown` float64[u], on the scale of the reasons."""
     reached = logit(shown) if found.scale == ODDS else shown
     reasons = found.reasons.with_part(found.left, reached - found.reasons.margin)
+    teller = _Teller(graph, found, reasons)
     lines: list[_Line] = []
     sentences = []
-    by_unit = np.argsort(reasons.rows.unit, kind="stable")
-    starts = np.searchsorted(reasons.rows.unit[by_unit], np.arange(len(reasons) + 1))
     for i in range(len(reasons)):
-        mine = _lines(graph, found, reasons, i, by_unit[starts[i] : starts[i + 1]], most)
-        lines += mine
-        sentences.append(_sentence(given, i, float(shown[i]), found.scale, mine))
+        parts = teller.parts(i)
+        lines += teller.lines(i, parts, most)
+        sentences.append(
+            _sentence(given, i, float(shown[i]), found.scale, float(reasons.base[i]), teller.told(i, parts))
+        )
     return ReasonTable(_assembled(given, shown, lines), _displayed(given, shown, lines), tuple(sentences))
 
 
-def _lines(graph: TemporalGraph, found: Why, reasons: Reasons, i: int, rows: np.ndarray, most: int) -> list[_Line]:
-    """The reasons of one unit, the base first, then the weightiest, then the rest in one."""
-    sizes = np.concatenate([reasons.amounts[i], reasons.rows.amount[rows]])
-    order = np.argsort(-np.abs(sizes), kind="stable")
-    order = order[sizes[order] != 0]
-    anchor, width = int(found.anchors[i]), len(reasons.names)
-    base = _Line(i, 0, BASE, "", "", None, None, None, "", float(reasons.base[i]), "")
-    told = [base]
-    for number, j in enumerate(order[:most].tolist(), start=1):
+class _Teller:
+    """The reasons of units one by one: as lines of the table, and in words."""
+
+    def __init__(self, graph: TemporalGraph, found: Why, reasons: Reasons) -> None:
+        self.graph, self.found, self.reasons = graph, found, reasons
+        self.by_unit = np.argsort(reasons.rows.unit, kind="stable")
+        self.starts = np.searchsorted(reasons.rows.unit[self.by_unit], np.arange(len(reasons) + 1))
+        self.sources = [found.origins.source(name) for name in reasons.names]
+        self.entity = graph.nodes[graph.entity].name
+
+    def parts(self, i: int) -> tuple[Floats, Ints]:
+        """What each thing adds to unit i, the single rows (their places among all) last."""
+        rows = self.by_unit[self.starts[i] : self.starts[i + 1]]
+        return np.concatenate([self.reasons.amounts[i], self.reasons.rows.amount[rows]]), rows
+
+    def lines(self, i: int, parts: tuple[Floats, Ints], most: int) -> list[_Line]:
+        """The base first, then the weightiest, then the rest in one."""
+        sizes, _ = parts
+        order = np.argsort(-np.abs(sizes), kind="stable")
+        order = order[sizes[order] != 0]
+        told = [_Line(i, 0, BASE, "", "", None, None, None, "", float(self.reasons.base[i]), "")]
+        told += [self._line(i, number, int(j), parts) for number, j in enumerate(order[:most].tolist(), start=1)]
+        if len(order) > most:
+            rest = float(sizes[order[most:]].sum())
+            told.append(_Line(i, len(told), REST, "", "", None, None, None, f"{len(order) - most} more", rest, ""))
+        return told
+
+    def told(self, i: int, parts: tuple[Floats, Ints]) -> dict[int, list[str]]:
+        """What raised (1) and what lowered (-1) unit i most, in words.
+
+        Things of one table and column say much the same: together they count by what they add up to, and the
+        weightiest of them is told.
+        """
+        sizes, _ = parts
+        total: dict[tuple[str, str], float] = {}
+        topic: list[tuple[str, str] | None] = []
+        for j, size in enumerate(sizes.tolist()):
+            one = self._topic(j, parts)
+            topic.append(one)
+            if one is not None:
+                total[one] = total.get(one, 0.0) + size
+        ranked = sorted((one for one in total if total[one] != 0), key=lambda one: (-abs(total[one]), one))
+        told: dict[int, list[str]] = {1: [], -1: []}
+        for one in ranked:
+            sign = 1 if total[one] > 0 else -1
+            if len(told[sign]) == MOST_TOLD or abs(total[one]) < LEAST * abs(total[ranked[0]]):
+                continue
+            j = max((j for j in range(len(sizes)) if topic[j] == one), key=lambda j: sizes[j] * sign)
+            told[sign].append(self._in_words(self._line(i, 0, j, parts)))
+        return told
+
+    def _topic(self, j: int, parts: tuple[Floats, Ints]) -> tuple[str, str] | None:
+        width = len(self.reasons.names)
+        if j >= width:
+            return self.graph.nodes[int(self.reasons.rows.table[parts[1][j - width]])].name, ""
+        name = self.reasons.names[j]
+        if name in UNTOLD:
+            return None
+        table, column = self.sources[j]
+        return (table, column) if table else ("", name)
+
+    def _line(self, i: int, number: int, j: int, parts: tuple[Floats, Ints]) -> _Line:
+        sizes, rows = parts
+        width, anchor = len(self.reasons.names), int(self.found.anchors[i])
         if j < width:
-            name = reasons.names[j]
-            table, column = found.origins.source(name)
-            named = found.origins.named(name, i)
-            word = str(reasons.words[i, j])
+            name = self.reasons.names[j]
+            table, column = self.sources[j]
+            named = self.found.origins.named(name, i)
+            word = str(self.reasons.words[i, j])
         else:
-            at = rows[j - width]
-            one = int(reasons.rows.table[at])
-            named = Named(one, reasons.rows.row[[at]], reasons.rows.time[[at]], 1)
-            name, table, column, word = ROW, graph.nodes[one].name, "", ""
-        told.append(_line(graph, i, number, name, table, column, named, word, float(sizes[j]), anchor))
-    if len(order) > most:
-        rest = float(sizes[order[most:]].sum())
-        told.append(_Line(i, len(told), REST, "", "", None, None, None, f"{len(order) - most} more", rest, ""))
-    return told
+            at, every = rows[j - width], self.reasons.rows
+            one = int(every.table[at])
+            named = Named(one, every.row[[at]], every.time[[at]], 1)
+            name, table, column, word = ROW, self.graph.nodes[one].name, "", ""
+        return _line(self.graph, i, number, name, table, column, named, word, float(sizes[j]), anchor)
+
+    def _in_words(self, line: _Line) -> str:
+        first = line.where.split("; ")[0] if line.rows is None or line.rows < 2 else f"latest {line.newest}"
+        if line.feature == ROW:
+            return f"the row {line.newest}"
+        said = saying(line.feature, Reading(line.column, self.entity, self.found.horizon))
+        value = value_in_words(line.value, said.unit, self.found.horizon)
+        if line.table == self.entity and said.what.startswith("its "):
+            first = ""
+        if said.unit == DAYS and f", {value} before" in first:
+            value = ""
+        inside = "; ".join(part for part in (value, first) if part)
+        return f"{said.what}{f' ({inside})' if inside else ''}"
 
 
 def _line(
@@ -104,18 +174,21 @@ def _line(
     node = graph.nodes[named.table]
     keys = [_key(node.keys, row) for row in named.rows.tolist()[:MOST_ROWS]]
     times = named.times.tolist()
-    where = "; ".join(
-        f"{node.name} {key}{_before(time, anchor)}".strip() for key, time in zip(keys, times, strict=False)
-    )
+    each = [
+        f"{node.name} {key}{_before(time, anchor)}" if key else f"a row of {node.name}{_before(time, anchor)}"
+        for key, time in zip(keys, times, strict=False)
+    ]
+    where = "; ".join(each)
     if named.count > len(keys):
         where += f"; {named.count - len(keys):,} more"
     time = times[0] if times[0] not in (ALWAYS, NEVER) else None
-    return _Line(i, number, name, table or node.name, column, " | ".join(keys), named.count, time, word, size, where)
+    key = " | ".join(one or "a row" for one in keys)
+    return _Line(i, number, name, table or node.name, column, key, named.count, time, word, size, where, each[0])
 
 
 def _key(keys: pa.Table, row: int) -> str:
-    """The key of a row as text; its columns with commas between."""
-    return ", ".join(str(keys.column(name)[row].as_py()) for name in keys.column_names) if keys.num_columns else "a row"
+    """The key of a row as text; its columns with commas between; '' without a key."""
+    return ", ".join(str(keys.column(name)[row].as_py()) for name in keys.column_names) if keys.num_columns else ""
 
 
 def _before(time: int, anchor: int) -> str:
@@ -167,26 +240,13 @@ def _with(given: pa.Table, at: list[int], columns: dict[str, pa.Array]) -> pa.Ta
     return table
 
 
-def _sentence(given: pa.Table, i: int, shown: float, scale: str, lines: Sequence[_Line]) -> str:
+def _sentence(given: pa.Table, i: int, shown: float, scale: str, base: float, told: Mapping[int, Sequence[str]]) -> str:
     """What raised a prediction and what lowered it, in words."""
     about = ", ".join(f"{name} {given.column(name)[i].as_py()}" for name in given.column_names)
-    base = lines[0].amount
-    value = f"{shown:.1%}" if scale == ODDS else in_words(shown)
-    begin = f"{float(sigmoid(np.array(base))):.1%}" if scale == ODDS else in_words(base)
-    parts = []
-    for word, sign in (("raised", 1), ("lowered", -1)):
-        found = [_told(line) for line in lines[1:] if line.amount * sign > 0 and line.feature != REST][:MOST_TOLD]
-        if found:
-            parts.append(f"{word} most by {_listed(found)}")
+    value = chance_in_words(shown) if scale == ODDS else in_words(shown)
+    begin = chance_in_words(float(sigmoid(np.array(base)))) if scale == ODDS else in_words(base)
+    parts = [f"{word} most by {_listed(told[sign])}" for word, sign in (("raised", 1), ("lowered", -1)) if told[sign]]
     return f"{about}: {value}, from {begin} that all begin with{'; ' if parts else ''}{'; '.join(parts)}."
-
-
-def _told(line: _Line) -> str:
-    first = line.where.split("; ")[0]
-    if line.feature == ROW:
-        return f"the row {first}"
-    value = f" = {line.value}" if line.value else ""
-    return f"{line.feature}{value}{f' ({first})' if first else ''}"
 
 
 def _listed(parts: Sequence[str]) -> str:

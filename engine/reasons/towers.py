@@ -84,8 +84,9 @@ def tower_reasons(towers: BoundTowers, seeds: Seeds, vectors: np.ndarray, usual:
     amounts = np.zeros((n, len(names)))
     np.add.at(amounts.T, owners, by_feature.T)
     words = no_words(amounts.shape)
-    for j in range(len(names)):
-        words[:, j] = [in_words(value) for value in inputs.features.values[:, j].tolist()]
+    vocabulary = {name: group.vocabulary for group in spec.groups for name in group.categorical}
+    for j, name in enumerate(names):
+        words[:, j] = [in_words(value, vocabulary.get(name)) for value in inputs.features.values[:, j].tolist()]
     simple = (ITEM_LIKED, OTHER_ITEMS, *counted)
     parts = np.column_stack([liked - usual, met_sum, *counted.values()])
     base = np.full(n, usual)

@@ -58,13 +58,14 @@ class Units:
 @dataclass(frozen=True, slots=True)
 class Why:
     """The reasons of u units on a `scale`: the log-odds of probabilities, else the value shown. `anchors` int64[u];
-    `left`: what is said of a difference to what is shown."""
+    `left`: what is said of a difference to what is shown; `horizon`: µs, where features count in horizons."""
 
     reasons: Reasons
     origins: Origins
     scale: str
     anchors: Ints
     left: str = BOUNDS
+    horizon: int = 0
 
 
 @dataclass(frozen=True, slots=True)
