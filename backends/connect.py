@@ -81,12 +81,14 @@ def _open_path(source: str | PathLike[str], *, read_only: bool) -> Backend:
         ) from error
     if not is_file:
         raise PqlError("source_not_found", f"there is no file or folder {text}", hint=_nearest(path))
-    from pql.backends.file_tables import SUFFIXES
+    from pql.backends.file_tables import SUFFIXES, not_read
 
     if is_folder or path.name.lower().endswith(SUFFIXES):
         from pql.backends.folder import FolderBackend
 
         return FolderBackend(path)
+    if (why := not_read(path.name)) is not None:
+        raise PqlError("unsupported_source", f"the file {path} can't be opened", hint=why)
     if _starts_with(path, b"SQLite format 3") or path.name.lower().endswith((".sqlite", ".sqlite3")):
         from pql.backends.sqlite import sqlite_backend
 

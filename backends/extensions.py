@@ -50,8 +50,8 @@ def load(con: duckdb.DuckDBPyConnection, extension: str, reads: str) -> None:
     raise PqlError(
         "missing_extension",
         f"DuckDB reads {reads} with its extension {extension}, which is not installed",
-        hint=f"pip install {package}, or run duckdb.connect().install_extension('{extension}') where downloads work, "
-        "or copy the files to this machine",
+        hint=f"install it with: pip install {package}, or duckdb.connect().install_extension('{extension}') where "
+        "downloads work, or copy the files to this machine",
     )
 
 

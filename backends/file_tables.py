@@ -17,6 +17,20 @@ PARQUET = (".parquet", ".pq")
 JSON = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz", ".jsonl.zst", ".ndjson.zst")
 SUFFIXES = CSV + PARQUET + JSON
 
+_NOT_READ = {
+    (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods"): "spreadsheets are not read: save each sheet as CSV",
+    (".feather", ".arrow", ".ipc"): "Arrow files are not read: pyarrow.feather.read_table gives a frame to connect to",
+    (".orc", ".avro"): "this form is not read: write it as Parquet",
+    (".json", ".json.gz"): "JSON is read as lines: write one object a line (jq -c '.[]') and call the file .jsonl",
+    (".zip", ".tar", ".tgz", ".tar.gz", ".7z"): "archives are not read: unpack it",
+}
+"""Files that hold tables and aren't read, and what to do with them."""
+
+
+def not_read(name: str) -> str | None:
+    """Why a file of tables isn't read, by its name; None if it is, or holds none."""
+    return next((why for suffixes, why in _NOT_READ.items() if name.lower().endswith(suffixes)), None)
+
 
 @dataclass(frozen=True, slots=True)
 class FileTable:
@@ -81,7 +95,10 @@ def _columns(con: duckdb.DuckDBPyConnection, file: str) -> set[str]:
     if file.lower().endswith(PARQUET):
         rows = con.execute(f"DESCRIBE SELECT * FROM {reading_sql((file,), file)}")
         return {name.lower() for name, *_ in rows.fetchall()}
-    rows = con.execute(f"SELECT unnest(Columns).name FROM sniff_csv({string(literally(file))})")
+    try:
+        rows = con.execute(f"SELECT unnest(Columns).name FROM sniff_csv({string(literally(file))})")
+    except duckdb.Error:  # another encoding: what is wrong is said when it is read
+        return set()
     return {name.lower() for (name,) in rows.fetchall()}
 
 

@@ -13,9 +13,19 @@ import duckdb
 import pyarrow as pa
 
 from pql.backends.base import StoredTable
-from pql.backends.decimal_commas import read_decimal_commas
+from pql.backends.csv_files import read_csv_table
 from pql.backends.file_state import FileState
-from pql.backends.file_tables import CSV, PARQUET, SUFFIXES, FileTable, fault_of_parts, file_tables, reading_sql, stem
+from pql.backends.file_tables import (
+    CSV,
+    PARQUET,
+    SUFFIXES,
+    FileTable,
+    fault_of_parts,
+    file_tables,
+    not_read,
+    reading_sql,
+    stem,
+)
 from pql.backends.frames import describe, own_settings
 from pql.backends.memory import Memory
 from pql.backends.relations import DuckSnapshot, Relation, first_line
@@ -41,7 +51,8 @@ class FolderBackend:
         self._files = FileState(files)
         self._memory: tuple[tuple[Stamp, ...], Memory] | None = None
         self._con = duckdb.connect(config=own_settings())
-        self._skipped: list[tuple[str, str]] = []
+        self._skipped = _refused(self.path)
+        self._notes: list[str] = []
         self._relations = [
             relation for i, table in enumerate(found) if (relation := self._relation(i, table)) is not None
         ]
@@ -56,15 +67,19 @@ class FolderBackend:
                 return None
             text = reading_sql(table.files, table.files[0], is_partitioned=table.is_partitioned)
             if not table.files[0].lower().endswith(PARQUET):
+                if not any(Path(file).stat().st_size for file in table.files):
+                    self._skipped.append((table.name, "the file is empty"))
+                    return None
                 read, text = text, f"memory.main.file_{position}"
-                self._con.execute(f"CREATE TABLE {text} AS SELECT * FROM {read}")
                 if table.files[0].lower().endswith(CSV):
-                    read_decimal_commas(self._con, text, table.files)
+                    self._notes += read_csv_table(self._con, text, table)
+                else:
+                    self._con.execute(f"CREATE TABLE {text} AS SELECT * FROM {read}")
             columns = describe(self._con, text)
         except duckdb.Error as error:
             raise PqlError(
                 "source_unreadable",
-                f"the file {table.files[0]} can't be read: {first_line(error)}",
+                f"the file {table.files[0]} can't be read: {_said(error)}",
                 hint="See that it is whole: read it with DuckDB alone, or take it out of the folder.",
             ) from error
         return Relation(StoredTable(table.name, columns), text)
@@ -76,6 +91,7 @@ class FolderBackend:
         cursor = self._con.cursor()
         try:
             snapshot = _WatchedSnapshot(self._con, self._relations, cursor, self._parquet, self.path, self._skipped)
+            snapshot.notes = tuple(self._notes)
             snapshot.memory = self._memory_of(snapshot.stamps)
             yield snapshot
         finally:
@@ -182,10 +198,27 @@ def _sources(path: Path) -> tuple[FileTable, ...]:
     return file_tables(found)
 
 
+def _said(error: duckdb.Error) -> str:
+    """What DuckDB says of a file; of a line of CSV, what is wrong with it too."""
+    lines = [line for line in str(error).strip().split("\n")[1:] if line and not line.startswith("Original Line")]
+    first = first_line(error)
+    return f"{first}: {lines[0]}" if first.startswith("CSV Error on Line") and lines else first
+
+
+def _refused(path: Path) -> list[tuple[str, str]]:
+    """The files of a folder that hold tables in a form that isn't read."""
+    files = sorted(path.iterdir()) if path.is_dir() else []
+    return [(file.name, why) for file in files if (why := not_read(file.name)) and not file.name.startswith(".")]
+
+
 def _empty(path: Path, skipped: list[tuple[str, str]]) -> PqlError:
     if skipped:
         name, reason = skipped[0]
-        return PqlError("empty_source", f"no table of {path} can be read; {name}: {reason}", hint=f"pql {path / name}")
+        return PqlError(
+            "empty_source",
+            f"no table of {path} can be read; {name}: {reason}",
+            hint="Connect to a folder whose files are tables.",
+        )
     return PqlError(
         "empty_source",
         f"the folder {path} has no Parquet, CSV or JSON lines files",
