@@ -59,12 +59,13 @@ def _read(con: duckdb.DuckDBPyConnection, target: str, table: FileTable, shown: 
             if "not utf-8 encoded" in str(error) or len(table.files) > 1:
                 raise
             is_uneven = True
+    notes: tuple[str, ...] = ()
     if is_uneven:
         notes = (f"{table.name}: what lines lack that are shorter than the first counts as missing",)
         _read_uneven(con, target, table, (shown or table.files)[0])
-    else:
+    elif skipped:
         lines = "line is" if skipped == 1 else f"{skipped} lines are"
-        notes = (f"{table.name}: the first {lines} no part of the table",) if skipped else ()
+        notes = (f"{table.name}: the first {lines} no part of the table",)
     read_decimal_commas(con, target, table.files)
     return notes
 
@@ -72,7 +73,7 @@ def _read(con: duckdb.DuckDBPyConnection, target: str, table: FileTable, shown: 
 def _read_uneven(con: duckdb.DuckDBPyConnection, target: str, table: FileTable, shown: str) -> None:
     """A table whose first line is its header, with lines that are shorter. PqlError if one is longer."""
     with pa.input_stream(table.files[0]) as file:
-        lines = codecs.getreader("utf-8-sig")(file, errors="replace")
+        lines = codecs.getreader("utf-8-sig")(file, "replace")
         header = next(lines, "")
         separator = max(_SEPARATORS, key=header.count)
         width = len(next(csv.reader([header], delimiter=separator), []))

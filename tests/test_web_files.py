@@ -115,7 +115,8 @@ def test_credentials_of_the_environment_are_used_and_their_lack_is_said(monkeypa
     [
         ("s3://shop/data/none.parquet", "source_not_found"),
         ("http://{host}/shop/none.csv?signature=k3y", "source_not_found"),
-        ("http://ana:k3y@{host}/private/shop/users.parquet", "source_refused"),
+        ("http://{host}/private/shop/users.parquet?signature=k3y", "source_refused"),
+        ("http://ana:k3y@127.0.0.1:1/users.parquet", "source_unreachable"),
         ("http://127.0.0.1:1/users.parquet?signature=k3y", "source_unreachable"),
         ("http://nobody.invalid/users.parquet?signature=k3y", "source_unreachable"),
         ("s3://shop/bad/torn.parquet", "source_unreadable"),
