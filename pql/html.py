@@ -52,6 +52,10 @@ color:inherit;border:0}}
 .pql dl.pql-facts dt{{font-weight:600}}
 .pql dl.pql-facts dd{{margin:0;overflow-wrap:anywhere}}
 .pql svg.pql-picture{{max-width:100%;height:auto;display:block;margin:.4em 0}}
+.pql .pql-figures{{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22em),1fr));gap:1em 1.8em}}
+.pql .pql-figures svg.pql-picture{{width:100%;max-width:34em}}
+.pql figure.pql-figure{{margin:0;min-width:0}}
+.pql p.pql-head{{font-weight:600;font-size:1.05em}}
 """
 
 PAGE_STYLE = """

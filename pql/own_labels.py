@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pql.backends.base import Snapshot
+    from pql.engine.answers.background import Background
     from pql.engine.events import Events
     from pql.engine.own.fit import OwnModel, Scored
     from pql.engine.own.labels import Columns, OwnLabels
@@ -113,6 +114,7 @@ class FittedLabels:
             model=_info(model, asked.events),
             notes=tuple(dict.fromkeys((*asked.notes, *model.notes, *model.trained.notes))),
             reasons=_reasons(asked),
+            background=_background(asked, table),
         )
         return predictions, scored.measured
 
@@ -220,6 +222,22 @@ def _reasons(asked: Asked) -> Callable[[pa.Table], Reasoned]:
             model.trained, model.classes.values, model.plan, scored.graph, about, scored.seeds, scored.lags, rows
         )
 
+    return told
+
+
+def _background(asked: Asked, table: pa.Table) -> Callable[[], Background]:
+    """What tells what stands behind the answer to a table."""
+
+    def told() -> Background:
+        from pql.engine.own.background import own_background
+
+        return own_background(asked.model, asked.rows, asked.scored, table, of_rows)
+
+    def of_rows(rows: pa.Table) -> tuple[str, ...]:
+        found = reasons(rows).table(3)
+        return () if found is None else found.sentences
+
+    reasons = _reasons(asked)
     return told
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pql.engine.planning.plan import Plan
     from pql.engine.quality.metrics import MetricsTable
     from pql.engine.reasons.asked import Reasoned
+    from pql.pictures.figure import Figures
     from pql.pictures.svg import Picture
 
 
@@ -235,6 +236,34 @@ class Predictions(_Table):
             write(text, Path(path))
         return text
 
+    def pictures(self) -> Figures:
+        """Pictures of how far to trust the result, as its report has them: by kind of target calibration, gain and
+        lift; predicted against actual, errors, coverage; the forecast and its error by step; who is taken for whom;
+        recall by length of a list; survival curves; and the model beside its baselines. A notebook shows them beside
+        each other; `.names()` tells what there is. Where the model isn't at hand there are its metrics alone.
+        """
+        from pql.pictures.result import result_figures
+
+        return result_figures(self)
+
+    def picture(self, name: str | None = None) -> Picture:
+        """One picture by its name, such as `calibration`, `lift`, `metrics` or `importance`; without a name that which
+        says most of this kind of target.
+
+        Raises PqlError `bad_reason_argument` for a name that this result has no picture of.
+        """
+        from pql.pictures.result import what_weighs
+
+        if name == "importance":
+            return what_weighs(self).picture
+        figures = self.pictures()
+        found = figures.find(name) if name is not None else next(iter(figures), None)
+        if found is None:
+            names = ", ".join(dict.fromkeys((*figures.names(), "importance")))
+            said = "Nothing was measured" if name is None else f"There is no picture {name!r} of this result"
+            raise PqlError("bad_reason_argument", f"{said}.", hint=f"There are {names}.")
+        return found.picture
+
     def reasons_of(self, rows: pa.Table) -> Reasoned:
         """What tells the reasons of some of the rows. Raises PqlError `not_supported` where the model isn't at hand."""
         if self._reasons is None:
@@ -299,6 +328,15 @@ class Evaluation(_Table):
         """All metrics side by side, the model and its weights, and the notes."""
         notes = [f"note: {note}" for note in self.notes if note not in self.metrics.notes]
         return "\n".join([str(self.metrics), f"model: {self.model}", *notes])
+
+    def picture(self) -> Picture:
+        """The model beside its baselines. Raises PqlError `no_labels` where nothing was measured."""
+        from pql.pictures.metrics import metrics_picture
+
+        drawn = metrics_picture(self.metrics)
+        if drawn is None:
+            raise PqlError("no_labels", "Nothing was measured: there is nothing to draw.")
+        return drawn
 
     def html(self, limit: int = 20) -> str:
         from pql.html_views import evaluation_html

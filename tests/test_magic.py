@@ -71,6 +71,19 @@ def database(tmp_path: Path, frames: dict[str, Any]) -> str:
 # ------------------------------------------------------------ asking
 
 
+def test_the_last_predictions_are_reported_in_pictures_or_as_a_page(notebook: Notebook, tmp_path: Path) -> None:
+    notebook.ran("%pql connect @shop")
+    notebook.ran("%pql report")
+    assert "nothing has been predicted yet" in str(notebook.error)
+    notebook.ran(f"%pql {QUERY}")
+    figures = notebook.ran("%pql --out seen report")
+    assert "calibration" in figures.names()
+    assert notebook.shell.user_ns["seen"] is figures
+    notebook.ran(f"%pql report '{tmp_path}/my page.html'")
+    assert "my page.html: " in notebook.out
+    assert (tmp_path / "my page.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
 def test_a_line_and_a_cell_answer_with_results(notebook: Notebook) -> None:
     notebook.ran("%pql connect @shop")
     assert notebook.out == "@shop: 4 tables\n"

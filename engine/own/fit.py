@@ -109,7 +109,7 @@ def train_own(
             "no row's label is known by the first moment that is predicted",
             hint="Give labels whose windows end before the moments that are asked about.",
         )
-    splits = _splits(plain, question)
+    splits = splits_of(plain, question)
     if len(plain) > 1 and (borrowed := int((splits[0] == VALID).sum())):
         few = f"The validation table has {len(plain[1])} rows only"
         notes.append(f"{few}: the latest {borrowed} training rows validate with them.")
@@ -214,7 +214,7 @@ def _judged(
     if isinstance(model.trained, TrainedRanker):
         return measured_ranking(model.trained, plan, graph, seeds, at, truth)
     assert not isinstance(scores, Ranked)
-    parts = list(zip(model.parts, _splits(model.parts, model.question), strict=True))
+    parts = list(zip(model.parts, splits_of(model.parts, model.question), strict=True))
     examples = own_examples(parts, plan, graph, model.question.horizon)[0]
     lags = earlier_labels(model, graph, seeds)
     lags = np.zeros((len(seeds), 0), dtype=np.float32) if lags is None else lags
@@ -248,7 +248,7 @@ def earlier_labels(model: OwnModel, graph: TemporalGraph, seeds: Seeds) -> NDArr
     return lags_of(known_of(joined, values, horizon), seeds)
 
 
-def _splits(parts: Sequence[OwnLabels], question: Question) -> list[NDArray[np.int8]]:
+def splits_of(parts: Sequence[OwnLabels], question: Question) -> list[NDArray[np.int8]]:
     """The split of every row: the first table trains, the second validates."""
     if len(parts) > 1:
         splits = [np.full(len(part), code, dtype=np.int8) for part, code in zip(parts, (TRAIN, VALID), strict=True)]

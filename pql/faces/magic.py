@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
@@ -29,6 +30,7 @@ USAGE = """\
 %pql connect PATH            open a DuckDB file, a folder of Parquet/CSV files, or @name, a dict of frames
 %pql tables | graph | models what there is
 %pql close                   let go of the database
+%pql report [FILE]           the last predictions in pictures; FILE.html: all of it as a page
 %pql STATEMENT;              PREDICT …, EXPLAIN …, SELECT …
 %%pql [options]              several statements, separated by ;
 options, before the statement:
@@ -98,6 +100,7 @@ class PqlMagics(Magics):
         super().__init__(shell=shell)
         self._sessions: dict[str, _Open] = {}
         self._current: str | None = None
+        self._predicted: Any = None
         self._progress = CellProgress(shell)
         self._shell: Any = shell
 
@@ -133,6 +136,8 @@ class PqlMagics(Magics):
         if cell is None:
             if verb == "connect":
                 return self._connect(rest.strip() or asked.db)
+            if verb == "report":
+                return self._report(asked, _unquoted(rest.strip().rstrip(";")))
             if not rest.strip() and verb in ("", "help", "close"):
                 if verb == "close":
                     return self._close(asked.db)
@@ -163,6 +168,19 @@ class PqlMagics(Magics):
             one.session.close()
         if self._current == key:
             self._current = next(reversed(self._sessions), None)
+
+    def _report(self, asked: Asked, path: str) -> Any:
+        """The last predictions in pictures, or as a page in a file."""
+        if self._predicted is None:
+            raise UsageError("nothing has been predicted yet: %pql PREDICT …, then %pql report")
+        if not path:
+            figures = self._predicted.pictures()
+            if asked.out is not None:
+                self._shell.user_ns[asked.out] = figures
+            return None if asked.form == "none" else figures
+        file = Path(os.path.expanduser(path))
+        self._predicted.report(file)
+        return _say(f"{file}: {file.stat().st_size / 1024:,.0f} kB")
 
     # ------------------------------------------------------------ sessions
 
@@ -218,6 +236,9 @@ class PqlMagics(Magics):
                 self._progress.clear()
                 self._display(shown, asked)
                 shown = [answer]
+                self._predicted = (
+                    answer if hasattr(answer, "pictures") and hasattr(answer, "report") else self._predicted
+                )
                 self._progress.begin()
         except PqlError as error:
             self._progress.clear()

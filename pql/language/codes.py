@@ -180,7 +180,7 @@ DATA = {
     "bad_label_table": "A table of labels that misses a moment, a key or a label, or contradicts itself.",
     "bad_bench_folder": "A folder that is not in RelBench's format, or has no task of that name.",
     "bad_fit_argument": "An argument of fit() that is unknown, or does not go with the tables.",
-    "bad_reason_argument": "An argument of why() or importance() that it does not take.",
+    "bad_reason_argument": "An argument of why(), importance() or picture() that it does not take.",
 }
 
 MODELS = {

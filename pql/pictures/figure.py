@@ -10,7 +10,8 @@ from pql.pictures.svg import Picture
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """name: what it is asked for by. title: its head. caption: what it says, and how many examples it rests on."""
+    """name: what it is asked for by. title: its head, empty where the picture has it.
+    caption: what it says, and how many examples it rests on."""
 
     name: str
     title: str
@@ -21,15 +22,15 @@ class Figure:
         """The figure for a notebook."""
         return element(
             "figure",
-            element("figcaption", self.title, class_="pql-head"),
+            element("p", self.title, class_="pql-line pql-head") if self.title else None,
             self.picture.inline(),
-            element("p", self.caption, class_="pql-line pql-soft"),
+            element("figcaption", self.caption, class_="pql-soft") if self.caption else None,
             class_="pql-figure",
         )
 
 
 class Figures(tuple[Figure, ...]):
-    """Figures by place or, `figures["lift"]`, by name; a notebook shows them beside each other."""
+    """Figures by place or by name; a notebook shows them beside each other."""
 
     __slots__ = ()
 

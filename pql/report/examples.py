@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from pql.language.bound import TaskKind
 from pql.language.errors import PqlError
-from pql.pictures.bars import bars_picture
-from pql.report.markup import Markup, esc, figure, figures, folded, key, number, para, section, table, tag
+from pql.pictures.result import first_forecast, what_weighs
+from pql.report.markup import Markup, esc, figure, figures, folded, key, number, panned, para, section, table, tag
 
 if TYPE_CHECKING:
     from pql.result import Predictions
@@ -24,24 +24,16 @@ VALUE_AT = {  # behind the keys and the anchor
     TaskKind.TIME_TO_EVENT: 2,
 }
 REASONS = 5
-ROWS = 60  # rows that importance is taken over
 
 
 def importance(result: Predictions) -> Markup:
     """The section on what weighs, by table and by column."""
     try:
-        tables, columns = (result.importance(by, rows=ROWS) for by in ("table", "column"))
+        found = [what_weighs(result, by=by) for by in ("table", "column")]
     except PqlError as error:
         return section("importance", "What weighs", para(error.message))
-    pictures = []
-    for title, found, names in (("By table", tables, ("table",)), ("By column", columns, ("table", "column"))):
-        rows = found.to_arrow_table().to_pylist()
-        listed = [(_named(row, names), float(row["share"])) for row in rows if row.get("share")][:12]
-        if listed:
-            shown = bars_picture(
-                f"Importance, {title.lower()}", *zip(*listed, strict=True), share=True, width=400.0, titled=False
-            )
-            pictures.append(figure(shown, "", title))
+    titles = ("By table", "By column")
+    pictures = [figure(one.picture, "", title) for one, title in zip(found, titles, strict=True) if one.picture.shapes]
     if not pictures:
         return section("importance", "What weighs", para("The model that answers uses no inputs: nothing weighs."))
     return section(
@@ -50,14 +42,6 @@ def importance(result: Predictions) -> Markup:
         figures(*pictures),
         lead="The mean share of the absolute contributions to predictions, over rows spread evenly over the result.",
     )
-
-
-def _named(row: dict[str, object], names: tuple[str, ...]) -> str:
-    found = [str(row[name]) for name in names if row.get(name)]
-    feature = str(row.get("feature") or "")
-    if len(found) == len(names) or not row.get("table"):
-        return ".".join(found) or feature or "the rest"
-    return f"{row['table']}: {feature or 'rows and their times'}"
 
 
 def answers(result: Predictions) -> Markup:
@@ -69,6 +53,9 @@ def answers(result: Predictions) -> Markup:
     content.append(table(sample.column_names, rows, right=numeric, sortable="yes"))
     if len(result) > len(rows):
         content.append(para(f"The first {len(rows)} of {len(result):,} rows.", cls="quiet"))
+    if result.plan.task.kind is TaskKind.FORECAST and len(result):
+        one = first_forecast(result)
+        content.append(figure(panned(one.picture), one.caption))
     content += _examples(result)
     return section("answers", "The answer", *content, lead=f"{len(result):,} rows, in the query's order.")
 

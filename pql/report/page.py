@@ -47,7 +47,7 @@ def page(result: Predictions) -> str:
         question.tables_used(plan, behind),
         inputs.notes(result),
         inputs.made(result),
-        *([question.label_sql(behind)] if behind is not None else []),
+        *([question.label_sql(behind)] if behind is not None and behind.label_sql else []),
     ]
     if behind is None:
         words = "The model of these predictions isn't at hand: its curves, drift and labels are not told."
