@@ -69,7 +69,9 @@ def _tested(model: OwnModel, scored: Scored, measured: Measured) -> tuple[Checke
         none = np.zeros(hit.shape), np.zeros(len(hit), dtype=np.int64)
         lists = of_lists("test", seeds, np.zeros(0, dtype=np.int64), hit, sizes, none, hit.shape[1])
         return None if lists is None else (lists, spread(np.flatnonzero(sizes > 0), len(lists)))
-    examples = Examples(seeds, measured.truth, np.full(len(seeds), TEST, dtype=np.int8), np.zeros((len(seeds), 0)))
+    examples = Examples(
+        seeds, measured.truth, np.full(len(seeds), TEST, dtype=np.int8), np.zeros((len(seeds), 0), dtype=np.float32)
+    )
     sample = checked_sample(model.plan.task.kind.value, examples, said, None, None)
     return None if sample is None else (sample, spread(np.arange(len(seeds)), len(sample)))
 
