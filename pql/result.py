@@ -335,7 +335,11 @@ class Evaluation(_Table):
 
         drawn = metrics_picture(self.metrics)
         if drawn is None:
-            raise PqlError("no_labels", "Nothing was measured: there is nothing to draw.")
+            raise PqlError(
+                "no_labels",
+                "Nothing was measured: there is nothing to draw.",
+                hint="Ask of a longer past, or with a shorter window, so that some windows can be measured.",
+            )
         return drawn
 
     def html(self, limit: int = 20) -> str:

@@ -17,7 +17,9 @@ WORDS = {"model": "what answers", "member": "a part of it", "baseline": "baselin
 _WIDTH, _ROW, _TOP = 640.0, 26.0, 40.0
 
 
-def metrics_picture(metrics: MetricsTable, metric: str | None = None, split: str | None = None) -> Picture | None:
+def metrics_picture(
+    metrics: MetricsTable, metric: str | None = None, split: str | None = None, *, width: float = _WIDTH
+) -> Picture | None:
     """One metric (that which chooses) of all models on one split (test), the best at the top; None if it wasn't
     measured."""
     metric = metric or metrics.metric
@@ -30,7 +32,7 @@ def metrics_picture(metrics: MetricsTable, metric: str | None = None, split: str
     rows.sort(key=lambda row: row.value if lower else -row.value)
     names = min(max(width_of(row.model, 13) for row in rows), 200.0)
     values = max(width_of(_figure(row.value), 13) for row in rows)
-    left, right = 16 + names + 14, _WIDTH - 26 - values
+    left, right = 16 + names + 14, width - 26 - values
     ends = [end for row in rows for end in (row.value, row.low, row.high) if end is not None]
     x = scale(ends, left, right)
     bottom = _TOP + len(rows) * _ROW
@@ -41,13 +43,13 @@ def metrics_picture(metrics: MetricsTable, metric: str | None = None, split: str
     for i, row in enumerate(rows):
         y = _TOP + (i + 0.5) * _ROW
         if row.role == "model":
-            shapes.append(rect(8, y - _ROW / 2, _WIDTH - 16, _ROW, fill=BLUE, rx=3.0, fill_opacity="0.1"))
+            shapes.append(rect(8, y - _ROW / 2, width - 16, _ROW, fill=BLUE, rx=3.0, fill_opacity="0.1"))
         shapes.append(text(14, y + 4, row.model, bold=row.role == "model", most=names))
         colour = COLOURS.get(row.role, GREY)
         if row.low is not None and row.high is not None:
             shapes.append(line(x.at(row.low), y, x.at(row.high), y, colour, stroke_width="2", opacity="0.75"))
         shapes.append(dot(x.at(row.value), y, colour, 5, title=_told(row)))
-        shapes.append(text(_WIDTH - 14, y + 4, _figure(row.value), anchor="end", bold=row.role == "model"))
+        shapes.append(text(width - 14, y + 4, _figure(row.value), anchor="end", bold=row.role == "model"))
     at = 14.0
     for role in dict.fromkeys(row.role for row in rows):
         shapes.append(dot(at + 5, bottom + 36, COLOURS.get(role, GREY), 5))
@@ -58,7 +60,7 @@ def metrics_picture(metrics: MetricsTable, metric: str | None = None, split: str
         shapes.append(line(at, bottom + 36, at + 16, bottom + 36, stroke_width="2", opacity="0.75"))
         shapes.append(text(at + 21, bottom + 40, "95 % interval", size=11, soft=True))
     title = f"{metric} on {split}, {better}"
-    return picture(_WIDTH, bottom + 52, title, "; ".join(map(_told, rows)), *shapes)
+    return picture(width, bottom + 52, title, "; ".join(map(_told, rows)), *shapes)
 
 
 def _lower_is_better(metric: str) -> bool:

@@ -16,6 +16,7 @@ from pql.pictures.figure import Figure
 from pql.pictures.svg import Picture
 
 LONGEST = 120
+SHORT = 18  # characters of a cell that stays on one line
 
 
 Markup = Html  # text that is HTML already; everything else is escaped when it is put into a page
@@ -83,13 +84,18 @@ def table(
     body = [
         tag(
             "tr",
-            *(tag("td", cell, cls="n" if i in right else "") for i, cell in enumerate(row)),
+            *(tag("td", cell, cls="n" if i in right else "w" if _is_short(cell) else "") for i, cell in enumerate(row)),
             cls="on" if at in marked else "",
         )
         for at, row in enumerate(rows)
     ]
     made = tag("table", tag("thead", head), tag("tbody", *body), cls=f"{cls} sort".strip() if sortable else cls)
     return tag("div", made, cls="scroll", tabindex="0", role="region", aria_label="table")
+
+
+def _is_short(cell: object) -> bool:
+    """Whether a cell stays on one line."""
+    return len(cell if isinstance(cell, Markup) else shown(cell)) <= SHORT
 
 
 def facts(pairs: Iterable[tuple[object, object]]) -> Markup:

@@ -18,7 +18,6 @@ from pql.report.markup import (
     figures,
     folded,
     number,
-    panned,
     para,
     section,
     table,
@@ -110,9 +109,9 @@ def quality(result: Predictions) -> Markup:
     words = (
         "test rows, which the model measured had not seen" if split == "test" else "validation rows: there is no test"
     )
-    drawn = metrics_picture(metrics, split=split)
+    drawn = metrics_picture(metrics, split=split, width=480.0)
     caption = f"{metrics.metric} on {words}. Lines are 95 % intervals of a bootstrap over entities, where there is one."
-    picture = Markup("") if drawn is None else figure(panned(drawn), caption)
+    picture = Markup("") if drawn is None else tag("div", figure(drawn, caption), cls="rivals")
     return section(
         "quality",
         "How good it is",

@@ -7,12 +7,12 @@ import hashlib
 
 CSS = """
 :root{color-scheme:light dark;--paper:#fdfcf9;--card:#f6f4ee;--ink:#1d2126;--soft:#565d66;--faint:#676d75;--rule:#e2ded4;
---model:#1d5f91;--other:#96590f;--bad:#a8431f;--good:#2b7350;--tint:#e8eff5;
+--model:#1d5f91;--other:#96590f;--bad:#a8431f;--good:#2b7350;--tint:#e8eff5;--shade:#0002;
 --serif:"Iowan Old Style","Charter","Palatino Linotype","Source Serif Pro",Georgia,"DejaVu Serif",serif;
 --sans:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,"DejaVu Sans",sans-serif;
 --mono:ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}
 @media (prefers-color-scheme:dark){:root{--paper:#14171b;--card:#1c2026;--ink:#e6e3dc;--soft:#a5abb3;--faint:#8b929b;
---rule:#2e343c;--model:#7fb8e2;--other:#d3a76c;--bad:#ec9a76;--good:#86cba7;--tint:#1d2a36}}
+--rule:#2e343c;--model:#7fb8e2;--other:#d3a76c;--bad:#ec9a76;--good:#86cba7;--tint:#1d2a36;--shade:#fff2}}
 *{box-sizing:border-box}
 html{scroll-behavior:smooth;-webkit-text-size-adjust:100%}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.6 var(--sans);font-variant-numeric:tabular-nums}
@@ -48,11 +48,15 @@ pre.query{font-size:.95rem;white-space:pre-wrap;overflow-wrap:anywhere}
 .facts dt{color:var(--soft)}
 .facts dd{margin:0;overflow-wrap:anywhere;max-width:46rem}
 .scroll{overflow-x:auto;margin:0 0 1.2rem}
+.scroll,.pan{background:linear-gradient(to left,var(--paper) 1.5rem,transparent) right/3rem 100% no-repeat local,
+linear-gradient(to left,var(--shade),transparent) right/1rem 100% no-repeat scroll}
+.scroll:focus-visible,.pan:focus-visible,pre:focus-visible,a:focus-visible,summary:focus-visible{outline:2px solid var(--model);outline-offset:2px}
+.sort th:focus-visible{outline:2px solid var(--model)}
 table{border-collapse:collapse;width:100%;font-size:.88rem}
 th,td{text-align:left;padding:.42rem .8rem .42rem 0;border-bottom:1px solid var(--rule);vertical-align:top}
 th{color:var(--soft);font-weight:500;white-space:nowrap;border-bottom-color:var(--faint)}
 td.n,th.n{text-align:right;white-space:nowrap}td.n+td:not(.n),th.n+th:not(.n){padding-left:1.2rem}
-td{overflow-wrap:break-word;max-width:26rem}
+td{overflow-wrap:break-word;max-width:26rem}td.w{white-space:nowrap}
 tr.on td{font-weight:600;background:var(--tint)}
 tr.on td:first-child{box-shadow:-.6rem 0 0 var(--tint)}
 .sort th{cursor:pointer}
@@ -62,6 +66,7 @@ figcaption{font-size:.86rem;line-height:1.5;margin-top:.4rem;max-width:44rem}
 .pql-picture{display:block;max-width:100%;height:auto;--pql-paper:var(--paper);font-family:var(--sans)}
 .pql-halo{stroke:var(--pql-paper)}
 .figures .pql-picture{width:100%;max-width:32rem}
+.rivals .pql-picture{width:100%;max-width:36rem}
 .pan{overflow-x:auto}
 .pan .pql-picture{max-width:none}
 td .pql-picture{width:7rem;max-width:none}
@@ -77,17 +82,26 @@ footer{color:var(--faint);font-size:.82rem;padding-top:1.5rem;padding-bottom:3re
 @media (max-width:34rem){body{font-size:15px}main,header,footer,nav{padding-left:1rem;padding-right:1rem}
 header{padding-top:1.8rem}h1{font-size:1.75rem}.facts{grid-template-columns:1fr;gap:.1rem}.facts dd{margin-bottom:.6rem}
 section{padding-top:1.6rem}}
-@media print{:root{--paper:#fff;--card:#f6f6f3;--ink:#000;--soft:#444;--faint:#666;--rule:#ddd;--model:#1d5f91;--other:#87560f;--bad:#96330f;--good:#1f6042;--tint:#eef3f7}body{font-size:10.5pt}nav{display:none}
-section,figure,.example,tr{break-inside:avoid}section{break-inside:auto}.scroll,.pan{overflow:visible}pre{white-space:pre-wrap}}
+@media print{:root{--paper:#fff;--card:#f6f6f3;--ink:#000;--soft:#444;--faint:#666;--rule:#ddd;--model:#1d5f91;
+--other:#87560f;--bad:#96330f;--good:#1f6042;--tint:#eef3f7;--shade:transparent}
+body{font-size:10.5pt}nav{display:none}
+section,figure,.example,tr{break-inside:avoid}section{break-inside:auto;padding-top:1.2rem;margin-top:.8rem}h2,h3,.lead{break-after:avoid}
+.scroll,.pan{overflow:visible;background:none}.pan .pql-picture{max-width:100%}pre{white-space:pre-wrap;overflow-wrap:anywhere}
+table{font-size:8.5pt}th,td,td.n,th.n,td.w{white-space:normal;overflow-wrap:anywhere;padding-right:.5rem}td.n,th.n{overflow-wrap:normal}
+details::details-content{content-visibility:visible;display:contents}}
 """
 
 JS = """
-document.querySelectorAll('table.sort th').forEach(function(h){h.addEventListener('click',function(){
-var t=h.closest('table'),b=t.tBodies[0],i=h.cellIndex,d=h.dataset.up==='1'?-1:1;h.dataset.up=d===1?'1':'';
+document.querySelectorAll('table.sort th').forEach(function(h){
+var sort=function(){var t=h.closest('table'),b=t.tBodies[0],i=h.cellIndex,d=h.ariaSort==='ascending'?-1:1;
+Array.from(h.parentNode.cells).forEach(function(o){o.removeAttribute('aria-sort')});
+h.ariaSort=d===1?'ascending':'descending';
 var v=function(r){var s=r.cells[i].textContent.trim(),n=parseFloat(s.replace(/[, %]/g,'').replace('\\u2212','-'));
 return isNaN(n)?s:n};
 Array.from(b.rows).sort(function(p,q){var a=v(p),c=v(q);if(typeof a!==typeof c){a=String(a);c=String(c)}
-return(a<c?-1:a>c?1:0)*d}).forEach(function(r){b.appendChild(r)})})});
+return(a<c?-1:a>c?1:0)*d}).forEach(function(r){b.appendChild(r)})};
+h.tabIndex=0;h.addEventListener('click',sort);
+h.addEventListener('keydown',function(e){if(e.key==='Enter'||e.key===' '){e.preventDefault();sort()}})});
 """
 
 
