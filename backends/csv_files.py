@@ -16,6 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from pql.backends.decimal_commas import read_decimal_commas
+from pql.backends.exchanged_days import keep_exchanged_days
 from pql.backends.file_tables import FileTable, literally, reading_sql
 from pql.backends.sql import string
 from pql.language.errors import PqlError
@@ -67,6 +68,7 @@ def _read(con: duckdb.DuckDBPyConnection, target: str, table: FileTable, shown: 
         lines = "line is" if skipped == 1 else f"{skipped} lines are"
         notes = (f"{table.name}: the first {lines} no part of the table",)
     read_decimal_commas(con, target, table.files)
+    keep_exchanged_days(con, target, table.files)
     return notes
 
 

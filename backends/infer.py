@@ -245,8 +245,8 @@ def _warn_of_table(profile: Profile, draft: Draft) -> None:
     if not draft.has_clock:
         for name in _dates_as_text(profile, draft):
             profile.warnings.append(
-                f"{draft.name}.{name} {AS_TEXT}: as timestamps they could be the table's clock "
-                "(pandas: to_datetime, polars: try_parse_dates, SQL: CAST)"
+                f"{draft.name}.{name} {AS_TEXT}: as timestamps, or 2024-12-31, they could be the table's clock "
+                "(pandas: to_datetime, polars: str.to_datetime, SQL: strptime)"
             )
     if (column := _nearly_a_key(profile, draft)) is not None:
         counts = profile.counts(draft.name, column)

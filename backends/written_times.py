@@ -3,7 +3,7 @@ Julian days.
 
 Told by a column's name and by its first values together, or by values that can be nothing else (2024-01-31,
 2024/01/31, 31.01.2024, milliseconds in a column of milliseconds), and shown as TIMESTAMP (UTC) from then on; what
-doesn't parse is NULL. A day and a month that could be exchanged are left as text.
+doesn't parse is NULL. A day and a month that all values leave open are left as text.
 """
 
 from __future__ import annotations
@@ -22,14 +22,20 @@ SOME = 1_000  # first values that are looked at
 LEAST = 0.95  # of them must parse
 _COUNTED = {"date", "time", "datetime", "timestamp", "ts", "epoch", "at", "dt", "utc", "unix", "created", "day", "on"}
 _DAYS = ("%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y%m%d", "%d-%b-%Y", "%d %b %Y",
-         "%b %d, %Y")  # fmt: skip
+         "%b %d, %Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y")  # fmt: skip
 _ISO = r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d[^+Z-]*)?$"
 _ISO_ZONED = r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d[:.\d]* ?(Z|[+-]\d\d(:?\d\d)?)$"
 _HOURS = ("", " %H:%M:%S", " %H:%M")
-_EXCHANGED = {"%d/%m/%Y": "%m/%d/%Y", "%d-%m-%Y": "%m-%d-%Y"}
+_EXCHANGED = {"%d/%m/%Y": "%m/%d/%Y", "%d-%m-%Y": "%m-%d-%Y", "%d/%m/%y": "%m/%d/%y"}
 _SCALES = (1_000_000, 1_000)  # µs per unit: seconds, milliseconds; then microseconds and nanoseconds
 _UNITS = {"ms", "msec", "millis", "milliseconds", "us", "usec", "micros", "microseconds", "ns", "nanos", "nanoseconds"}
-_PLAIN_DAYS = {"%Y/%m/%d": r"^\d{4}/\d\d/\d\d", "%d.%m.%Y": r"^\d\d?\.\d\d?\.\d{4}"}  # dates whatever the name
+_LONG_YEAR = r"\d{4}"
+_PLAIN_DAYS = {
+    "%Y/%m/%d": r"^\d{4}/\d\d/\d\d",
+    "%d.%m.%Y": r"^\d\d?\.\d\d?\.\d{4}",
+    "%d/%m/%Y": r"^\d\d?/\d\d?/\d{4}",
+    "%m/%d/%Y": r"^\d\d?/\d\d?/\d{4}",
+}  # dates whatever the column's name
 _JULIAN = {"julian", "julianday", "jd"}
 _EPOCH_DAY, _DAYS_FROM, _DAYS_UNTIL = 2440587.5, 2415020, 2488070  # 1970, 1900 and 2100 in Julian days
 _FROM, _UNTIL = 400_000_000, 2_500_000_000  # s: 1982 to 2049
@@ -64,9 +70,13 @@ def written_times(
     seen = dict(zip(places, row.values(), strict=True))
     chosen: dict[str, str] = {}
     for name, tried in forms.items():
-        found = _chosen(tried, {form: seen[name, form] for form in tried}, seen[name, ""])
-        if found is not None:
-            chosen[name] = found
+        fit = _fit({form: seen[name, form] for form in tried}, seen[name, ""])
+        if len(fit) > 1:  # the first values are early days of a month: do all tell?
+            whole = ", ".join(alias(f"count({text})", f"c{i}") for i, text in enumerate((identifier(name), *fit)))
+            of_all = list(run(f"SELECT {whole} FROM {source}")[0].values())
+            fit = _fit(dict(zip(fit, of_all[1:], strict=True)), of_all[0])
+        if len(fit) == 1:
+            chosen[name] = fit[0]
     if not chosen:
         return source, table
     shown = ", ".join(alias(form, name) for name, form in chosen.items())
@@ -74,19 +84,19 @@ def written_times(
     return f"(SELECT * REPLACE ({shown}) FROM {source})", replace(table, columns=typed)
 
 
-def _chosen(tried: list[str], parsed: dict[str, int], values: int) -> str | None:
-    """The first form that reads nearly all values, unless another reads a day as the month as well."""
-    fit = [form for form in tried if values and parsed[form] >= LEAST * values]
-    if not fit:
-        return None
+def _fit(parsed: dict[str, int], values: int) -> list[str]:
+    """The first form that reads nearly all values; two if another reads as many with the day as the month."""
+    fit = [form for form, known in parsed.items() if values and known >= LEAST * values]
     for one, other in _EXCHANGED.items():
-        if one in fit[0] and any(form == fit[0].replace(one, other) for form in fit):
-            return None
-    return fit[0]
+        exchanged = fit[0].replace(one, other) if fit else ""
+        if exchanged in fit[1:]:
+            more = max(parsed[fit[0]], parsed[exchanged])
+            return [form for form in (fit[0], exchanged) if parsed[form] == more]
+    return fit[:1]
 
 
 def _forms(name: str, kind: LogicalType, *, is_declared: bool) -> list[str]:
-    """The expressions that may read a column as moments; none if neither its name nor its type speaks of time."""
+    """The expressions that may read a column as moments; of numbers none unless their name or type speaks of time."""
     from pql.backends.infer_clocks import TIME_WORDS
 
     parts = set(words(name))
@@ -100,12 +110,8 @@ def _forms(name: str, kind: LogicalType, *, is_declared: bool) -> list[str]:
             f"WHEN regexp_matches({quoted}, {literal(_ISO)}) THEN TRY_CAST({quoted} AS TIMESTAMP) END"
         )
         if is_declared or parts & TIME_WORDS:
-            return [iso, *(f"TRY_STRPTIME({quoted}, {literal(day + hour)})" for day in _DAYS for hour in _HOURS)]
-        plain = (
-            f"CASE WHEN regexp_matches({quoted}, {looks}) THEN TRY_STRPTIME({quoted}, {literal(day + hour)}) END"
-            for day, looks in ((day, literal(pattern)) for day, pattern in _PLAIN_DAYS.items())
-            for hour in _HOURS
-        )
+            return [iso, *(_parsed(quoted, day + hour, _LONG_YEAR) for day in _DAYS for hour in _HOURS)]
+        plain = (_parsed(quoted, day + hour, looks) for day, looks in _PLAIN_DAYS.items() for hour in _HOURS)
         return [iso, *plain]
     spoken = is_declared or bool(parts & (_COUNTED | _JULIAN))
     if kind is LogicalType.INTEGER and parts & (TIME_WORDS | _UNITS) and not spoken:
@@ -121,6 +127,12 @@ def _forms(name: str, kind: LogicalType, *, is_declared: bool) -> list[str]:
             forms.append(f"CASE WHEN {quoted} BETWEEN {_DAYS_FROM} AND {_DAYS_UNTIL} THEN make_timestamp({since}) END")
         return forms
     return []
+
+
+def _parsed(quoted: str, form: str, looks: str) -> str:
+    """A text as a moment, NULL where it has another form; where years have four digits it must look like that."""
+    value = f"TRY_STRPTIME({quoted}, {literal(form)})"
+    return f"CASE WHEN regexp_matches({quoted}, {literal(looks)}) THEN {value} END" if "%Y" in form else value
 
 
 def _since_1970(quoted: str, micros: int, divisor: int) -> str:

@@ -19,11 +19,12 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PQL_HOME", str(tmp_path / "home"))
 
 
-def test_dates_read_as_text_are_named_with_the_way_out() -> None:
+def test_a_day_that_could_be_a_month_is_named_with_the_way_out() -> None:
     tables = seed_shop()
     orders = tables["ORDERS"]
     place = orders.column_names.index("ORDERED_AT")
-    as_text = orders.set_column(place, "WHENCE", pc.strftime(orders.column("ORDERED_AT"), "%d/%m/%Y"))
+    months = pc.strftime(orders.column("ORDERED_AT"), "01/%m/%Y")  # the first of January, or of any month?
+    as_text = orders.set_column(place, "WHENCE", months)
     with pql.connect(tables | {"ORDERS": as_text}) as db:
         with pytest.raises(PqlError) as error:
             db.predict(COUNT)

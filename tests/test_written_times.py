@@ -39,10 +39,17 @@ def moments() -> pd.DatetimeIndex:
         ("%d.%m.%Y", dt.datetime(2024, 3, 14)),
         ("%Y%m%d", dt.datetime(2024, 3, 14)),
         ("%d-%b-%Y", dt.datetime(2024, 3, 14)),
+        ("%d.%m.%y", dt.datetime(2024, 3, 14)),
+        ("%m/%d/%y %H:%M", MOMENT),
     ],
 )
 def test_text_is_read(form: str, expected: dt.datetime) -> None:
     assert first("created_at", moments().strftime(form).astype(object)) == expected
+
+
+@pytest.mark.parametrize("form", ["%d.%m.%Y %H:%M", "%d/%m/%Y", "%Y/%m/%d %H:%M:%S", "%Y-%m-%d"])
+def test_a_date_with_its_separators_is_read_whatever_its_column_is_called(form: str) -> None:
+    assert first("zeitpunkt", moments().strftime(form).astype(object)).date() == MOMENT.date()
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
@@ -74,11 +81,28 @@ def test_days_as_whole_numbers_are_read() -> None:
         ("day", [1, 2, 3]),
         ("order_date", ["01/02/2024", "03/04/2024", "05/06/2024"]),  # a day and a month that could be exchanged
         ("created", ["by hand", "by hand", "2024-01-01"]),
+        ("article", ["20240131", "20240201", "20240202"]),
+        ("version", ["1.10.2", "1.11.2", "1.12.0"]),
+        ("remark", ["paid on 01.02.2024", "2024-01-01", "2024-01-02"]),
         ("opened_at", ["10:00", "11:30", "09:15"]),
     ],
 )
 def test_what_only_looks_like_a_time_is_left_alone(column: str, values: list[Any]) -> None:
     assert first(column, values) == values[0]
+
+
+def test_all_values_tell_the_day_from_the_month_where_the_first_do_not() -> None:
+    early = ["01/02/2024"] * 1_500
+    assert first("ordered", [*early, "01/31/2024"]) == dt.datetime(2024, 1, 2)
+    assert first("ordered", [*early, "31/01/2024"]) == dt.datetime(2024, 2, 1)
+
+
+@pytest.mark.parametrize("hour", ["", " 10:30"])
+def test_a_csv_file_whose_days_are_all_months_too_is_not_guessed(tmp_path: Path, hour: str) -> None:
+    days = [f"{day:02}/{month:02}/2024{hour}" for day, month in ((1, 2), (1, 3), (4, 4))]
+    pd.DataFrame({"order_id": range(3), "ordered": days}).to_csv(tmp_path / "orders.csv", index=False)
+    with open_backend(tmp_path).snapshot() as snapshot:
+        assert snapshot.query("SELECT ordered FROM orders").to_pydict()["ordered"] == days
 
 
 def test_zoned_moments_of_any_unit_are_read(tmp_path: Path) -> None:
