@@ -6,13 +6,12 @@ handed on as values, cut where it is long, and nobody follows it.
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pql.faces.turns import Turns
 from pql.language import ast
 from pql.language.errors import Fault, PqlError
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 Values = dict[str, Any]
 T = TypeVar("T")
 
-GENTLY = 0.75  # of the time a question has: training is told to end with what it has; the rest is for the answer
 LONGEST_CELL = 200  # characters
 KEPT = 2  # predictions whose reasons may be asked for without training again
 
@@ -44,24 +42,10 @@ class Caps:
         return max(1.0, self.seconds / 2)
 
 
-class Deadline:
-    """A listener that breaks work off at the beginning of a stage once its time is over."""
-
-    def __init__(self) -> None:
-        self.at = float("inf")
-
-    def stage(self, name: str, detail: str, fraction: float | None) -> None:
-        if time.monotonic() > self.at:
-            raise _too_long("The question took too long and was broken off")
-
-    def done(self, name: str, seconds: float) -> None:
-        return None
-
-
 class Agent:
-    """The answers to an agent's questions about one database, one question at a time.
+    """The answers to an agent's questions about one database, one question at a time, each within the caps.
 
-    All work is done in one thread, so that whoever waits for an answer can give up on it.
+    `turns`: who is asked for, and what gives a question up.
     """
 
     def __init__(self, database: Any, caps: Caps | None = None, **connection: Any) -> None:
@@ -70,28 +54,26 @@ class Agent:
         from pql.session import connect
 
         self.caps = caps or Caps()
-        self._deadline = Deadline()
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pql-agent")
-        self._running: Future[Any] | None = None
+        self.turns = Turns()
         self._kept: OrderedDict[str, Predictions] = OrderedDict()
-        try:
-            self._db = self._worker.submit(lambda: connect(database, listener=self._deadline, **connection)).result()
-        except BaseException:
-            self._worker.shutdown(wait=False)
-            raise
+        self._db = self.turns.first(lambda: connect(database, listener=self.turns, **connection))
+        self.turns.stop = self._db.stop
 
     def close(self) -> None:
         """End what runs and let go of the data."""
-        self._deadline.at = 0.0
-        self._db.stop()
-        self._worker.submit(self._db.close)
-        self._worker.shutdown(wait=True)
+        self.turns.close(self._db.close)
 
     # ------------------------------------------------------------ questions
 
     def list_tables(self) -> Values:
-        """The tables: kind, rows, columns, key, clock, and which they point to."""
-        return self._within(lambda: self._rows(self._db.run("SHOW TABLES")[0].to_arrow_table(), self.caps.rows))
+        """The tables: kind, rows, columns, key, clock, and which they point to; and queries that run on them."""
+        from pql.first_questions import first_questions
+
+        def told() -> Values:
+            tables = self._rows(self._db.run("SHOW TABLES")[0].to_arrow_table(), self.caps.rows)
+            return {**tables, "queries_to_begin_with": list(first_questions(self._db.catalog()))}
+
+        return self._within(told)
 
     def describe(self, table: str) -> Values:
         """The columns of a table: type, how they are read, role, distinct values, share of NULL; and its links."""
@@ -176,19 +158,7 @@ class Agent:
 
     def _within(self, work: Callable[[], T]) -> T:
         """What `work` gives, if it does in time. Raises PqlError `stopped` where it doesn't."""
-        if self._running is not None and not self._running.done():
-            raise _too_long("The question before this one is still being broken off")
-        seconds = self.caps.seconds
-        self._deadline.at = time.monotonic() + seconds
-        self._running = running = self._worker.submit(work)
-        try:
-            return running.result(seconds * GENTLY)
-        except TimeoutError:
-            self._db.stop()
-        try:
-            return running.result(seconds * (1 - GENTLY))
-        except TimeoutError:
-            raise _too_long(f"The question took more than {seconds:g} seconds and was broken off") from None
+        return self.turns.within(work, self.caps.seconds)
 
     @staticmethod
     def _rows(table: pa.Table, limit: int) -> Values:
@@ -266,11 +236,3 @@ def _cut(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.6g}")
     return value
-
-
-def _too_long(message: str) -> PqlError:
-    return PqlError(
-        "stopped",
-        message + ".",
-        hint="Ask again for less: WITH (model = instant), a smaller budget, fewer entities with FOR … WHERE.",
-    )
