@@ -116,23 +116,6 @@ def test_doctor_finds_what_is_broken(shop: str, capsys: pytest.CaptureFixture[st
     assert Ran(capsys, "doctor", "--set", f"home={tmp_path}/file/x").code == 1
 
 
-def test_completion_in_bash(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    script = tmp_path / "pql.bash"
-    script.write_text(Ran(capsys, "completion", "bash").out)
-
-    def completed(*words: str) -> list[str]:
-        asked = f"COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}"
-        line = f'source {script}; {asked}; _pql; echo "${{COMPREPLY[@]}}"'
-        return subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True).stdout.split()
-
-    assert completed("pql", "eva") == ["evaluate"]
-    assert completed("pql", "evaluate", "db", "--fo") == ["--format"]
-    assert completed("pql", "db", "--format", "js") == ["json", "jsonl"]
-    assert completed("pql", "help", "bad_conf") == ["bad_config"]
-    for shell in ("zsh", "fish"):
-        assert "evaluate" in Ran(capsys, "completion", shell).out
-
-
 def test_version_run_and_models_cleared(shop: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert Ran(capsys, "--version").out.strip() == pql.__version__
     (tmp_path / "q.pql").write_text(f"SHOW TABLES; {QUERY} WITH (model = entity_mean)")
