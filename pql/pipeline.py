@@ -153,19 +153,25 @@ class _Data:
     labels: LabelTable
 
 
-def _read(snapshot: Snapshot, plan: Plan) -> _Data:
+def history_of(snapshot: Snapshot, plan: Plan) -> History:
+    """The rows that a plan reads, none later than its anchor."""
     from pql.backends.memory import MOST_BYTES, recalled
     from pql.engine.graph.history import load, needed_tables
-    from pql.engine.labels.training_table import compute_labels
 
     tables, until = needed_tables(plan), plan.split.prediction
-    history = recalled(
+    return recalled(
         snapshot,
         "rows",
         (plan.query.catalog, tables, until),
         lambda: load(snapshot, plan.query.catalog, tables, until),
         keep=lambda made: made.nbytes <= MOST_BYTES,
     )
+
+
+def _read(snapshot: Snapshot, plan: Plan) -> _Data:
+    from pql.engine.labels.training_table import compute_labels
+
+    history = history_of(snapshot, plan)
     return _Data(history, compute_labels(history, plan))
 
 

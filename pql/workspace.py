@@ -145,9 +145,9 @@ class Workspace:
             try:
                 yield Ready(snapshot, plan)
             except PqlError as error:
-                from pql.engine.labels.unseen import told_of_values
+                from pql.wanting import told_why
 
-                raise told_of_values(error, snapshot, plan.query, plan.split.prediction) from error.__cause__
+                raise told_why(error, snapshot, plan) from error.__cause__
 
     def with_defaults(self, query: ast.Predict) -> ast.Predict:
         """The query with the session's options where it sets none."""

@@ -87,6 +87,24 @@ def test_the_verdict_says_when_a_baseline_wins():
     assert "can't be measured" in table(math.nan, 0.7).verdict()
 
 
+def test_a_baseline_that_answers_is_called_one():
+    def verdict(answer: str, own: float, best: float) -> str:
+        rows = (
+            MetricRow(answer, "model", "test", "mae", own, 9),
+            MetricRow("last_window", "baseline", "test", "mae", best, 9),
+        )
+        return MetricsTable("mae", rows).verdict()
+
+    assert verdict("entity_mean", 1, 2) == (
+        "A baseline answers, entity_mean: mae 1 on test; of the others last_window is the best, 2."
+    )
+    assert "last_window is better, 1." in verdict("entity_mean", 2, 1)
+    assert "last_window is just as good, 2." in verdict("entity_mean", 2, 2)
+    assert verdict("interval", 1, 2).startswith("interval beats"), "a baseline of other tasks"
+    alone = MetricsTable("auroc", (MetricRow("rate", "model", "test", "auroc", 0.5, 9),))
+    assert alone.verdict() == "rate, a baseline: auroc 0.5 on test."
+
+
 def test_the_table_prints_aligned_with_weights_and_survives_json():
     shown = str(table(0.8, math.nan))
     lines = shown.splitlines()

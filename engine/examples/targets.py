@@ -195,27 +195,30 @@ def require(split: NDArray[np.int8], labels: LabelTable, plan: Plan) -> None:
     dropped = sum(labels.no_label.values())
     filtered = sum(labels.not_eligible.values())
     unassumed = sum(labels.not_assumed.values())
-    relax = "loosen ASSUMING" if unassumed else "relax WHERE"
     because = [f"for {filtered:,} rows WHERE does not hold"] if filtered else []
     because += [f"for {unassumed:,} rows what ASSUMING states did not come about"] if unassumed else []
     because += [f"{dropped:,} rows have no defined label"] if dropped else []
     ruled_out = sum(labels.ruled_out.values())
     because += [f"for {ruled_out:,} of them the rules forbid every item"] if ruled_out else []
     why = f": {', '.join(because)}" if because else ""
+    ways = [] if plan.query.is_static else ["widen the window"]
+    ways += ["loosen ASSUMING"] if unassumed else ["relax WHERE"] if filtered else []
+    relax = f"{', '.join(ways)}, or " if ways else ""
+    closer = "shorten the step between anchors with WITH (step = …)"
     if counts[TRAIN] == 0 or (counts[VALID] == 0 and plan.split.kind == "anchors"):
         missing = NAMES[TRAIN] if counts[TRAIN] == 0 else NAMES[VALID]
         raise PqlError(
             "no_labels",
             f"no {missing} example has a label{why}",
             span=plan.query.syntax.target.span,
-            hint=f"widen the window, {relax}, or look at the rows with LABELS",
+            hint=f"{relax}look at the rows with LABELS",
         )
     if counts[TRAIN] < FEWEST or counts[VALID] == 0:
         raise PqlError(
             "too_few_labels",
             f"{counts[TRAIN]} training and {counts[VALID]} validation examples are too few to learn from{why}",
             span=plan.query.syntax.target.span,
-            hint=f"widen the window, {relax}, or shorten the step between anchors with WITH (step = …)",
+            hint=f"{relax}{'look at the rows with LABELS' if plan.query.is_static else closer}",
         )
 
 

@@ -64,7 +64,7 @@ def told_of_values(error: PqlError, snapshot: Snapshot, query: BoundQuery, until
     unseen = unseen_values(snapshot, query, until)
     if not unseen:
         return error
-    first = unseen[0]
+    first, told = unseen[0], "; ".join(str(one) for one in unseen)
     fix = None
     if first.near is not None and query.text[first.span.start : first.span.end].strip("'\"") == first.value:
         better = "'" + first.near.replace("'", "''") + "'"
@@ -73,7 +73,7 @@ def told_of_values(error: PqlError, snapshot: Snapshot, query: BoundQuery, until
         error.code,
         error.message,
         span=error.span,
-        hint=f"{'; '.join(str(one) for one in unseen)} {error.hint}",
+        hint=f"{told}{'' if told.endswith('?') else '.'} {error.hint}",
         fix=fix or error.fix,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from pql.engine.planning.baselines import baselines
 from pql.engine.planning.bounds import bounds_of, rows_for
 from pql.engine.planning.model_tasks import member_called
 from pql.engine.planning.plan import GraphPlan, ModelPlan, Regime, Split
@@ -30,21 +31,6 @@ GNN_SHARE = 0.35  # of the budget, for the network
 SMALLEST_GNN_BUDGET = 10.0  # seconds; below it `auto` fits the boosted model alone
 SMALLEST_RANKED_GNN_BUDGET = 120.0  # the same of a ranking
 
-BASELINES = {
-    TaskKind.BINARY: ("rate", "last_window", "entity_mean"),
-    TaskKind.REGRESSION: ("global_mean", "global_median", "last_window", "entity_mean"),
-    TaskKind.FORECAST: ("global_mean", "global_median", "last_window", "entity_mean", "seasonal_naive"),
-    TaskKind.MULTICLASS: ("majority", "last_value"),
-    TaskKind.MULTILABEL: ("popularity", "repeat"),
-    TaskKind.RANKING: ("popularity", "repeat"),
-    TaskKind.TIME_TO_EVENT: ("kaplan_meier", "recency", "interval"),
-}
-STATIC_BASELINES = {
-    TaskKind.BINARY: ("rate",),
-    TaskKind.REGRESSION: ("global_mean", "global_median"),
-    TaskKind.MULTICLASS: ("majority",),
-}
-
 
 def plan_model(
     query: BoundQuery, split: Split, graph: GraphPlan, rows: dict[str, int | None], regime: Regime | None = None
@@ -69,13 +55,6 @@ def plan_model(
         budget_seconds=options.budget_seconds,
         estimate=_estimate(query, members, examples, read),
     )
-
-
-def baselines(query: BoundQuery) -> tuple[str, ...]:
-    """The simple rivals that are always reported beside the model."""
-    if query.is_static:
-        return STATIC_BASELINES.get(query.task, ())
-    return BASELINES[query.task]
 
 
 def count_examples(query: BoundQuery, split: Split, rows: dict[str, int | None]) -> int:

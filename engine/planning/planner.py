@@ -191,11 +191,15 @@ def plan_split(query: BoundQuery, statistics: Statistics) -> Split:
     facts = anchored_by(query)
     oldest, newest = _extent(statistics, facts)
     if oldest is None or newest is None:
+        bare = all(statistics.table(fact).rows == 0 for fact in facts)
+        what = f"{' or '.join(facts)} has no row" if bare else f"no row of {' or '.join(facts)} has a known time"
         raise PqlError(
             "no_data",
-            f"no row of {' or '.join(facts)} has a known time{_until(query)}, so there is nothing to learn from",
+            f"{what}{_until(query)}, so there is nothing to learn from",
             span=query.syntax.target.span,
-            hint="Look at the table's clock with SHOW GRAPH; TIME table.column names another one.",
+            hint="See that the table is filled, and that AS OF is not before its first row."
+            if bare
+            else "Look at the table's clock with SHOW GRAPH; TIME table.column names another one.",
         )
     windows, grid = future_windows(query), grid_of(query)
     prediction = prediction_anchor(newest, windows, query.as_of)

@@ -91,13 +91,25 @@ class MetricsTable:
             return f"{self.metric} can't be measured on {split}: too few examples or one class only."
         name = self.best_baseline(split)
         if name is None:
-            return f"{answer}: {self.metric} {own:.4g} on {split}."
+            which = f"{answer}, a baseline" if self.answers_a_baseline() else answer
+            return f"{which}: {self.metric} {own:.4g} on {split}."
         best, doubt = self.value(name, split), self._doubt(name, split)
+        if self.answers_a_baseline():
+            ties = " just as good" if own == best else "" if self.better(own, best) else " better"
+            against = f"of the others {name} is{ties or ' the best'}, {best:.4g}"
+            return f"A baseline answers, {answer}: {self.metric} {own:.4g} on {split}; {against}{doubt}."
         if self.better(own, best):
             figures = f"{self.metric} {own:.4g} against {best:.4g}"
             return f"{answer} beats the best baseline, {name}, on {split}: {figures}{doubt}."
         word = "ties with" if own == best else "beats"
         return f"The baseline {name} {word} {answer} on {split}: {self.metric} {best:.4g} against {own:.4g}{doubt}."
+
+    def answers_a_baseline(self) -> bool:
+        """Whether what answers has learnt no more than a baseline: it is one."""
+        from pql.engine.planning.baselines import is_baseline
+
+        answer = next((row.model for row in self.rows if row.role == "model"), None)
+        return answer is not None and is_baseline(answer, {row.model for row in self.rows if row.role == "baseline"})
 
     def best_baseline(self, split: str) -> str | None:
         """The baseline whose metric is best on a split; None where none was measured."""

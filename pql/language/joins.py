@@ -85,8 +85,14 @@ def _one_route(scope: Scope, node: ast.Aggregate, function: Function, fact: str)
         if fact == entity:
             message = f"the table {fact} is the entity itself: there is one row of it, not many"
             hint = "aggregate a table that points to it, or name its column without an aggregate"
+        elif empty := next((name for name in (entity, fact) if scope.catalog.table(name).rows == 0), None):
+            message = f"the table {empty} has no rows, so that none of {fact} can be seen to point to {entity}"
+            scope.fault("no_data", message, span, hint=f"see that {empty} is filled, and not only later than AS OF")
+            return None
         elif scope.query.ignoring and to_entity(fact, entity, scope.catalog.links):
             hint = "IGNORING takes the foreign key away that leads there"
+        elif bare := [table.name for table in scope.catalog.tables if table.rows == 0]:
+            hint = f"tables without rows have no links, as {listed(bare)}; LINK a.x -> b.y declares a missing one"
         scope.fault("no_join_path", message, span, hint=hint)
         return None
     shown = "; ".join(spelled(fact, route) for route in routes)

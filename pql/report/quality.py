@@ -64,6 +64,8 @@ def standing(metrics: MetricsTable) -> tuple[str, str]:
     rival = metrics.best_baseline(split)
     if answer is None or math.isnan(metrics.value(answer, split)):
         return "open", "Not measured"
+    if metrics.answers_a_baseline():
+        return "open", f"A baseline answers: {answer}"
     if rival is None:
         return "open", "No baseline to compare with"
     own, best = metrics.value(answer, split), metrics.value(rival, split)

@@ -171,9 +171,13 @@ def _asked(work: Workspace, snapshot: Snapshot, query: ast.Predict, request: Req
 
 def _answer(work: Workspace, snapshot: Snapshot, asked: _Asked) -> Predictions:
     from pql.pipeline import answer
+    from pql.wanting import told_why
 
     with work.listening() as events:
-        made = answer(snapshot, asked.plan, work.registry, events, keep=False)
+        try:
+            made = answer(snapshot, asked.plan, work.registry, events, keep=False)
+        except PqlError as error:
+            raise told_why(error, snapshot, asked.plan) from error.__cause__
     if asked.question is not None:
         asked.question.keep(made, snapshot)
     return made
