@@ -17,6 +17,7 @@ from pql.table import cell, escaped
 if TYPE_CHECKING:
     import pyarrow as pa
 
+SHORT = 24  # characters of a cell that stays on one line
 LONGEST = 400  # characters of a cell's full text, which its title shows
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 _VOID = frozenset({"br", "col", "hr", "meta"})
@@ -39,6 +40,7 @@ overflow-wrap:break-word;white-space:pre-wrap;color:inherit}}
 .pql .pql-table tbody tr:nth-child(even){{background:rgba(128,128,128,.09)}}
 .pql .pql-table .pql-right{{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}}
 .pql .pql-table .pql-best{{font-weight:700}}
+.pql .pql-table .pql-short{{white-space:pre}}
 .pql .pql-soft{{opacity:.78}}
 .pql p.pql-line{{margin:.25em 0}}
 .pql h2.pql-head{{font-size:1.15em;font-weight:600;margin:.9em 0 .3em}}
@@ -136,8 +138,10 @@ def table(
     bold = frozenset(best)
 
     def made(tag: str, value: Any, to_right: bool, strong: bool) -> Html:
-        classes = " ".join(["pql-right"] * to_right + ["pql-best"] * strong) or None
-        return element(tag, value if isinstance(value, Html) else cell(value), class_=classes, title=_title(value))
+        shown = value if isinstance(value, Html) else cell(value)
+        short = not to_right and len(shown) <= SHORT and not shown.isalnum() and bool(shown)
+        classes = " ".join(["pql-right"] * to_right + ["pql-best"] * strong + ["pql-short"] * short) or None
+        return element(tag, shown, class_=classes, title=_title(value))
 
     heads = [made("th", name, to_right, False) for name, to_right in zip(columns, right, strict=True)]
     lines = [

@@ -255,14 +255,14 @@ class Predictions(_Table):
         from pql.pictures.result import what_weighs
 
         if name == "importance":
-            return what_weighs(self).picture
+            return what_weighs(self).alone()
         figures = self.pictures()
         found = figures.find(name) if name is not None else next(iter(figures), None)
         if found is None:
             names = ", ".join(dict.fromkeys((*figures.names(), "importance")))
             said = "Nothing was measured" if name is None else f"There is no picture {name!r} of this result"
             raise PqlError("bad_reason_argument", f"{said}.", hint=f"There are {names}.")
-        return found.picture
+        return found.alone()
 
     def reasons_of(self, rows: pa.Table) -> Reasoned:
         """What tells the reasons of some of the rows. Raises PqlError `not_supported` where the model isn't at hand."""

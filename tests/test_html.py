@@ -39,7 +39,7 @@ def test_a_table_is_shown_as_in_a_terminal_with_numbers_to_the_right() -> None:
     made = html.arrow_table(data)
     assert f'<td title="{"a" * 60}">{"a" * 47}…</td>' in made
     assert '<td class="pql-right">1,234.50</td>' in made
-    assert "<td>2024-01-02</td>" in made
+    assert '<td class="pql-short">2024-01-02</td>' in made
     assert "<td></td>" in made
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -14,6 +15,7 @@ import pytest
 from shops import purchases_shop
 
 import pql
+from pql.faces.cell_faults import marked
 from pql.faces.magic import options
 
 interactive = pytest.importorskip("IPython.core.interactiveshell", reason="IPython is an extra")
@@ -167,6 +169,24 @@ def test_a_fault_is_shown_with_its_caret_and_no_traceback(notebook: Notebook) ->
     assert notebook.out.splitlines()[0].startswith("entity_not_key: Statement 2 of 2")
     assert "^^^" in notebook.out
     assert len(notebook.shown) == 1  # the answer before it
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "PREDICT COUNT(ordrs.*, 0, 30, days) FOR EACH customers.customer_id",
+        "PREDICT COUNT(purchases.*, 0, 30 days) FOR EACH customers.customer_id",
+        "SELECT * FROM purchasess",
+        "PREDICT COUNT(purchases.*, 0, 30, days) FOR EACH customers.café",
+    ],
+)
+def test_in_a_notebook_the_words_at_fault_are_underlined_and_the_text_is_that_of_everywhere(query: str) -> None:
+    with pql.connect(purchases_shop()) as db, pytest.raises(pql.PqlError) as error:
+        db.run(query)
+    lines = marked(error.value)
+    assert re.sub("\x1b\\[[0-9;]*m", "", "\n".join(lines)) == str(error.value)
+    found = re.findall("\x1b\\[1;4m([^\x1b]*)\x1b", "\n".join(lines))
+    assert found == ([query[error.value.span.start : error.value.span.end]] if query.isascii() else [])
 
 
 @pytest.mark.parametrize(

@@ -313,9 +313,12 @@ def _of_variables(error: PqlError) -> PqlError:
 
 
 def _error_lines(error: PqlError, shell: Any) -> list[str]:
+    from pql.faces.cell_faults import marked
     from pql.faces.paint import painted
 
     plain = "NO_COLOR" in os.environ or str(getattr(shell, "colors", "")).lower() == "nocolor"
+    if not plain and type(shell).__name__ != "TerminalInteractiveShell":
+        return marked(error)
     return (str(error) if plain else painted(error)).split("\n")
 
 

@@ -70,7 +70,7 @@ def lines_of(fault: Fault, text: str | None) -> Iterator[tuple[Part, str]]:
     if fault.hint:
         yield Part.HINT, f"  hint: {_on_one_line(fault.hint)}"
     if fault.fix:
-        shown = [visible(line.rstrip("\r")) for line in fault.fix.split("\n")]
+        shown = [visible(line.rstrip("\r")) for line in fault.fix.rstrip("\n").split("\n")]
         yield Part.FIX, "  fix: " + "\n       ".join(shown)
 
 

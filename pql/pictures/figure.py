@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pql.html import Html, element, fragment
-from pql.pictures.svg import Picture
+from pql.pictures.svg import Picture, group, picture, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,15 @@ class Figure:
     title: str
     picture: Picture
     caption: str
+
+    def alone(self) -> Picture:
+        """The picture with its title drawn over it."""
+        if not self.title:
+            return self.picture
+        one, high = self.picture, 26.0
+        head = text(0, 14, one.title, size=13, bold=True, most=one.width)
+        moved = group(one.shapes, transform=f"translate(0 {high:.0f})")
+        return picture(one.width, one.height + high, one.title, one.description, head, moved)
 
     def inline(self) -> Html:
         """The figure for a notebook."""

@@ -32,7 +32,7 @@ def result_figures(result: Predictions) -> Figures:
 
 def of_metrics(metrics: MetricsTable) -> Figure | None:
     """The model beside its baselines; None where nothing was measured."""
-    drawn = metrics_picture(metrics)
+    drawn = metrics_picture(metrics, width=440.0)
     caption = metrics.verdict() or ""
     return None if drawn is None else Figure("metrics", "", drawn, caption)
 

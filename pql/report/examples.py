@@ -121,6 +121,7 @@ def _value(value: object) -> object:
 
 def _signed(value: object) -> str:
     size = float(value) if isinstance(value, float) else 0.0
+    size = size if abs(size) >= 1e-9 else 0.0  # what rounding leaves
     return f"+{number(size)}" if size > 0 else number(size)
 
 

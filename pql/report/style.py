@@ -87,7 +87,7 @@ section{padding-top:1.6rem}}
 body{font-size:10.5pt}nav{display:none}
 section,figure,.example,tr{break-inside:avoid}section{break-inside:auto;padding-top:1.2rem;margin-top:.8rem}h2,h3,.lead{break-after:avoid}
 .scroll,.pan{overflow:visible;background:none}.pan .pql-picture{max-width:100%}pre{white-space:pre-wrap;overflow-wrap:anywhere}
-table{font-size:8.5pt}th,td,td.n,th.n,td.w{white-space:normal;overflow-wrap:anywhere;padding-right:.5rem}td.n,th.n{overflow-wrap:normal}
+table{font-size:8pt}th,td,td.n,th.n,td.w{white-space:normal;padding-right:.4rem}td{overflow-wrap:anywhere}td.n,td.w{overflow-wrap:normal}
 details::details-content{content-visibility:visible;display:contents}}
 """
 
