@@ -20,8 +20,7 @@ ENTITY = {"entity": "customers.customer_id", "time": "at", "target": "label", "h
     [
         ("any", "boosted"),
         ("any", "last_window"),
-        ("any", "gnn"),
-        ("orders", "boosted"),
+        ("orders", "instant"),
         ("class", "instant"),
         ("items", "boosted"),
         ("items", "repeat"),
@@ -31,7 +30,7 @@ def test_answers_to_own_labels_have_reasons(kind: str, model: str) -> None:
     tables = shop()
     train, test = labels(tables, anchors(60, 450), kind), labels(tables, anchors(480, 540), kind)
     more = {"items": "items.item_id", "k": 3} if kind == "items" else {}
-    fitted = pql.connect(tables).fit(train, model=model, budget="5 s", epochs=1, **ENTITY, **more)
+    fitted = pql.connect(tables).fit(train, model=model, budget="2 s", epochs=1, **ENTITY, **more)
     result = fitted.predict(test)
     why = result.why(12, most=3)
     adds_up(why)
@@ -48,9 +47,7 @@ def test_reasons_of_rows_that_the_data_does_not_reach_are_of_what_it_holds() -> 
     until = dt.datetime(2023, 6, 1)
     early = pc.less_equal(tables["orders"]["ordered_at"], pa.scalar(until, pa.timestamp("us")))
     train, test = labels(tables, anchors(60, 450)), labels(tables, anchors(560, 590))
-    fitted = pql.connect({**tables, "orders": tables["orders"].filter(early)}).fit(
-        train, model="boosted", **{**ENTITY, "target": "label"}
-    )
+    fitted = pql.connect({**tables, "orders": tables["orders"].filter(early)}).fit(train, model="instant", **ENTITY)
     why = fitted.predict(test).why(10)
     adds_up(why)
     times = [row["time"] for row in why.to_arrow_table().to_pylist() if row["time"] is not None]

@@ -255,15 +255,17 @@ def _by_cells(fitted: RfmFitted, inputs: Inputs, kind: str, margin: Floats) -> R
     scale = logit if kind == "binary" else np.asarray
     mean = np.zeros(len(past)) if past.total is None else past.total / np.maximum(1, past.moments)
     shown = (past.last * past.days, past.recent.astype(np.float64), mean)
+    units = (" days", "", "")
     words = np.column_stack(
-        [_with_fifth(values, fifth) for values, fifth in zip(shown, (r, f, m), strict=True)]
+        [_with_fifth(values, fifth, unit) for values, fifth, unit in zip(shown, (r, f, m), units, strict=True)]
     ).astype(object)
     return steps([*(scale(one) for one in margins), margin], (RECENCY, FREQUENCY, VALUE), words)
 
 
-def _with_fifth(values: Floats, fifths: NDArray[np.int64]) -> list[str]:
+def _with_fifth(values: Floats, fifths: NDArray[np.int64], unit: str) -> list[str]:
     return [
-        f"{in_words(v)} ({fifth} of {FIFTHS})" if fifth else "none" for v, fifth in zip(values, fifths, strict=True)
+        f"{in_words(v)}{unit}, {fifth} of {FIFTHS}" if fifth else "none"
+        for v, fifth in zip(values, fifths, strict=True)
     ]
 
 

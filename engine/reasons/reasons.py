@@ -21,6 +21,7 @@ Words = NDArray[np.str_] | NDArray[np.object_]
 
 BASE, REST = "what all begin with", "everything else"
 BOUNDS, EVENED = "kept within what training has seen", "evened out along the list"
+OTHERWISE = "another or none"  # than the categories that training knew
 NODES = 24  # of the path from what all begin with to what is reached
 STEP = 1e-5  # of a slope
 STEEPEST = 10.0  # times the whole change by all parts, by which a part may be raised
@@ -190,7 +191,7 @@ def in_words(value: float, vocabulary: Sequence[str] | None = None) -> str:
     if not np.isfinite(value):
         return "unknown"
     if vocabulary is not None:
-        return vocabulary[int(value)] if 0 <= int(value) < len(vocabulary) else "another or none"
+        return vocabulary[int(value)] if 0 <= int(value) < len(vocabulary) else OTHERWISE
     if value == round(value) or abs(value) >= 1e4:
         return f"{value:,.0f}"
     if abs(value) >= 1e-3:

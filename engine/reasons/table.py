@@ -12,10 +12,10 @@ from pql.engine.graph.temporal import ALWAYS, NEVER, TemporalGraph
 from pql.engine.planning.plan import US_PER_DAY
 from pql.engine.quality.calibrate import logit, sigmoid
 from pql.engine.reasons.pair_origins import COMPANY
-from pql.engine.reasons.reasons import BASE, BOUNDS, EVENED, REST, Floats, Ints, Reasons, in_words
+from pql.engine.reasons.reasons import BASE, BOUNDS, EVENED, OTHERWISE, REST, Floats, Ints, Reasons, in_words
 from pql.engine.reasons.rows import MOST_ROWS, Named
 from pql.engine.reasons.why import ODDS, OVER_TIME, Why
-from pql.engine.reasons.wording import DAYS, Reading, chance_in_words, saying, value_in_words
+from pql.engine.reasons.wording import DAYS, OUTCOME, Reading, chance_in_words, saying, value_in_words
 
 ROW = "this row"
 MOST_TOLD = 3  # reasons in a sentence, each way
@@ -130,18 +130,28 @@ class _Teller:
 
     def _line(self, i: int, number: int, j: int, parts: tuple[Floats, Ints]) -> _Line:
         sizes, rows = parts
-        width, anchor = len(self.reasons.names), int(self.found.anchors[i])
+        width, ends = len(self.reasons.names), (int(self.found.anchors[i]), int(self.found.seen[i]))
         if j < width:
             name = self.reasons.names[j]
             table, column = self.sources[j]
             named = self.found.origins.named(name, i)
-            word = str(self.reasons.words[i, j])
+            word = self._word(str(self.reasons.words[i, j]), column, named)
         else:
             at, every = rows[j - width], self.reasons.rows
             one = int(every.table[at])
             named = Named(one, every.row[[at]], every.time[[at]], 1)
             name, table, column, word = ROW, self.graph.nodes[one].name, "", ""
-        return _line(self.graph, i, number, name, table, column, named, word, float(sizes[j]), anchor)
+        return _line(self.graph, i, number, name, table, column, named, word, float(sizes[j]), ends)
+
+    def _word(self, word: str, column: str, named: Named | None) -> str:
+        """The value as text; what no vocabulary holds is looked up in the one row that it is of."""
+        if word != OTHERWISE or named is None or named.count != 1:
+            return word
+        found = [one for one in self.graph.nodes[named.table].columns if one.name == column]
+        if not found or found[0].values is None:
+            return word
+        code = int(found[0].data[named.rows[0]])
+        return str(found[0].values[code].as_py()) if code >= 0 else "none"
 
     def _in_words(self, line: _Line) -> str:
         first = line.where.split("; ")[0] if line.rows is None or line.rows < 2 else f"latest {line.newest}"
@@ -149,6 +159,8 @@ class _Teller:
             return f"the row {line.newest}"
         said = saying(line.feature, Reading(line.column, self.entity, self.found.horizon))
         value = value_in_words(line.value, said.unit, self.found.horizon)
+        if said.unit == OUTCOME and self.found.scale == ODDS:
+            value = {"0": "no", "1": "yes"}.get(value, value)
         if line.table == self.entity and said.what.startswith("its "):
             first = ""
         if said.unit == DAYS and f", {value} before" in first:
@@ -167,7 +179,7 @@ def _line(
     named: Named | None,
     word: str,
     size: float,
-    anchor: int,
+    ends: tuple[int, int],
 ) -> _Line:
     if named is None or not len(named.rows):
         return _Line(i, number, name, table, column, None, None, None, word, size, "")
@@ -175,7 +187,7 @@ def _line(
     keys = [_key(node.keys, row) for row in named.rows.tolist()[:MOST_ROWS]]
     times = named.times.tolist()
     each = [
-        f"{node.name} {key}{_before(time, anchor)}" if key else f"a row of {node.name}{_before(time, anchor)}"
+        f"{node.name} {key}{_before(time, *ends)}" if key else f"a row of {node.name}{_before(time, *ends)}"
         for key, time in zip(keys, times, strict=False)
     ]
     where = "; ".join(each)
@@ -191,14 +203,16 @@ def _key(keys: pa.Table, row: int) -> str:
     return ", ".join(str(keys.column(name)[row].as_py()) for name in keys.column_names) if keys.num_columns else ""
 
 
-def _before(time: int, anchor: int) -> str:
-    if time in (ALWAYS, NEVER) or time > anchor:
+def _before(time: int, anchor: int, seen: int) -> str:
+    """How long before the anchor a row came; or before the data ends, where that is earlier, as all features count."""
+    if time in (ALWAYS, NEVER) or time > seen:
         return ""
-    days = (anchor - time) / US_PER_DAY
+    what = "before" if seen >= anchor else "before the data ends"
+    days = (seen - time) / US_PER_DAY
     if days >= 1:
-        return f", {days:,.0f} day{'' if round(days) == 1 else 's'} before"
+        return f", {days:,.0f} day{'' if round(days) == 1 else 's'} {what}"
     hours = days * 24
-    return f", {hours:.0f} hour{'' if round(hours) == 1 else 's'} before" if hours >= 1 else ", just before"
+    return f", {hours:.0f} hour{'' if round(hours) == 1 else 's'} {what}" if hours >= 1 else f", just {what}"
 
 
 def _assembled(given: pa.Table, shown: Floats, lines: Sequence[_Line]) -> pa.Table:

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pql.engine.examples.steps import compute_stacked, forecast_rows
-from pql.engine.examples.targets import lag_values
+from pql.engine.examples.targets import lag_values, width_of
 from pql.engine.features.past_facts import past_behind
 from pql.engine.graph.seeds import Seeds, StepRows
 from pql.engine.models.base import Inputs
+from pql.engine.planning.anchors import shift_by
 from pql.engine.planning.plan import Plan
 from pql.engine.quality.calibrate import logit, sigmoid
 from pql.engine.quality.survival import expected_time, survival
@@ -58,12 +59,14 @@ class Units:
 @dataclass(frozen=True, slots=True)
 class Why:
     """The reasons of u units on a `scale`: the log-odds of probabilities, else the value shown. `anchors` int64[u];
-    `left`: what is said of a difference to what is shown; `horizon`: µs, where features count in horizons."""
+    `seen` int64[u]: where what is read of each ends, its anchor or the data's end before it. `left`: what is said of a
+    difference to what is shown; `horizon`: µs, where features count in horizons."""
 
     reasons: Reasons
     origins: Origins
     scale: str
     anchors: Ints
+    seen: Ints
     left: str = BOUNDS
     horizon: int = 0
 
@@ -99,7 +102,12 @@ def why(model: KeptModel, plan: Plan, graph: TemporalGraph, labels: LabelTable, 
         origins.append(FeatureRows(trained.spec, graph, plan, chosen.take(at)))
         order.append(at)
     scale = VALUE if plan.task.kind in VALUES else ODDS
-    return Why(Reasons.ordered(parts, order), _Grouped(tuple(origins), which, place), scale, chosen.anchors)
+    found = Reasons.ordered(parts, order)
+    horizon = 0
+    if plan.task.kind is TaskKind.TIME_TO_EVENT and len(chosen):
+        anchor = int(chosen.anchors[0])
+        horizon = shift_by(anchor, width_of(plan)) - anchor
+    return Why(found, _Grouped(tuple(origins), which, place), scale, chosen.anchors, chosen.seen, horizon=horizon)
 
 
 def why_scored(
@@ -113,7 +121,7 @@ def why_scored(
         _of_class(trained, inputs, units.output) if trained.kind == "multiclass" else _of_value(trained, inputs, None)
     )
     scale = VALUE if plan.task.kind in VALUES else ODDS
-    return Why(found, FeatureRows(trained.spec, graph, plan, chosen), scale, chosen.anchors)
+    return Why(found, FeatureRows(trained.spec, graph, plan, chosen), scale, chosen.anchors, chosen.seen)
 
 
 def _of(

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 US_PER_DAY = 86_400_000_000
-DAYS, SHARE, TIMES, HORIZONS, MUTE = "days", "share", "times", "horizons", "mute"
+DAYS, SHARE, TIMES, HORIZONS, OUTCOME, MUTE = "days", "share", "times", "horizons", "outcome", "mute"
 _UNITS = {"d": "day", "h": "hour", "min": "minute", "s": "second", "us": "microsecond"}
 _NUMBER, _WIDTH = r"-?[\d.e+-]+", r"-?[\d.]+(?:e[+-]?\d+)?(?:us|min|[dhs])|-INF"
 _ORDINALS = {"1": "latest", "2": "2nd latest", "3": "3rd latest"}
@@ -19,7 +19,7 @@ _ORDINALS = {"1": "latest", "2": "2nd latest", "3": "3rd latest"}
 @dataclass(frozen=True, slots=True)
 class Saying:
     """What a feature is in words, and what its value counts in: `days`, a `share`, `times` something else, `horizons`
-    of the question, nothing that helps (`mute`), or else its own unit ('')."""
+    of the question, as the `outcome` asked for, nothing that helps (`mute`), or else its own unit ('')."""
 
     what: str
     unit: str = ""
@@ -64,6 +64,8 @@ def value_in_words(value: str, unit: str, horizon: int = 0) -> str:
     """A value as text in the unit of what it measures."""
     if unit == MUTE:
         return ""
+    if horizon:
+        value = _IN_HORIZONS.sub(lambda at: time_in_words(float(at[1]) * horizon / US_PER_DAY), value)
     try:
         number = float(value.replace(",", ""))
     except ValueError:
@@ -157,10 +159,16 @@ def _shape(pattern: str, what: str, unit: str = "") -> tuple[re.Pattern[str], st
     return re.compile(f"^{text}$", re.DOTALL), what, unit
 
 
+_IN_HORIZONS = re.compile(r"(\d[\d.]*) horizons")
 _OWN_AGE = re.compile(r"^days since (?P<x>.+) row$", re.DOTALL)
 _RHYTHM = "by the rhythm so far"
 _FADING = "each counting half as much every {L}"
 _SHAPES = (
+    _shape("fading SUM(<T>) per <H> (half-life <L>)", "the total {C} of {X} per {H}, " + _FADING),
+    _shape("expected SUM(<T>) in <H> (BG/NBD)", "the total {C} of {X} to expect in {H}, " + _RHYTHM),
+    _shape(
+        "expected SUM(<T>) in <H> (BG/NBD, late values)", "the total {C} of {X} to expect in {H}, by the late rhythm"
+    ),
     _shape("COUNT(<X>.*, <W>, 0)", "the number of {X}{W}"),
     _shape("moments of <X> (<W>, 0)", "at how many moments there were {X}{W}"),
     _shape("COUNT_DISTINCT(<T>, <W>, 0) per row", "how many different {C} there are per row of {X}"),
@@ -184,11 +192,6 @@ _SHAPES = (
     _shape("chance that <X> go on (BG/NBD)", "the chance that {X} go on, " + _RHYTHM, SHARE),
     _shape("expected <X> in <H> (BG/NBD)", "how many {X} to expect in {H}, " + _RHYTHM),
     _shape("chance of no <X> in <H> (BG/NBD)", "the chance of no {X} in {H}, " + _RHYTHM, SHARE),
-    _shape("fading SUM(<T>) per <H> (half-life <L>)", "the total {C} of {X} per {H}, " + _FADING),
-    _shape("expected SUM(<T>) in <H> (BG/NBD)", "the total {C} of {X} to expect in {H}, " + _RHYTHM),
-    _shape(
-        "expected SUM(<T>) in <H> (BG/NBD, late values)", "the total {C} of {X} to expect in {H}, by the late rhythm"
-    ),
     _shape("SUM(<T>, <W>, 0)", "the total {C} of {X}{W}"),
     _shape("AVG(<T>, <W>, 0)", "the average {C} of {X}{W}"),
     _shape("MIN(<T>, <W>, 0)", "the smallest {C} of {X}{W}"),
@@ -201,8 +204,8 @@ _SHAPES = (
     _shape("share of <T> = <V> (<W>, 0)", "how often {C} of {X} is {V}{W}", SHARE),
     _shape("most frequent <T>", "the most frequent {C} of {X}"),
     _shape("latest <T>", "the latest {C} of {X}"),
-    _shape("target 1 windows ago", "the outcome in the window before"),
-    _shape("target <K> windows ago", "the outcome {K} windows ago"),
+    _shape("target 1 windows ago", "the outcome in the window before", OUTCOME),
+    _shape("target <K> windows ago", "the outcome {K} windows ago", OUTCOME),
     _shape("mean of earlier targets", "the average of earlier outcomes"),
     _shape("weighted mean of earlier targets", "the average of earlier outcomes, the latest weighing most"),
     _shape("spread of earlier targets", "how much earlier outcomes vary"),
@@ -210,6 +213,16 @@ _SHAPES = (
     _shape("minimum of earlier targets", "the smallest of earlier outcomes"),
     _shape("target in the same season, <K> back", "the outcome in the same season, {K} back"),
     _shape("step", "how far ahead it is", MUTE),
+    _shape("the target in the window before", "the outcome in the window before", OUTCOME),
+    _shape("the target in earlier windows", "the outcome in earlier windows"),
+    _shape("the target in earlier windows, the nearer the more", "the outcome in earlier windows, late ones above all"),
+    _shape("the target in the same season", "the outcome in the same season"),
+    _shape("what it was when last known in training", "what was last known of it"),
+    _shape("recency (days since the last one)", "the time since the last event"),
+    _shape("frequency (of late)", "how many events there were of late"),
+    _shape("value (of one, on average)", "the average amount of an event"),
+    _shape("events so far, and over how long", "how many events there were, and over how long"),
+    _shape("time since the last one", "the time since the last event"),
     _shape("how many <X> there are", "how many {X} there are around it"),
     _shape("since the first event", "the time since the first event", MUTE),
     _shape("since the last event", "the time since the last event", MUTE),
