@@ -6,6 +6,7 @@ Cells come from the user's data: control characters are shown escaped, long cell
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,23 +17,31 @@ if TYPE_CHECKING:
 
 _LONGEST = 48  # characters of a cell that stands beside others
 _PAGE = 10_000  # of one on a line of its own
+_CUT = (10, 5, 8)  # columns of a text that is cut: at best, before whole columns are left out, and with some left out
 _LEAST = 3  # columns of a cell, however narrow the terminal is
 _WIDTH: ContextVar[int | None] = ContextVar("width", default=None)
 
 
 def cell(value: Any) -> str:
-    """One value as text: numbers with four significant decimals, midnight as a date, NULL as an empty cell."""
+    """One value as text: numbers with four decimals, midnight as a date, NULL as an empty cell."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:,.4f}" if abs(value) < 100 else f"{value:,.2f}"
+        return _number(value)
     if isinstance(value, dt.datetime):
         return value.strftime("%Y-%m-%d") if value.time() == dt.time() else value.strftime("%Y-%m-%d %H:%M:%S")
     if isinstance(value, list) and value and isinstance(value[0], dict):
         value = "; ".join(" ".join(filter(None, map(cell, one.values()))) for one in value)
     return cut(str(value), _LONGEST)
+
+
+def _number(value: float) -> str:
+    size = abs(value)
+    if 0 < size < 0.00005 or 1e15 <= size < math.inf:
+        return f"{value:.4g}"
+    return f"{value:,.4f}" if size < 100 else f"{value:,.2f}"
 
 
 def whole(value: Any) -> str:
@@ -70,20 +79,44 @@ def fitting(width: int | None) -> Iterator[None]:
 def text_table(
     columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[bool] | None = None, indent: str = ""
 ) -> str:
-    """Columns and rows as aligned text with a rule under the header. `right` marks right-aligned columns."""
+    """Columns and rows as aligned text with a rule under the header. `right` marks right-aligned columns.
+
+    Where they don't fit, texts are cut first; then columns are left out in the middle, with a `…` in their place.
+    """
+    return _drawn(columns, rows, right or [False] * len(columns), indent)[0]
+
+
+def _drawn(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[bool], indent: str
+) -> tuple[str, bool]:
+    """The text of a table, and whether it has all columns."""
     from rich.cells import cell_len, set_cell_size
 
-    cells = [[cell(value) for value in row] for row in rows]
-    heads = [cell(name) for name in columns]
-    right = right or [False] * len(heads)
-    widths = [max([cell_len(head), *(cell_len(row[i]) for row in cells)]) for i, head in enumerate(heads)]
+    lines = [list(map(cell, columns)), *([cell(value) for value in row] for row in rows)]
+    widths = [max(cell_len(line[i]) for line in lines) for i in range(len(columns))]
     most = _WIDTH.get()
-    if most is not None:
-        widths = _narrowed(widths, most - len(indent) - 2 * (len(widths) - 1))
+    gap = None
+    if most is not None and sum(widths) + 2 * (len(widths) - 1) > most - len(indent):
+        uncut = [max((cell_len(line[i]) for line in lines[1:]), default=0) for i in range(len(columns))]
+        uncut = [u if to_right else 0 for u, to_right in zip(uncut, right, strict=True)]  # numbers stay whole
+        room = most - len(indent)
+        for cut_at in _CUT:
+            least = [max(min(width, cut_at), u) for width, u in zip(widths, uncut, strict=True)]
+            gap = _gap(least, room)
+            if gap is None:
+                break
+        if gap is not None:
+            lines = [[*line[: gap.start], "…", *line[gap.stop :]] for line in lines]
+            right = [*right[: gap.start], False, *right[gap.stop :]]
+            widths, least = ([*w[: gap.start], 1, *w[gap.stop :]] for w in (widths, least))
+        room -= 2 * (len(widths) - 1)
+        if sum(least) > room:
+            least = [min(width, _LEAST) for width in widths]
+        widths = _narrowed(widths, least, room)
 
-    def line(row: Sequence[str]) -> str:
+    def drawn(line: Sequence[str]) -> str:
         parts = []
-        for text, width, to_right in zip(row, widths, right, strict=True):
+        for text, width, to_right in zip(line, widths, right, strict=True):
             if cell_len(text) > width:
                 text = set_cell_size(text, width - 1) + "…"
             pad = " " * (width - cell_len(text))
@@ -91,34 +124,46 @@ def text_table(
         return (indent + "  ".join(parts)).rstrip()
 
     rule = indent + "  ".join("─" * width for width in widths)
-    return "\n".join([line(heads), rule, *(line(row) for row in cells)])
+    return "\n".join([drawn(lines[0]), rule, *map(drawn, lines[1:])]), gap is None
 
 
-def _narrowed(widths: Sequence[int], room: int) -> list[int]:
-    """Widths that sum to at most `room`, the widest made narrower first, none below `_LEAST`."""
-    made = list(widths)
-    over = sum(made) - room
-    while over > 0 and made and max(made) > _LEAST:
-        widest = max(made)
-        next_ = max([width for width in made if width < widest], default=0)
-        at = [i for i, width in enumerate(made) if width == widest]
-        step = max(1, min(widest - max(next_, _LEAST), over // len(at)))
-        for i in at:
-            taken = min(step, over, made[i] - _LEAST)
-            made[i] -= taken
-            over -= taken
+def _gap(least: Sequence[int], room: int) -> range | None:
+    """The columns in the middle to leave out so that the others, at their least, fit; None where all do. The first and
+    the last one stay."""
+    if sum(least) + 2 * (len(least) - 1) <= room or len(least) < 3:
+        return None
+    first, last = 1, len(least) - 1
+    room -= least[0] + least[-1] + 1 + 2 * 2
+    while last - first > 1:
+        next_ = first if first <= len(least) - last else last - 1
+        if least[next_] + 2 > room:
+            break
+        room -= least[next_] + 2
+        first, last = (first + 1, last) if next_ == first else (first, last - 1)
+    return range(first, last)
+
+
+def _narrowed(widths: Sequence[int], least: Sequence[int], room: int) -> list[int]:
+    """Widths that sum to at most `room`, the widest made narrower first, none below its least."""
+    most = max(widths, default=0)
+    while most > 0 and sum(max(low, min(width, most)) for width, low in zip(widths, least, strict=True)) > room:
+        most -= 1
+    made = [max(low, min(width, most)) for width, low in zip(widths, least, strict=True)]
+    for i, width in enumerate(widths):
+        if made[i] < width and sum(made) < room:
+            made[i] += 1
     return made
 
 
 def arrow_table_text(table: pa.Table, *, limit: int = 20, indent: str = "", total: int | None = None) -> str:
-    """The first `limit` rows of an Arrow table as text, with a line that says how many there are in all (`total`)."""
+    """The first `limit` rows of an Arrow table as text, with a line that says how many there are in all (`total`), and
+    how many columns where some are left out."""
     import pyarrow as pa
 
     head = table.slice(0, limit)
     right = [pa.types.is_integer(f.type) or pa.types.is_floating(f.type) for f in table.schema]
     columns = [column.to_pylist() for column in head.columns]
-    text = text_table(table.column_names, list(zip(*columns, strict=True)), right=right, indent=indent)
+    text, is_whole = _drawn(table.column_names, list(zip(*columns, strict=True)), right, indent)
     total = table.num_rows if total is None else total
-    if total > limit:
-        text += f"\n{indent}… {total:,} rows in all"
-    return text
+    more = [f"{total:,} rows"] * (total > limit) + [f"{table.num_columns:,} columns"] * (not is_whole)
+    return f"{text}\n{indent}… {', '.join(more)} in all" if more else text

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from prompts import tiny
 
@@ -89,6 +90,26 @@ def test_in_comments_numbers_and_broken_text_there_is_nothing(after: Callable[[s
     assert after(text) == []
 
 
+def test_names_are_offered_in_the_quotes_they_need() -> None:
+    tables = {
+        "for": pa.table({"key": range(9), "in": ["a", "b", "c"] * 3, "full name": ["x"] * 9}),
+        "order-items": pa.table({"id": range(9), "key": range(9), "sold at": pa.array([0] * 9, pa.timestamp("us"))}),
+    }
+    with pql.connect(tables) as session:
+        odd = names_of(session.catalog())
+
+    def first(text: str) -> str:
+        return suggestions(text, odd)[0].text
+
+    assert first("PREDICT COUNT(") == "`order-items`."
+    assert first("PREDICT COUNT(ord") == "`order-items`."
+    assert first("PREDICT COUNT(`order-items`.*, 0, 7, days) FOR EACH ") == "`for`.key"
+    assert first("PREDICT COUNT(`order-items`.* WHERE `order-items`.so") == "`sold at`"
+    assert first("PREDICT COUNT(`order-items`.*, 0, 7, days) FOR EACH `for`.key WHERE ful") == "`for`.`full name`"
+    assert first("SELECT * FROM ord") == '"order-items"'
+    assert suggestions('SELECT * FROM "for" WHERE fu', odd)[0].text == '"full name"'
+
+
 def test_files_after_read(after: Callable[[str], list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "week.sql").write_text("")
     (tmp_path / "world").mkdir()
@@ -118,14 +139,18 @@ def test_completion_takes_less_than_ten_milliseconds(after: Callable[[str], list
 def test_names_are_read_in_the_background_and_values_when_first_asked_for() -> None:
     with pql.connect(tiny()) as session:
         known = Known(lambda: session)
+        told: list[int] = []  # so that the menu is drawn anew, without another key
+        known.learnt = lambda: told.append(1)
         assert known.names == Names()
         known.begin()
         assert _waited(lambda: known.names.tables)
+        assert _waited(lambda: tuple(told)) == (1,)
         users = known.names.table("user")
         assert users is not None
         assert known.values(users, users.column("name")) == ()  # as many as there are users, so asked for
         assert known.values(users, users.column("city")) == ()
         assert _waited(lambda: known.values(users, users.column("city"))) == ("Bern", "Genf", "Züri ch's")
+        assert _waited(lambda: tuple(told[2:])) == (1,)
         assert known.values(users, users.column("user_id")) == ()
 
 

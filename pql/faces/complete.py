@@ -81,7 +81,7 @@ def _fitting(offers: Iterable[Offer], here: Place) -> Iterator[Suggestion]:
             text = text.lower()
         low = text.lower()
         fits = low.lstrip("'\"`").startswith(begun) or (
-            "." in low and len(begun) > 1 and low.split(".", 1)[1].startswith(begun)
+            "." in low and len(begun) > 1 and low.split(".", 1)[1].lstrip("`").startswith(begun)
         )
         if fits and text not in seen and text.isprintable() and low != begun:
             seen.add(text)

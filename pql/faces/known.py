@@ -41,6 +41,7 @@ class Known:
     """Reads names once the session is open, and a column's values when they are first asked for."""
 
     def __init__(self, session: Callable[[], Session]) -> None:
+        self.learnt: Callable[[], None] = lambda: None  # called, in the thread that reads, when there is more to offer
         self._session = session
         self._names = Names()
         self._values: dict[tuple[str, str], tuple[str, ...]] = {}
@@ -85,6 +86,8 @@ class Known:
                 self._read_models()
                 continue
             self._values[key] = tuple(self._tried(partial(self._values_of, key)))
+            if self._values[key]:
+                self.learnt()
 
     def _values_of(self, key: tuple[str, str]) -> list[str]:
         return self._session().values(*key, most=FEW)
@@ -94,6 +97,7 @@ class Known:
         if catalog is not None:
             self._names = names_of(catalog, self._names.models)
         self._read_models()
+        self.learnt()
 
     def _read_models(self) -> None:
         names = self._names

@@ -35,7 +35,7 @@ class Terminal:
 
     def __init__(self, desk: Desk, opening: Opening, known: Known, *, input: Any = None, output: Any = None) -> None:
         self._opening, self._known = opening, known
-        opening.failed = self._leave
+        opening.failed, known.learnt = self._leave, self._offer
         name = visible(Path(desk.source).stem or "pql")
         self._name = name if len(name) <= 20 else name[:19] + "…"
         self._session: PromptSession[str] = PromptSession(
@@ -64,6 +64,19 @@ class Terminal:
         app = self._session.app
         if app.loop is not None:
             app.loop.call_soon_threadsafe(lambda: app.exit(exception=error) if app.is_running else None)
+
+    def _offer(self) -> None:
+        """Offer what has just become known, from another thread: who waits for it needn't press a key."""
+        app = self._session.app
+        if app.loop is not None and app.is_running:
+            app.loop.call_soon_threadsafe(self._offer_now)
+
+    def _offer_now(self) -> None:
+        buffer = self._session.default_buffer
+        is_chosen = buffer.complete_state is not None and buffer.complete_state.complete_index is not None
+        if self._session.app.is_running and buffer.text and not is_chosen:
+            buffer.complete_state = None
+            buffer.start_completion()
 
     def _begin(self) -> None:
         """Read the data once the prompt stands there: what is imported for it would hold the drawing up."""
