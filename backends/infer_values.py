@@ -61,8 +61,9 @@ def tells(name: str, kind: LogicalType, mine: ValueCounts, theirs: ValueCounts) 
         return False
     keys = np.sort(theirs.values.to_numpy(zero_copy_only=False).astype(np.int64))
     steps = max(1, math.gcd(*np.unique(np.diff(keys)).tolist()))
-    width = (int(keys[-1]) - int(keys[0])) // steps + 1
-    if width >= _APART * len(keys):
+    ends = pc.min_max(mine.values).as_py()
+    there = keys[(keys >= ends["min"]) & (keys <= ends["max"])]  # a key of 9999 for "unknown" sets none apart
+    if len(there) and (int(there[-1]) - int(there[0])) // steps + 1 >= _APART * len(there):
         return True
     if len(keys) < _MANY or mine.distinct < _COVERED * len(keys):
         return False

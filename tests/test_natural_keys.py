@@ -162,6 +162,14 @@ def test_large_numbers_find_their_table_without_a_name() -> None:
     assert links(catalog) == {"calls.caller -> subscribers.msisdn", "calls.callee -> subscribers.msisdn"}
 
 
+def test_a_key_for_unknown_sets_the_others_not_apart() -> None:
+    tables = {
+        "clinics": pd.DataFrame({"clinic": [*range(1, 9), 9_999], "town": list("abcdefghi")}),
+        "reviews": pd.DataFrame({"review": range(800, 920), "stars": [1 + i % 5 for i in range(120)], "at": AT}),
+    }
+    assert links(infer(tables)) == set()
+
+
 def test_an_id_word_more_or_less_is_the_same_name() -> None:
     tables = {
         "households": pd.DataFrame({"meter": range(30), "rate": list("ab") * 15}),
