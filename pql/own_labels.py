@@ -151,7 +151,7 @@ class FittedLabels:
         given = self._given
         rows = own_labels(read_table(test, "test"), given.columns, "test", labelled=False)
         cut = _moment(until) if until is not None else given.until
-        with self._work.listening() as events, self._work.backend.snapshot() as snapshot:
+        with self._work.listening() as events, self._work.snapshot() as snapshot:
             rows = _with_own_times(snapshot, given.catalog, given.question, rows)
             model, notes = self._as_of(snapshot, rows, events, cut)
             return Asked(rows, model, self._scored(snapshot, model, rows, events, cut), events, notes)
@@ -159,7 +159,7 @@ class FittedLabels:
     def _first(self) -> OwnModel:
         """The model of all labels, for moments that the data reaches; trained when it is first asked for."""
         if (0, None) not in self._models:
-            with self._work.listening() as events, self._work.backend.snapshot() as snapshot:
+            with self._work.listening() as events, self._work.snapshot() as snapshot:
                 return self._trained(snapshot, self._given.parts, 0, None, events)
         return self._models[(0, None)]
 
@@ -198,6 +198,15 @@ class FittedLabels:
         from pql.engine.own.fit import score_own
 
         return score_own(snapshot, model, rows, events, cut)
+
+    def __reduce__(self) -> Any:
+        """Raises PqlError `not_supported`: the model reads the open database."""
+        raise PqlError(
+            "not_supported",
+            "A fitted model reads its open database, so that it can't be pickled or copied.",
+            hint="Fit it where it is used: the same labels, data and seed give the same model. "
+            "CREATE MODEL keeps models of queries.",
+        )
 
     def __repr__(self) -> str:
         known = f"; {self.model}" if (0, None) in self._models else ""
@@ -275,7 +284,7 @@ def prepared(
     given = known_options(values_of(work.defaults) | options, ARGUMENTS)
     _check(entity, target, k)
     cut = _moment(until) if until is not None else None
-    with work.backend.snapshot() as snapshot:
+    with work.snapshot() as snapshot:
         catalog = work.catalog(snapshot, cut)
         key = entity_of(entity, catalog)[1]
         columns = Columns(entity_column or key, time, target)

@@ -133,6 +133,10 @@ class Predictions(_Table):
         self._reasons = reasons
         self._background = background
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled, for another process: all but the model behind the reasons."""
+        return {**self.__dict__, "_plan": self.plan, "_reasons": None, "_background": None}
+
     @property
     def plan(self) -> Plan:
         """All that was decided; of a stored result the query is planned again for it."""

@@ -69,7 +69,10 @@ def connect(
 
 
 class Session:
-    """One database and its kept models. Use it as a context manager, or `close()` it."""
+    """One database and its kept models. Use it as a context manager, or `close()` it.
+
+    Threads may share it: their questions take turns. For questions at once each thread has a session of its own.
+    """
 
     def __init__(
         self,
@@ -90,17 +93,27 @@ class Session:
     def __repr__(self) -> str:
         return f"<pql.Session: {self._work.backend.identity}>"
 
+    def __reduce__(self) -> Any:
+        """Raises PqlError `not_supported`: an open database isn't pickled."""
+        raise PqlError(
+            "not_supported",
+            "A session holds an open database, so that it can't be pickled or copied.",
+            hint="Let every process open its own: give it the path, and pql.connect(path) there.",
+        )
+
     def close(self) -> None:
         """Let go of the data; what is asked afterwards raises PqlError `source_closed`."""
         from pql.backends.closed import ClosedBackend
 
-        self._work.backend.close()
-        self._work.backend = ClosedBackend(self._work.backend.identity)
+        with self._work.turn:
+            self._work.backend.close()
+            self._work.backend = ClosedBackend(self._work.backend.identity)
 
     def stop(self) -> None:
         """End the query that is running in another thread; it keeps the best model so far."""
-        if self._work.events is not None:
-            self._work.events.stop()
+        events = self._work.events
+        if events is not None:
+            events.stop()
 
     # ------------------------------------------------------------ questions
 
@@ -232,7 +245,7 @@ class Session:
 
     def catalog(self) -> Catalog:
         """The tables, keys, links and clocks, as inferred and as declared, as plain data."""
-        with self._work.backend.snapshot() as snapshot:
+        with self._work.snapshot() as snapshot:
             return self._work.catalog(snapshot)
 
     def values(self, table: str, column: str, *, most: int = 50) -> list[str]:

@@ -5,6 +5,7 @@ A statement opens a snapshot here, infers the catalog as of a moment, and plans 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -73,6 +74,7 @@ class Workspace:
         self.registry = Registry(backend.identity, self.home)
         self.defaults = defaults
         self.events: Events | None = None
+        self.turn = threading.RLock()  # of threads that ask one session: its connection serves one at a time
         self._listener = listener
         self._notes: dict[str, Any] = {}  # of data that isn't stored
 
@@ -117,7 +119,7 @@ class Workspace:
 
         Raises PqlError where a name is unknown, the types don't fit, or a column is no key.
         """
-        with self.backend.snapshot() as snapshot:
+        with self.snapshot() as snapshot:
             known = self.catalog(snapshot)
             changed = change(self.overrides, known)
             catalog = self.catalog(snapshot, None, changed)
@@ -126,21 +128,28 @@ class Workspace:
         self.change_notes("overrides", lambda kept: change(_overrides(kept), known).to_json())
 
     @contextmanager
+    def snapshot(self, *, write: bool = False) -> Iterator[Snapshot]:
+        """A snapshot of the data, as `Backend.snapshot`; other threads wait until it is closed."""
+        with self.turn, self.backend.snapshot(write=write) as snapshot:
+            yield snapshot
+
+    @contextmanager
     def listening(self) -> Iterator[Events]:
         """The events of one query; while inside, `stop` and Ctrl-C reach it."""
         from pql.engine.events import Events
 
-        self.events = events = Events(self._listener)
-        try:
-            with _stopped_by_ctrl_c(events):
-                yield events
-        finally:
-            self.events = None
+        with self.turn:
+            self.events = events = Events(self._listener)
+            try:
+                with _stopped_by_ctrl_c(events):
+                    yield events
+            finally:
+                self.events = None
 
     @contextmanager
     def ready(self, query: ast.Predict, request: Request, at: tuple[ast.Expression, ...] = ()) -> Iterator[Ready]:
         """The query planned, in a snapshot that is open while inside. `at`: the test anchors of EVALUATE … AT."""
-        with self.backend.snapshot() as snapshot:
+        with self.snapshot() as snapshot:
             plan = self.planned(snapshot, query, request, at)
             try:
                 yield Ready(snapshot, plan)

@@ -33,7 +33,7 @@ def cur(con: dbapi.Connection) -> Iterator[dbapi.Cursor]:
 
 
 def test_the_module_says_what_it_is() -> None:
-    assert (dbapi.apilevel, dbapi.threadsafety, dbapi.paramstyle) == ("2.0", 1, "qmark")
+    assert (dbapi.apilevel, dbapi.threadsafety, dbapi.paramstyle) == ("2.0", 2, "qmark")
     assert set(dbapi.__all__) <= set(dir(dbapi))
 
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pql.session import Session
 
 apilevel = "2.0"
-threadsafety = 1  # threads may share the module, not a connection
+threadsafety = 2  # threads may share connections, whose statements take turns, not cursors
 paramstyle = "qmark"  # named parameters, :name with a mapping, are taken too
 
 Parameters = Sequence[Any] | Mapping[str, Any] | None

@@ -225,7 +225,7 @@ def _labels(y: Any) -> pa.Array:
 
     if y is None:
         raise PqlError("bad_label_table", "y is None", hint="fit(X, y) takes what came true for each row of X.")
-    y = y.to_pylist() if isinstance(y, pa.Array | pa.ChunkedArray) else y
+    y = np.asarray(y.to_pylist()) if isinstance(y, pa.Array | pa.ChunkedArray) else y
     values = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]

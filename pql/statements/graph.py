@@ -20,7 +20,7 @@ def show_graph(work: Workspace) -> GraphView:
     """The tables, keys, links and clocks with their evidence, and what is declared."""
     from pql.graphview import GraphView
 
-    with work.listening(), work.backend.snapshot() as snapshot:
+    with work.listening(), work.snapshot() as snapshot:
         return GraphView(work.catalog(snapshot), work.overrides.statements())
 
 
@@ -63,7 +63,7 @@ def declare_link(work: Workspace, child: Dotted, parent: Dotted, *, remove: bool
     def take_back(known: Overrides, catalog: Catalog) -> Overrides:
         return known.without_link(*named(catalog))
 
-    with work.backend.snapshot() as snapshot:
+    with work.snapshot() as snapshot:
         known, catalog = work.overrides, work.catalog(snapshot)
         names = named(catalog)
         opposite = known.says_link(*names) if remove else known.says_unlink(*names)

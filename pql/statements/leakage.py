@@ -47,7 +47,7 @@ def check_leakage(work: Workspace, statement: ast.CheckLeakage, request: Request
     from pql.engine.planning.anchors import show_time, to_datetime
 
     asked = work.with_defaults(statement.query)
-    with work.listening() as events, work.backend.snapshot() as snapshot:
+    with work.listening() as events, work.snapshot() as snapshot:
         plan = _planned(work, snapshot, asked, request)
         moment, later = _anchor(snapshot, plan)
         query = short(asked, plan.query.options.budget_seconds)

@@ -90,7 +90,7 @@ def _names_of(work: Workspace, rules: Rules, about: dict[str, Any]) -> tuple[pa.
         return None
     until = int(about["until"])
     try:
-        with work.backend.snapshot() as snapshot:
+        with work.snapshot() as snapshot:
             found = lookup_names(snapshot, work.catalog(snapshot, until), *rules.source, rules.values.type, until)
     except KeyError:  # the table is gone
         return None

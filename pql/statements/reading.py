@@ -45,7 +45,7 @@ def _explained(work: Workspace, error: PqlError, text: str) -> PqlError:
 def _names(work: Workspace) -> list[str]:
     """The names of all tables and columns; none where the data can't be read, which is another matter."""
     try:
-        with work.backend.snapshot() as snapshot:
+        with work.snapshot() as snapshot:
             tables = snapshot.tables()
     except PqlError:
         return []
@@ -75,7 +75,7 @@ def _still(work: Workspace, text: str, error: PqlError) -> PqlError | None:
         statement = parse(text)
         if not isinstance(statement, ast.Sql) or find(text, statement.span, statement.marks).inner:
             return error
-        with work.backend.snapshot() as snapshot:
+        with work.snapshot() as snapshot:
             snapshot.check_sql(text.strip().rstrip(";"), {}, {})
     except PqlError as caught:
         return caught

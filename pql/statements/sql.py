@@ -46,7 +46,7 @@ def sql(work: Workspace, statement: ast.Sql, request: Request) -> SqlResult:
     with _around(found, made):
         kind = sql_kind(made.sql)
     first = dict(reversed(list(zip(keys, found.inner, strict=True))))
-    with work.backend.snapshot(write=kind is SqlKind.CREATE_TABLE) as snapshot:
+    with work.snapshot(write=kind is SqlKind.CREATE_TABLE) as snapshot:
         todo: dict[str, _Asked] = {}
         answers: dict[str, Predictions] = {}
         for key in tables:
@@ -89,7 +89,7 @@ def check_sql(work: Workspace, statement: ast.Sql, request: Request) -> tuple[Pl
     with _around(found, made):
         sql_kind(made.sql)
     plans: list[Plan] = []
-    with work.backend.snapshot() as snapshot:
+    with work.snapshot() as snapshot:
         for one in found.inner:
             with _inside(text, one) as its_text:
                 plans.append(work.planned(snapshot, one.query, replace(request, text=its_text)))
@@ -129,7 +129,7 @@ def _written(
     from pql.sql_result import SqlResult
 
     (table,) = names(1, before + after)
-    with work.backend.snapshot(write=write) as snapshot:
+    with work.snapshot(write=write) as snapshot:
         asked = _asked(work, snapshot, statement.query, request)
         empty = no_rows(asked.plan) if isinstance(asked, _Asked) else asked.to_arrow_table().slice(0, 0)
         snapshot.check_sql(f"{before} SELECT * FROM {table} {after}", {}, {table: empty})

@@ -20,7 +20,7 @@ def show_tables(work: Workspace) -> Report:
 
     from pql.result import Report
 
-    with work.listening(), work.backend.snapshot() as snapshot:
+    with work.listening(), work.snapshot() as snapshot:
         catalog, skipped = work.catalog(snapshot), snapshot.skipped()
     tables = catalog.tables
     rows = {
@@ -48,7 +48,7 @@ def describe_table(work: Workspace, name: ast.Identifier) -> Report:
     from pql.graphview import column_role, render_table
     from pql.result import Report
 
-    with work.listening(), work.backend.snapshot() as snapshot:
+    with work.listening(), work.snapshot() as snapshot:
         catalog = work.catalog(snapshot)
     table = _table(catalog, name)
     columns = table.columns
@@ -119,7 +119,7 @@ def common_values(work: Workspace, table: str, column: str, most: int) -> list[s
 
     name = identifier(column)
     rows = f"SELECT {name} AS value FROM {identifier(table)} WHERE {name} IS NOT NULL LIMIT 1000000"
-    with work.backend.snapshot() as snapshot:
+    with work.snapshot() as snapshot:
         found = snapshot.query(
             f"SELECT value FROM ({rows}) GROUP BY value ORDER BY count(*) DESC, value LIMIT {int(most)}"
         )

@@ -24,7 +24,7 @@ def define_target(work: Workspace, statement: ast.DefineTarget, request: Request
 
     made = _filled(statement, request)
     name, text = made.name.text, canonical(made)
-    with work.backend.snapshot() as snapshot:
+    with work.snapshot() as snapshot:
         check_definition(made, work.catalog(snapshot), work.targets, request.text)
 
     def change(kept: Any) -> dict[str, str]:

@@ -28,6 +28,7 @@ class Rehearsal(Workspace):
 
     def __init__(self, work: Workspace) -> None:
         super().__init__(work.backend, home=work.home, defaults=work.defaults)
+        self.turn = work.turn
         self._notes = {name: work.notes(name) for name in ("overrides", "targets")}
         self.made: set[str] = set()  # models that statements before would make
 
@@ -73,7 +74,7 @@ def _checked(work: Rehearsal, statement: ast.Statement, request: Request) -> Che
     if isinstance(statement, _PLANNED):
         query = statement if isinstance(statement, ast.Predict) else statement.query
         at = statement.at if isinstance(statement, ast.Evaluate) else ()
-        with work.backend.snapshot() as snapshot, _placed(request.text):
+        with work.snapshot() as snapshot, _placed(request.text):
             plan = work.planned(snapshot, query, request, at)
         if (model := plan.query.using_model) is not None and model not in work.made:
             with _placed(request.text, query.using_model.span if query.using_model else None):
