@@ -259,10 +259,10 @@ def test_the_models_of_the_dbt_project_run(tmp_path: Path) -> None:
         for name in ("churn_scores", "churn_quality"):
             made = outputs.load(folder / "models" / f"{name}.py").model(_Dbt(con), con)  # noqa: F841
             con.execute(f"CREATE TABLE {name} AS FROM made")
-        text = re.sub(
-            r"\{\{ (?:source\('shop', |ref\()'(\w+)'\) \}\}", r"\1", (folder / "models" / "win_back.sql").read_text()
+        whom, faults = (
+            con.execute(re.sub(r"\{\{ (?:source\('shop', |ref\()'(\w+)'\) \}\}", r"\1", path.read_text())).fetchall()
+            for path in (folder / "models" / "win_back.sql", folder / "tests" / "churn_beats_the_baselines.sql")
         )
-        whom = con.execute(text).fetchall()
         (scored, distinct, roles) = con.execute(
             "SELECT count(*), count(DISTINCT customer_id), "
             "(SELECT list(DISTINCT role ORDER BY role) FROM churn_quality) FROM churn_scores"
@@ -270,6 +270,7 @@ def test_the_models_of_the_dbt_project_run(tmp_path: Path) -> None:
     assert scored == distinct > 100
     assert {"baseline", "model"} <= set(roles)
     assert 0 < len(whom) < scored
+    assert faults == []
 
 
 @pytest.mark.slow
@@ -279,7 +280,7 @@ def test_dbt_builds_the_project(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "dbt.cli.main", "build", "--profiles-dir", ".", "--no-use-colors"]
     environment = {**os.environ, "PQL_HOME": str(tmp_path / "home"), "DBT_SEND_ANONYMOUS_USAGE_STATS": "0"}
     ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert "PASS=6 WARN=0 ERROR=0" in ran.stdout, ran.stdout + ran.stderr
+    assert "PASS=7 WARN=0 ERROR=0" in ran.stdout, ran.stdout + ran.stderr
 
 
 # ---------------------------------------------------------------- notebook

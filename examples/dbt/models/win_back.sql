@@ -1,4 +1,5 @@
 -- Whom to write to: those likely to leave who were worth most, with what they looked at last.
+-- depends_on: {{ ref('churn_quality') }} (not made where its test fails)
 WITH worth AS (
     SELECT customer_id, sum(amount) AS spent FROM {{ source('shop', 'purchases') }} GROUP BY customer_id
 ), looked AS (
