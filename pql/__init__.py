@@ -43,9 +43,13 @@ if not TYPE_CHECKING:  # type checkers know the names above, and that there are 
 
 def load_ipython_extension(ipython: Any) -> None:
     """`%load_ext pql`: the magics `%pql` and `%%pql`, which need IPython alone until they are used."""
+    from pql.faces.cell_completion import matcher
     from pql.faces.magic import PqlMagics
 
-    ipython.register_magics(PqlMagics(ipython))
+    magics = PqlMagics(ipython)
+    ipython.register_magics(magics)
+    magics.matcher = matcher(magics.session_in_use)
+    ipython.Completer.custom_matchers.append(magics.matcher)
 
 
 def unload_ipython_extension(ipython: Any) -> None:
@@ -53,6 +57,7 @@ def unload_ipython_extension(ipython: Any) -> None:
     magics = ipython.magics_manager.registry.get("PqlMagics")
     if magics is not None:
         magics.close_all()
+        ipython.Completer.custom_matchers.remove(magics.matcher)
         for kind in ("line", "cell"):
             ipython.magics_manager.magics[kind].pop("pql", None)
 

@@ -48,6 +48,7 @@ def frames() -> dict[str, Any]:
 def notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, frames: dict[str, Any]) -> Iterator[Notebook]:
     monkeypatch.setenv("PQL_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setattr("pql.faces.cell_progress.PATIENCE", 60.0)  # a slow machine shows no progress
     interactive.InteractiveShell.clear_instance()
     shell = interactive.InteractiveShell.instance(colors="nocolor")
     shell.history_manager.enabled = False
@@ -252,3 +253,48 @@ def test_loading_the_package_for_the_extension_imports_nothing_heavy() -> None:
 
     code = "import pql, sys; pql.load_ipython_extension; print({'IPython', 'duckdb', 'torch'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
+
+# ------------------------------------------------------------ completion
+
+
+def completed(notebook: Notebook, cell: str) -> list[str]:
+    """The cell with each completion in place of what it completes, as a notebook's frontend makes it."""
+    from IPython.core.completer import provisionalcompleter
+
+    with provisionalcompleter():
+        found = list(notebook.shell.Completer.completions(cell, len(cell)))
+    return [cell[: one.start] + one.text for one in found]
+
+
+@pytest.mark.parametrize(
+    ("cell", "offered"),
+    [
+        ("%pql co", "%pql connect"),
+        ("%pql rep", "%pql report"),
+        ("%pql PRED", "%pql PREDICT"),
+        ("%pql PREDICT COUNT(pur", "%pql PREDICT COUNT(purchases."),
+        ("%pql --out x PREDICT COUNT(pur", "%pql --out x PREDICT COUNT(purchases."),
+        ("found = %pql PREDICT COUNT(pur", "found = %pql PREDICT COUNT(purchases."),
+        ("%pql --fo", "%pql --format"),
+        (
+            "%%pql --out x\nSELECT 1;\nPREDICT SUM(purchases.am",
+            "%%pql --out x\nSELECT 1;\nPREDICT SUM(purchases.amount",
+        ),
+        (
+            "%pql PREDICT COUNT(purchases.*, 0, 30, days) FOR EACH cus",
+            "%pql PREDICT COUNT(purchases.*, 0, 30, days) FOR EACH customers.customer_id",
+        ),
+    ],
+)
+def test_a_statement_is_completed_as_at_the_prompt(notebook: Notebook, cell: str, offered: str) -> None:
+    notebook.ran("%pql connect @shop")
+    assert offered in completed(notebook, cell)
+
+
+def test_python_is_completed_as_ever(notebook: Notebook) -> None:
+    notebook.ran("%pql connect @shop\npurchasing = 1")
+    assert completed(notebook, "purchasi") == ["purchasing"]
+    notebook.ran("%unload_ext pql")
+    assert not [one for one in notebook.shell.Completer.custom_matchers if "pql" in str(one.matcher_identifier)]
+    notebook.ran("%load_ext pql")

@@ -101,6 +101,7 @@ class PqlMagics(Magics):
         self._sessions: dict[str, _Open] = {}
         self._current: str | None = None
         self._predicted: Any = None
+        self.matcher: Any = None
         self._progress = CellProgress(shell)
         self._shell: Any = shell
 
@@ -116,6 +117,11 @@ class PqlMagics(Magics):
         except KeyboardInterrupt as error:
             _show_plainly(error, ["stopped"])
             raise
+
+    def session_in_use(self) -> Session | None:
+        """The session of a line without `--db`."""
+        one = None if self._current is None else self._sessions.get(self._current)
+        return None if one is None else one.session
 
     def close_all(self) -> None:
         """Let go of every database."""
