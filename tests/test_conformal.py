@@ -9,6 +9,7 @@ import pytest
 
 from pql.engine.quality.conformal import Correction, fit_correction, floor_of, no_correction
 from pql.engine.quality.distribution import LEVELS, Distribution
+from pql.engine.training.spread import around, errors_of
 
 NORMAL = np.array([-2.0537, -1.6449, -1.2816, -0.8416, -0.3853, 0.0, 0.3853, 0.8416, 1.2816, 1.6449, 2.0537])
 
@@ -158,3 +159,21 @@ def test_a_correction_comes_back_as_it_was():
     back = Correction.restore(made.state())
     told = normal(x, 1 + x, none)
     assert all((a == b).all() for a, b in zip(made.interval(told, 0.83), back.interval(told, 0.83), strict=True))
+
+
+def test_distributions_that_a_season_has_left_behind_stand_around_the_predictions():
+    rng = np.random.default_rng(5)
+    centres = np.exp(rng.uniform(3, 6, 2_000))
+    noise = 0.05 + 0.1 * rng.random(2_000)
+    truth = centres * 1.1 * np.exp(noise * rng.standard_normal(2_000))
+    behind = normal(0.6 * centres, 0.3 * noise * centres, low=0.0, high=1e4)
+    first, fresh = np.arange(1_000), np.arange(1_000, 2_000)
+    errors = errors_of(behind.take(first), centres[first], truth[first])
+    correction = fit_correction(around(behind.take(first), centres[first], errors), truth[first])
+    moved = around(behind.take(fresh), centres[fresh], errors)
+    lower, upper = correction.interval(moved, 0.9)
+    assert covered(lower, upper, truth[fresh]) == pytest.approx(0.9, abs=0.04)
+    assert np.median((upper - lower) / centres[fresh]) < 0.5
+    plain = fit_correction(behind.take(first), truth[first])
+    lower, upper = plain.interval(behind.take(fresh), 0.9)
+    assert np.median((upper - lower) / centres[fresh]) > 5  # anything from the least to the most

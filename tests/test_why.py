@@ -316,3 +316,16 @@ def test_values_in_words() -> None:
     assert in_words(1234567.0) == "1,234,567"
     assert in_words(1.0, ["tea", "mug"]) == "mug"
     assert in_words(-1.0, ["tea", "mug"]) == "another or none"
+
+
+def test_items_of_the_season_tell_of_the_season(store: pql.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pql.engine.ranking import train
+
+    weights = {"calendar": 0.7, "popularity": 0.3}
+    monkeypatch.setattr(
+        train, "choose_weights", lambda judged, members, k, notes: {m: weights.get(m, 0.0) for m in members}
+    )
+    why = store.predict(f"{ITEMS} WITH (model = blend, budget = '5 s', anchors = 4, cache = off)").why(4, most=4)
+    adds_up(why)
+    told = {row["feature"] for row in why.to_arrow_table().to_pylist()}
+    assert "whether anybody had it in the same season" in told

@@ -13,9 +13,9 @@ from pql.engine.models.popularity import popularity_scores
 from pql.engine.pairs.item_seasons import in_seasons
 from pql.engine.pairs.pair_history import History
 
-_TIE = 1e-3  # of popularity, which orders items of the same seasons
+TIE = 1e-3  # of popularity, which orders items of the same seasons
 
 
 def calendar_scores(history: History) -> NDArray[np.float64]:
     """float64[I]: the seasons of each item, ties by popularity."""
-    return in_seasons(history) + _TIE * popularity_scores(history, np.arange(history.n_items))
+    return in_seasons(history) + TIE * popularity_scores(history, np.arange(history.n_items))

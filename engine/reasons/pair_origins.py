@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pql.engine.planning.plan import Plan
 
 POPULARITY = "how many had it of late"
+SEASONS = "whether anybody had it in the same season"
 MEMBER_RULE, OTHER_RULES = "the rule that speaks most for it", "the other rules that do"
 OTHER_ITEMS = "what it had before"
 MET, WAITED = "how often it was met so far", "how long ago it was, in gaps"
@@ -93,7 +94,7 @@ class PairOrigins:
             return name.removeprefix("how many ").removesuffix(" there are"), ""
         fact, column = self.graph.nodes[self.fact].name, self.item.column.column
         holder = self.item.table or self.item.column.table
-        if name.startswith("item: ") or name in (POPULARITY, ITEM_LIKED, FILLED):
+        if name.startswith("item: ") or name in (POPULARITY, SEASONS, ITEM_LIKED, FILLED):
             return holder, self.item.key or column
         kind = name.split(": ", 1)[0]
         if ": " in name and kind in self._kinds:

@@ -11,12 +11,13 @@ import numpy as np
 
 from pql.engine.graph.seeds import Seeds
 from pql.engine.models.als import Als
+from pql.engine.models.calendar import TIE
 from pql.engine.models.due import Due
 from pql.engine.models.pair_network import PairNetwork
 from pql.engine.models.popularity import popularity_scores
 from pql.engine.models.ranker import Ranker, columns_of
 from pql.engine.models.rules import SUMMED, Rules
-from pql.engine.ranking.choice import GNN, RANKERS
+from pql.engine.ranking.choice import CALENDAR, GNN, RANKERS
 from pql.engine.ranking.scoring import NETWORK_FEATURES, Described, Moment
 from pql.engine.ranking.towers import BoundTowers
 from pql.engine.reasons.network import LOOKS, Looks, completed
@@ -26,6 +27,7 @@ from pql.engine.reasons.pair_origins import (
     OTHER_ITEMS,
     OTHER_RULES,
     POPULARITY,
+    SEASONS,
     WAITED,
     PairOrigins,
 )
@@ -78,6 +80,8 @@ class PairReasons:
             return self._popular(at, margin)
         if name == "repeat":
             return self._repeated(at, margin)
+        if name == CALENDAR:
+            return self._seasonal(at, margin)
         if name in RANKERS and self.trained.ranker is not None:
             return self._unless_new(self.trained.ranker, self._by_trees(self.trained.ranker, at), at, margin)
         if name == GNN and self.trained.network is not None:
@@ -98,6 +102,12 @@ class PairReasons:
         counts = history.item_recent_buyers[0][items].tolist()
         words[:, 0] = [f"{count:,} in the last {self._horizon}" for count in counts]
         return steps([np.full(len(at), self.usual), margin], (POPULARITY,), words)
+
+    def _seasonal(self, at: Ints, margin: Floats) -> Reasons:
+        usual = np.full(len(at), TIE * self.usual)
+        popular = TIE * self.described.scores["popularity"][at]
+        words = np.column_stack([self._popular(at, popular).words[:, 0], no_words((len(at), 1))[:, 0]])
+        return steps([usual, popular, margin], (POPULARITY, SEASONS), words)
 
     @property
     def _horizon(self) -> str:

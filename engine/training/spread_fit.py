@@ -2,7 +2,8 @@
 
 Validation is divided by a seeded hash of the entity: a third stops the trees early, the rest corrects what they promise
 (`conformal`): its newest anchors, if they are enough. The trees are those of `models.quantile_trees`, whichever model
-gives the point prediction. Coverage is measured on the test rows; the refit then takes the correction of the first
+gives the point prediction; where they are off by more than it is, as where a season lifts everybody, they tell
+widths alone, around the point predictions. Coverage is measured on the test rows; the refit then takes the correction of the first
 trees, made anew with the test rows.
 """
 
@@ -18,12 +19,14 @@ from pql.engine.examples.targets import example_hash
 from pql.engine.graph.seed_batches import spread_over
 from pql.engine.graph.seeds import TEST, TRAIN, VALID
 from pql.engine.models.base import Inputs, Problem
-from pql.engine.models.quantile_trees import QuantileTrees, fit_quantile_trees
+from pql.engine.models.quantile_trees import fit_quantile_trees
 from pql.engine.planning.bounds import Bounds, bounds_of, rows_for
 from pql.engine.planning.plan import Plan
-from pql.engine.quality.conformal import Correction, fit_correction
+from pql.engine.quality.conformal import fit_correction, no_correction
+from pql.engine.quality.distribution import LEVELS, Distribution
 from pql.engine.quality.metrics import MetricRow
-from pql.engine.training.spread import Spread
+from pql.engine.training.predict import score
+from pql.engine.training.spread import Spread, around, errors_of
 from pql.engine.training.trained import TrainedModel
 
 FEWEST_STOPPING = 30  # rows, below which the trees aren't stopped early and all of validation corrects
@@ -31,6 +34,7 @@ STOPPING_SHARE = 1 / 3
 MOST_CORRECTING = 4_000
 ENOUGH_CORRECTING = 1_000  # rows of the newest anchors that make earlier ones needless
 FEW_CORRECTING = 200  # below it the notes say how uncertain the coverage is
+CLEARLY = 0.95  # of the loss: what speaks for shapes around the point predictions
 DECILES = np.arange(1, 10) / 10
 
 Floats = NDArray[np.float64]
@@ -51,7 +55,10 @@ def with_spread(
     if not asked:
         return trained
     with problem.events.stage("bounds", f"{rows_for(problem.plan.budget_seconds):,} examples at most"):
-        spread = fit_spread(problem, trained.limits, constant=constant or problem.events.stopped)
+        said = next(scores for _, role, scores in scored if role == "model")
+        _, correcting = divided(problem)
+        said = said[np.searchsorted(look, correcting)]
+        spread = fit_spread(problem, trained.limits, said, constant=constant or problem.events.stopped)
         rows = measured(problem, spread, asked, look, scored)
     notes = notes_on(spread, asked, rows, trained.name)
     table = trained.metrics
@@ -59,16 +66,22 @@ def with_spread(
     return replace(trained, spread=spread, metrics=table, notes=(*trained.notes, *notes))
 
 
-def fit_spread(problem: Problem, limits: tuple[float, float], *, constant: bool = False) -> Spread:
+def fit_spread(problem: Problem, limits: tuple[float, float], said: Floats, *, constant: bool = False) -> Spread:
     """Fit on TRAIN, stop early on a third of VALID, correct on the rest of it.
 
-    `limits`: the range of the values. `constant`: everyone gets the training examples' distribution, corrected.
+    `limits`: the range of the values. `said`: the point predictions of the correcting rows. `constant`: everyone gets
+    the training examples' distribution, corrected.
     """
     stopping, correcting = divided(problem)
     train = problem.examples.where(TRAIN)
     most = rows_for(problem.plan.budget_seconds)
     trees = fit_quantile_trees(problem, train, stopping, most=most, limits=limits, constant=constant)
-    return Spread(trees, correction_on(problem, trees, correcting))
+    plain = corrected(problem, Spread(trees, no_correction()), correcting, said)
+    if trees.base[0] > 0 or len(correcting) < FEWEST_STOPPING:
+        return plain
+    centred = corrected(problem, Spread(trees, no_correction(), LEVELS), correcting, said)
+    losses = [_loss(problem, spread, correcting, said) for spread in (plain, centred)]
+    return centred if losses[1] < CLEARLY * losses[0] else plain
 
 
 def bounds_at(spread: Spread | None, plan: Plan, inputs: Inputs, predictions: Floats) -> Floats | None:
@@ -80,12 +93,15 @@ def bounds_at(spread: Spread | None, plan: Plan, inputs: Inputs, predictions: Fl
     return None if found.shape[1] < 2 else found[:, [0, -1]]
 
 
-def refit_spread(problem: Problem, first: Spread, limits: tuple[float, float], growth: float) -> Spread:
-    """The trees once more on all labelled examples.
+def refit_spread(problem: Problem, model: TrainedModel, limits: tuple[float, float], growth: float) -> Spread | None:
+    """The trees of a first model once more on all labelled examples; None where it has none.
 
     Nothing is left to correct these on: they get the correction of the first trees, made anew with the test rows, which
     are nearest in time to what will be predicted and have been measured by then.
     """
+    first = model.spread
+    if first is None:
+        return None
     everything = np.arange(len(problem.examples), dtype=np.int64)
     trees = fit_quantile_trees(
         problem,
@@ -98,14 +114,35 @@ def refit_spread(problem: Problem, first: Spread, limits: tuple[float, float], g
         constant=not any(first.trees.trees),
     )
     unseen = np.sort(np.concatenate([divided(problem)[1], problem.examples.where(TEST)]))
-    return Spread(trees, correction_on(problem, first.trees, unseen))
+    said = score(model, problem.inputs.take(unseen)) if first.errors is not None else np.zeros(len(unseen))
+    return replace(corrected(problem, first, unseen, said), trees=trees)
 
 
-def correction_on(problem: Problem, trees: QuantileTrees, rows: Ints) -> Correction:
-    """The correction of trees on rows that they have not seen: the newest of them, at most `MOST_CORRECTING`."""
-    rows = spread_over(newest(problem, rows), MOST_CORRECTING)
-    truth = np.asarray(problem.examples.labels, dtype=np.float64)[rows]
-    return fit_correction(trees.predict(problem.inputs.take(rows)), truth)
+def corrected(problem: Problem, spread: Spread, rows: Ints, said: Floats) -> Spread:
+    """A spread with the correction, and the errors if it has any, of rows that its trees have not seen, beside their
+    point predictions: of the newest of them, at most `MOST_CORRECTING`."""
+    used = spread_over(newest(problem, rows), MOST_CORRECTING)
+    found, truth, errors = spread.trees.predict(problem.inputs.take(used)), _labels(problem, used), spread.errors
+    if errors is not None:
+        centres = said[np.searchsorted(rows, used)]
+        errors = errors_of(found, centres, truth)
+        found = around(found, centres, errors)
+    return replace(spread, correction=fit_correction(found, truth), errors=errors)
+
+
+def _labels(problem: Problem, rows: Ints) -> Floats:
+    return np.asarray(problem.examples.labels, dtype=np.float64)[rows]
+
+
+def _loss(problem: Problem, spread: Spread, rows: Ints, said: Floats) -> float:
+    """The pinball loss of the corrected deciles on the newest rows."""
+    used = spread_over(newest(problem, rows), MOST_CORRECTING)
+    found = spread.distribution(problem.inputs.take(used), said[np.searchsorted(rows, used)])
+    return _pinball(_labels(problem, used), _deciles(spread, found))
+
+
+def _deciles(spread: Spread, found: Distribution) -> Floats:
+    return np.stack([spread.correction.quantile(found, level) for level in DECILES.tolist()], axis=1)
 
 
 def newest(problem: Problem, rows: Ints) -> Ints:
@@ -146,13 +183,13 @@ def measured(problem: Problem, spread: Spread, asked: Bounds, look: Ints, scored
     _, correcting = divided(problem)
     labels = np.asarray(problem.examples.labels, dtype=np.float64)
     truth, rows = labels[test], []
-    found = spread.trees.predict(problem.inputs.take(test))
     in_correcting, in_test = np.searchsorted(look, correcting), np.searchsorted(look, test)
     for name, role, predictions in scored:
         scores = predictions[in_test]
         if role == "model":
+            found = spread.distribution(problem.inputs.take(test), scores)
             values = spread.bounds(found, scores, asked)
-            deciles = np.stack([spread.correction.quantile(found, level) for level in DECILES.tolist()], axis=1)
+            deciles = _deciles(spread, found)
             shares = [
                 spread.correction.share_below(found, truth, level, values[:, i])
                 for i, level in enumerate(asked.quantiles)

@@ -318,7 +318,7 @@ def _refit(job: _Job, first: TrainedModel, models: Sequence[Model], problem: Pro
             if job.events.stopped:
                 return _told(first, STOPPED)
         limits = _limits(first.kind, examples, everything)
-        spread = None if first.spread is None else refit_spread(problem, first.spread, limits, growth)
+        spread = refit_spread(problem, first, limits, growth)
         if job.events.stopped:
             return _told(first, STOPPED)
     return replace(first, members=tuple(members), limits=limits, spread=spread)
