@@ -94,6 +94,7 @@ def _plan(
 ) -> Plan:
     from pql.engine.planning.planner import plan as make_plan
     from pql.engine.planning.statistics import gather, median_gap_days
+    from pql.engine.planning.unknown_columns import unknown_columns
     from pql.language.binder import bind, unsupported
 
     bound = bind(
@@ -108,6 +109,7 @@ def _plan(
     )
     if faults := unsupported(query, bound):
         raise PqlError.of(faults, text)
+    bound = replace(bound, unknown=unknown_columns(snapshot, bound, until))
     return make_plan(bound, gather(snapshot, bound, until))
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from typing import Any
+
 import pyarrow as pa
 import pytest
 from binding import bound
@@ -75,3 +78,55 @@ def test_where_every_row_that_where_chooses_has_the_value_all_of_them_are_scored
         query = f"PREDICT plan FROM customers WHERE age != {limit} WITH (model = boosted, budget = '1 s')"
         scored = db.predict(query).to_arrow_table()["CUSTOMER_ID"].to_pylist()
     assert set(scored) == {i for i, age in ages.items() if age != limit}
+
+
+def season(*, stray: int = 0) -> dict[str, pa.Table]:
+    """Matches of eight teams, the last twelve of which are still to be played; `stray` of these have a score."""
+    n, ahead = 300, 12
+    home, away = [i % 8 for i in range(n)], [(i * 3 + 1) % 8 for i in range(n)]
+    goals = [(i * 7) % 4 for i in range(n)]
+    lost = [(i * 5 + 1) % 3 for i in range(n)]
+    ends = ["H" if a > b else "A" if a < b else "D" for a, b in zip(goals, lost, strict=True)]
+    first = dt.datetime(2024, 1, 1)
+
+    def known(values: list[Any], until: int = n - ahead) -> list[Any]:
+        return [value if i < until else None for i, value in enumerate(values)]
+
+    return {
+        "teams": pa.table({"team_id": range(8)}),
+        "matches": pa.table(
+            {
+                "match_id": range(n),
+                "home_team_id": home,
+                "away_team_id": away,
+                "played_on": [first + dt.timedelta(days=i) for i in range(n)],
+                "home_goals": known(goals, n - ahead + stray),
+                "away_goals": known(lost),
+                "result": known(ends),
+                "crowd": [1000 + i % 17 for i in range(n)],
+            }
+        ),
+    }
+
+
+def test_what_is_filled_in_together_with_the_value_asked_for_is_not_read_of_the_row() -> None:
+    query = "PREDICT matches.result FOR EACH matches.match_id WITH (model = boosted, budget = '3 s', cache = off)"
+    with pql.connect(season()) as db:
+        plan = db.plan(query)
+        assert plan.query.unknown == {("matches", "home_goals"), ("matches", "away_goals")}
+        result = db.predict(query)
+        told = {row["feature"] for row in result.importance("feature").to_arrow_table().to_pylist()}
+    assert len(result) == 12
+    assert not told & {"matches.home_goals", "matches.away_goals"}
+    assert any("home_goals" in name for name in told)  # of earlier matches they are
+    assert any("so not read of the row itself" in note for note in result.notes)
+
+
+def test_a_column_that_is_known_of_some_rows_to_be_scored_is_read() -> None:
+    with pql.connect(season(stray=2)) as db:
+        plan = db.plan("PREDICT matches.result FOR EACH matches.match_id")
+        assert plan.query.unknown == {("matches", "away_goals")}
+        plan = db.plan("PREDICT matches.crowd FOR EACH matches.match_id")  # every row has one
+        assert not plan.query.unknown
+        plan = db.plan("PREDICT matches.result FOR EACH matches.match_id AS OF 2024-09-01")  # before the gap
+        assert not plan.query.unknown

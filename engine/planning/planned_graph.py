@@ -42,9 +42,10 @@ def columns_read(*expressions: Expression | None) -> tuple[ColumnRef, ...]:
 
 
 def masked_columns(query: BoundQuery) -> frozenset[tuple[str, str]]:
-    """The columns that no encoder may read: those of a static target, and those of IGNORING."""
+    """The columns that no encoder may read: those of a static target and those filled in together with it, and those
+    of IGNORING."""
     own = {(ref.table, ref.column) for ref in columns_read(query.target)} if query.is_static else set()
-    return frozenset(own) | ignored_columns(query)
+    return frozenset(own) | query.unknown | ignored_columns(query)
 
 
 def usable_links(query: BoundQuery) -> tuple[Link, ...]:
@@ -260,7 +261,8 @@ def _columns(query: BoundQuery, table: Table) -> tuple[tuple[PlannedColumn, ...]
         if where in ignored_columns(query):
             dropped.append((column.name, "named in IGNORING"))
         elif where in masked and not (_has_earlier_rows(query, table) and column.stype in READABLE):
-            dropped.append((column.name, "it is what is predicted"))
+            told = "empty wherever what is predicted is" if where in query.unknown else "it is what is predicted"
+            dropped.append((column.name, told))
         elif column.stype not in READABLE or column.type is LogicalType.OTHER:
             dropped.append((column.name, f"a {column.sql_type or column.type.value} column that no encoder reads"))
         elif table.rows and column.nulls is not None and column.nulls >= table.rows:
@@ -310,6 +312,9 @@ def _inherits_from(catalog: Catalog, table: str, ancestor: str) -> bool:
 def _warnings(query: BoundQuery, plan: GraphPlan) -> tuple[str, ...]:
     """What EXPLAIN warns about: facts without a clock, and targets born together with their entity."""
     found: list[str] = []
+    if query.unknown:
+        names = ", ".join(sorted(f"{table}.{column}" for table, column in query.unknown))
+        found.append(f"{names}: empty wherever the value asked for is, so not read of the row itself")
     for table in query.catalog.tables:
         if not table.is_history and table.name in dict(plan.left_out):
             found.append(

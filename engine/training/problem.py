@@ -129,14 +129,16 @@ def history_width(plan: Plan, graph: TemporalGraph, cut: int) -> int:
 
 
 def masked_in_own_row(plan: Plan) -> frozenset[tuple[str, str]]:
-    """Columns of a static target that may be read of earlier rows: its own table's, where rows have a time.
+    """Columns of a static target, or filled in together with it, that may be read of earlier rows: its own table's,
+    where rows have a time.
 
     A column of a row that the entity points to isn't among them: an earlier row may point to the same one.
     """
     if plan.split.kind != "row_time":
         return frozenset()
     read = columns_read(plan.query.target)
-    return frozenset((r.table, r.column) for r in read if r.table == plan.query.entity.table) - plan.query.ignoring
+    own = frozenset((r.table, r.column) for r in read if r.table == plan.query.entity.table)
+    return (own | plan.query.unknown) - plan.query.ignoring
 
 
 def cut_of(plan: Plan, examples: Examples) -> int:

@@ -63,7 +63,7 @@ class Spread:
 
 
 def around(found: Distribution, centres: Floats, errors: Floats) -> Distribution:
-    """Distributions with the rest around `centres` float64[n], as wide as `found` is, of errors as `errors_of` gives."""
+    """Distributions around `centres` float64[n], as wide as `found` is, with errors as `errors_of` gives them."""
     start = to_log(centres + 0.5 * found.whole)
     knots = from_log(start[:, None] + widths_of(found)[:, None] * errors)
     return replace(found, knots=np.clip(knots, found.low, found.high + found.whole))

@@ -3,8 +3,8 @@
 Validation is divided by a seeded hash of the entity: a third stops the trees early, the rest corrects what they promise
 (`conformal`): its newest anchors, if they are enough. The trees are those of `models.quantile_trees`, whichever model
 gives the point prediction; where they are off by more than it is, as where a season lifts everybody, they tell
-widths alone, around the point predictions. Coverage is measured on the test rows; the refit then takes the correction of the first
-trees, made anew with the test rows.
+widths alone, around the point predictions. Coverage is measured on the test rows; the refit then takes the correction
+of the first trees, made anew with the test rows.
 """
 
 from __future__ import annotations

@@ -179,6 +179,7 @@ class BoundQuery:
     evaluate_at: tuple[dt.datetime, ...] = ()
     forecast_steps: int = 1
     ignoring: frozenset[tuple[str, str]] = frozenset()
+    unknown: frozenset[tuple[str, str]] = frozenset()  # of the entity's own row, as long as the target isn't known
     via: tuple[str, ...] = ()
     candidates: Expression | None = None  # of a row of the item's table
     excluding: Excluding | None = None
