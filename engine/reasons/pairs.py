@@ -106,7 +106,8 @@ class PairReasons:
     def _seasonal(self, at: Ints, margin: Floats) -> Reasons:
         usual = np.full(len(at), TIE * self.usual)
         popular = TIE * self.described.scores["popularity"][at]
-        words = np.column_stack([self._popular(at, popular).words[:, 0], no_words((len(at), 1))[:, 0]])
+        words = no_words((len(at), 2))
+        words[:, 0] = self._popular(at, popular).words[:, 0]
         return steps([usual, popular, margin], (POPULARITY, SEASONS), words)
 
     @property
