@@ -59,6 +59,10 @@ class Snapshot(Protocol):
         """All tables, in a stable order."""
         ...
 
+    def names(self) -> tuple[str, ...]:
+        """The names of all tables, and of their columns as far as they are known without reading a table for it."""
+        ...
+
     def skipped(self) -> tuple[tuple[str, str], ...]:
         """Tables and views that can't be read, as (name, reason)."""
         ...

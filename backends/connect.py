@@ -89,25 +89,15 @@ def _open_path(source: str | PathLike[str], *, read_only: bool) -> Backend:
         return FolderBackend(path)
     if (why := not_read(path.name)) is not None:
         raise PqlError("unsupported_source", f"the file {path} can't be opened", hint=why)
-    if _starts_with(path, b"SQLite format 3") or path.name.lower().endswith((".sqlite", ".sqlite3")):
+    from pql.backends.file_state import beginning
+
+    if beginning(path, 16) == b"SQLite format 3\0" or path.name.lower().endswith((".sqlite", ".sqlite3")):
         from pql.backends.sqlite import sqlite_backend
 
         return sqlite_backend(path)
     from pql.backends.duckdb import DuckDBFile
 
     return DuckDBFile(path, read_only=read_only)
-
-
-def _starts_with(path: Path, magic: bytes) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(magic)) == magic
-    except OSError as error:
-        raise PqlError(
-            "source_unreadable",
-            f"the path {path} can't be read: {error.strerror}",
-            hint="See that the path is right and that you may read it.",
-        ) from error
 
 
 def _nearest(path: Path) -> str:

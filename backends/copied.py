@@ -24,14 +24,15 @@ from pql.backends.sql import alias, identifier, qualified, string
 from pql.backends.sql_targets import read_only
 from pql.language.errors import PqlError
 
+_BEHIND = "the database has changed since this session read it; connect again to see it as it is now"
 _ABOUT_TABLES = ("information_schema", "duckdb_", "pragma", "show", "describe")
 
 
 class CopiedBackend:
     """A database elsewhere, which is only ever read.
 
-    Once every table has been read the session stays with what it has; until then a statement begins anew where the
-    database has changed since the last one.
+    A statement begins anew where the database has changed since the last one. Of an origin that is not `followed` the
+    session stays with what it has once every table has been read, and says so where rows were written since.
     """
 
     def __init__(self, origin: Origin, identity: str) -> None:
@@ -53,7 +54,10 @@ class CopiedBackend:
     def _current(self) -> Copy:
         """The copy of before, where it is whole or the database is still in that state, else a new one."""
         copy = self._copy
-        if copy is not None and (copy.is_whole or copy.state == self._origin.begin()):
+        if copy is not None and copy.is_whole and not self._origin.followed:
+            copy.is_behind = self._origin.written() != copy.written
+            return copy
+        if copy is not None and copy.state == self._origin.begin():
             return copy
         if copy is not None:
             copy.close()
@@ -73,6 +77,8 @@ class Copy:
     def __init__(self, origin: Origin) -> None:
         self.state: Hashable = origin.begin()
         self.memory = Memory()
+        self.written = origin.written()
+        self.is_behind = False  # whether rows were written since that are not here
         self._origin = origin
         self._con = duckdb.connect(config=own_settings())
         listed, self._skipped = origin.tables()
@@ -184,6 +190,10 @@ class Copy:
             view = qualified("memory", schema, name)
             self._con.execute(f"CREATE VIEW IF NOT EXISTS {view} AS SELECT * FROM {relation.source}")
 
+    def names(self) -> tuple[str, ...]:
+        read = [name for relation in self._relations.values() for name, _ in relation.table.columns]
+        return (*self._listed, *read)
+
     def skipped(self) -> tuple[tuple[str, str], ...]:
         return tuple(sorted((*self._skipped, *self._gone.items())))
 
@@ -240,10 +250,14 @@ class CopiedSnapshot:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return self._copy.whole().notes
+        notes = self._copy.whole().notes
+        return (*notes, _BEHIND) if self._copy.is_behind else notes
 
     def tables(self) -> tuple[StoredTable, ...]:
         return self._copy.whole().tables()
+
+    def names(self) -> tuple[str, ...]:
+        return self._copy.names()
 
     def skipped(self) -> tuple[tuple[str, str], ...]:
         return self._copy.skipped()

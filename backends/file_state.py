@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from pql.language.errors import PqlError
+
 JUST_NOW = 2_000_000_000  # ns, within which two writes of a file may leave the same time
 MOST_BYTES = 64 << 20  # of all files together that are read to know them
 
@@ -44,6 +46,19 @@ class FileState:
         except OSError:
             return None
         return digest.hexdigest()
+
+
+def beginning(path: Path, size: int) -> bytes:
+    """The first bytes of a file, fewer if it is shorter. PqlError source_unreadable."""
+    try:
+        with path.open("rb") as file:
+            return file.read(size)
+    except OSError as error:
+        raise PqlError(
+            "source_unreadable",
+            f"the path {path} can't be read: {error.strerror}",
+            hint="See that the path is right and that you may read it.",
+        ) from error
 
 
 def _stamps(files: tuple[Path, ...]) -> tuple[tuple[int, ...], ...]:

@@ -66,10 +66,19 @@ class LeftOut(Exception):
 
 
 class Origin(Protocol):
-    """A database elsewhere. All that is read between `begin` and `rest` is of one state."""
+    """A database elsewhere. All that is read between `begin` and `rest` is of one state.
+
+    `followed`: `begin` tells cheaply whether what was read before is still so.
+    """
+
+    followed: bool
 
     def begin(self) -> Hashable:
         """Open a transaction that only reads, unless one is open; what names the state that it shows."""
+        ...
+
+    def written(self) -> Hashable:
+        """What moves when rows are written, as far as an origin that isn't followed knows; asked at any time."""
         ...
 
     def rest(self) -> None:

@@ -38,6 +38,7 @@ _BEGIN = (
     "SET LOCAL max_parallel_workers_per_gather = 0",
     "SET LOCAL statement_timeout = 0",
 )
+_WRITTEN = "SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint FROM pg_catalog.pg_stat_user_tables"
 _DENIED = "42501"
 
 
@@ -54,6 +55,8 @@ def postgres_backend(text: str) -> CopiedBackend:
 
 class _Server:
     """The `Origin` of a PostgreSQL database."""
+
+    followed = False  # any statement anywhere on the server moves what names a state
 
     def __init__(self, place: Location) -> None:
         self._place = place
@@ -121,6 +124,16 @@ class _Server:
                         raise refusal(error, self._place, is_lost=self._con.closed) from None
                     self._con = self._connected()
         return str(self._ask("SELECT pg_catalog.txid_current_snapshot()::text")[0][0])
+
+    def written(self) -> int | None:
+        """How many rows have been written, by the server's own statistics; None where it doesn't tell."""
+        import psycopg
+
+        try:
+            row = self._con.execute(_WRITTEN).fetchone() if not self._con.closed else None
+        except psycopg.Error:
+            return None
+        return int(row[0]) if row else None
 
     def rest(self) -> None:
         import psycopg

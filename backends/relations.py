@@ -140,6 +140,9 @@ class DuckSnapshot:
     def tables(self) -> tuple[StoredTable, ...]:
         return tuple(self._tables)
 
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for table in self._tables for name in (table.name, *(column for column, _ in table.columns)))
+
     def skipped(self) -> tuple[tuple[str, str], ...]:
         return self._skipped
 

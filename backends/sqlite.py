@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from pql.backends.base import DeclaredLink
 from pql.backends.copied import CopiedBackend
+from pql.backends.file_state import beginning
 from pql.backends.origin import LeftOut, Listed, Reading, Run
 from pql.backends.relations import Relation, first_line
 from pql.backends.sql import identifier
@@ -28,6 +29,7 @@ MAGIC = b"SQLite format 3\0"
 BATCH = 50_000  # rows
 AT_ONCE = 300  # columns whose values are counted in one statement
 WAIT = 5.0  # s, for a program that is just writing
+_CALLED = {"BIGINT": "number", "DOUBLE": "number", "BOOLEAN": "truth value"}
 _WAL = 2  # what the header's bytes 18 and 19 say of a file in WAL mode
 
 
@@ -41,6 +43,8 @@ def sqlite_backend(path: Path) -> CopiedBackend:
 
 class _File:
     """The `Origin` of a SQLite file."""
+
+    followed = True
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -65,6 +69,9 @@ class _File:
         except sqlite3.Error as error:
             _fail(self._path, error)
         return version, *_file(self._path)
+
+    def written(self) -> None:
+        """`begin` tells all of it."""
 
     def rest(self) -> None:
         if self._con.in_transaction:
@@ -137,7 +144,8 @@ class _File:
                 raise LeftOut(str(error)) from error
             _fail(self._path, error)
         notes = tuple(
-            f"{table.name}.{way.field.name}: {way.odd:,} values are no {way.field.sql_type} and count as missing"
+            f"{table.name}.{way.field.name}: {way.odd:,} {'value is' if way.odd == 1 else 'values are'} "
+            f"no {_CALLED[way.field.sql_type]} and count{'s' if way.odd == 1 else ''} as missing"
             for way in ways
             if way.odd
         )
@@ -200,15 +208,7 @@ def _file(path: Path) -> tuple[Any, ...]:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    try:
-        with path.open("rb") as file:
-            header = file.read(20)
-    except OSError as error:
-        raise PqlError(
-            "source_unreadable",
-            f"the path {path} can't be read: {error.strerror}",
-            hint="See that the path is right and that you may read it.",
-        ) from error
+    header = beginning(path, 20)
     if header and header[:16] != MAGIC:
         raise PqlError(
             "source_unreadable",

@@ -60,6 +60,8 @@ def web_backend(address: str) -> CopiedBackend:
 class _Files:
     """The `Origin` of files behind a URL."""
 
+    followed = False
+
     def __init__(self, address: str, shown: str) -> None:
         self._shown = shown
         self._con = duckdb.connect(config=own_settings())
@@ -143,6 +145,9 @@ class _Files:
 
     def begin(self) -> tuple[str, ...]:
         return tuple(file for table in self._tables for file in table.files)
+
+    def written(self) -> None:
+        """Servers are not asked again."""
 
     def rest(self) -> None:
         """Nothing is held."""

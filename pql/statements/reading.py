@@ -43,13 +43,12 @@ def _explained(work: Workspace, error: PqlError, text: str) -> PqlError:
 
 
 def _names(work: Workspace) -> list[str]:
-    """The names of all tables and columns; none where the data can't be read, which is another matter."""
+    """The names of tables and columns, as far as known; none where the data can't be read, which is another matter."""
     try:
         with work.snapshot() as snapshot:
-            tables = snapshot.tables()
+            return list(snapshot.names())
     except PqlError:
         return []
-    return [name for table in tables for name in (table.name, *(column for column, _ in table.columns))]
 
 
 def _fault_of(text: str) -> PqlError | None:
