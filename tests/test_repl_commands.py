@@ -126,6 +126,15 @@ def test_answers_go_to_a_file_until_they_dont(desk: Desk, tmp_path: Path) -> Non
     assert out.split() == ['"c"', "3"]
 
 
+@pytest.mark.parametrize(("name", "begins"), [("x.csv", b'"a"\n1'), ("x.parquet", b"PAR1"), ("x.txt", b"a\n")])
+def test_the_ending_of_a_file_says_how_it_is_written_unless_the_mode_does(
+    desk: Desk, tmp_path: Path, name: str, begins: bytes
+) -> None:
+    take(desk, f".output {tmp_path / name}\nSELECT 1 AS a;\n.mode json\n.output {tmp_path / 'y.csv'}\nSELECT 1 AS a;")
+    assert (tmp_path / name).read_bytes().startswith(begins)
+    assert (tmp_path / "y.csv").read_text().startswith("[")
+
+
 def test_parquet_needs_a_file(desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert after(desk, ".mode parquet", "SELECT 1 AS a;") == ""
     assert ".output FILE" in capsys.readouterr().err

@@ -80,13 +80,20 @@ class Desk:
         """Write one answer in the mode of now, to the screen or to the file of `.output`."""
         from pql.faces.render import appended, rendered, write
 
-        if self.mode == "parquet" and hasattr(result, "to_arrow_table"):
+        mode = self.form
+        if mode == "parquet" and hasattr(result, "to_arrow_table"):
             self.check()
             return write(result, "parquet", self.output, self.limit)
-        mode = "box" if self.mode == "parquet" else self.mode
+        mode = "box" if mode == "parquet" else mode
         if self.output is not None:
             return appended(rendered(result, mode, self.limit), self.output)
         self.screen.show(rendered(result, mode, self.limit, width=self.screen.width, on_screen=self.screen.is_terminal))
+
+    @property
+    def form(self) -> str:
+        """How tables are written now: as `.mode` says, else in a file as its ending does."""
+        ending = "" if self.output is None else self.output.suffix.lower().removeprefix(".")
+        return ending if self.mode == "box" and ending in MODES else self.mode
 
     def check(self) -> None:
         """Raise PqlError `binary_output` where Parquet would go to the screen."""
