@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from itertools import pairwise
 
 import pytest
 
@@ -163,3 +164,20 @@ def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatc
     assert shown_on(error, io.StringIO()) == str(error)
     monkeypatch.setenv("NO_COLOR", "1")
     assert shown_on(error, _Terminal()) == str(error)
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_on_a_narrow_terminal_the_caret_stands_under_the_words(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
+    query = (
+        "PREDICT COUNT(orders.*, 0, 30, days) FOR EACH customers.customer_id WHERE customers.cityy = 'Bern' AND TRUE"
+    )
+    at = query.index("customers.cityy")
+    hint = "A long hint of many words, which goes on in another line where the terminal has no room for it"
+    error = PqlError("unknown_column", hint, span=Span(at, at + 15), hint=hint, text=query)
+    lines = shown_on(error, _Terminal()).splitlines()
+    assert max(map(len, lines)) <= columns
+    source, caret = next((one, two) for one, two in pairwise(lines) if "^" in two)
+    start = caret.index("^")
+    assert source[start : start + 15] == "customers.cityy"

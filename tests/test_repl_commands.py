@@ -173,3 +173,17 @@ def test_every_command_has_a_line_of_help_and_no_two_share_a_name() -> None:
     assert all(one.says.endswith(".") and one.usage.startswith(name) for name, one in COMMANDS.items())
     assert not set(ALIASES) & set(COMMANDS)
     assert set(ALIASES.values()) <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_help_and_notes_are_folded_at_words_on_a_narrow_terminal(
+    session: pql.Session, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("LINES", "200")
+    narrow = desk_over(session, terminal=True)
+    take(narrow, f".help\n{QUERY};\n.why 2")
+    text = shown(narrow)
+    assert max(map(len, text.splitlines())) <= columns
+    assert "quality: " in text
+    assert "that all begin" in " ".join(text.split())

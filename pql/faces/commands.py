@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pql.faces.desk import MODES, Desk, Misused
+from pql.faces.screen import folded
 from pql.language.names import nearest
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from pql.language.catalog import Catalog
+
+
+_BESIDE = 75  # columns in which a command and what it does stand beside each other
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +232,7 @@ def _importance(desk: Desk, rest: str) -> None:
 
 def _help(desk: Desk, rest: str) -> None:
     if not rest:
-        return desk.screen.show(_all_help())
+        return desk.screen.show(_all_help(desk.screen.width))
     if rest.startswith((".", "\\")) or f".{rest.lower()}" in COMMANDS:
         one = command_of(rest if rest.startswith((".", "\\")) else f".{rest}")
         return desk.screen.show(f"{one.usage}\n  {one.says}\n")
@@ -237,11 +241,15 @@ def _help(desk: Desk, rest: str) -> None:
     return desk.screen.show(text([rest]) + "\n")
 
 
-def _all_help() -> str:
+def _all_help(columns: int | None) -> str:
     width = max(len(one.usage) for one in COMMANDS.values())
-    lines = [f"{one.usage:<{width}}  {one.says}" for one in COMMANDS.values()]
+    is_narrow = columns is not None and columns < _BESIDE
+    lines = [
+        f"{one.usage}\n    {one.says}" if is_narrow else f"{one.usage:<{width}}  {one.says}"
+        for one in COMMANDS.values()
+    ]
     short = ", ".join(f"{alias} = {name}" for alias, name in ALIASES.items())
-    return "\n".join(
+    text = "\n".join(
         [
             "A statement of PQL or SQL ends with ; and may take several lines. A command is one line.",
             "",
@@ -252,6 +260,7 @@ def _all_help() -> str:
             "",
         ]
     )
+    return text if columns is None else folded(text, columns)
 
 
 def _quit(desk: Desk, rest: str) -> None:

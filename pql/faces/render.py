@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pql.faces.screen import Screen
+from pql.faces.screen import Screen, folded
 from pql.json_rows import json_lines, json_text, without_nests
 from pql.language.errors import PqlError
 from pql.table import cell, fitting, printable, whole
@@ -76,7 +76,8 @@ def rendered(result: Any, form: str, limit: int, *, width: int | None = None, on
     elif form == "box" or not hasattr(result, "to_arrow_table"):
         with fitting(width):
             text = result.shown(limit) if hasattr(result, "shown") else str(result)
-        return printable(text) + "\n"
+        text = printable(text)
+        return (text if width is None else folded(text, width)) + "\n"
     else:
         text = _text(result.to_arrow_table(), form)
     if not on_screen:

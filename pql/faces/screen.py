@@ -9,6 +9,7 @@ import subprocess
 import sys
 from typing import TextIO
 
+_LEAST = 20  # columns of a folded line
 _PLAIN = str.maketrans({"─": "-", "━": "-", "…": "...", "·": ".", "’": "'", "→": "->", "≥": ">=", "≤": "<="})
 
 
@@ -57,6 +58,29 @@ def encodable(text: str, stream: TextIO) -> str:
     except LookupError:
         pass
     return text
+
+
+def folded(text: str, width: int) -> str:
+    """`text` with lines of at most `width` columns where blanks allow; what goes on stands further in."""
+    import textwrap
+
+    from rich.cells import cell_len
+
+    made = []
+    for line in text.split("\n"):
+        if len(line) <= width or (not line.isascii() and cell_len(line) <= width):
+            made.append(line)
+            continue
+        lead = line[: len(line) - len(line.lstrip())]
+        wrap = textwrap.TextWrapper(
+            max(width, len(lead) + _LEAST),
+            subsequent_indent=lead + "  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+            replace_whitespace=False,
+        )
+        made += wrap.wrap(line)
+    return "\n".join(made)
 
 
 def _lines(text: str, width: int) -> int:

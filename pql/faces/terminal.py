@@ -18,7 +18,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import ColorDepth
 
 from pql.faces.highlight import STYLE, PqlLexer
-from pql.faces.statements import finished
+from pql.faces.statements import finished, open_statement
 from pql.language.error_text import visible
 
 if TYPE_CHECKING:
@@ -100,7 +100,9 @@ class _Completer(Completer):
         from pql.faces.complete import suggestions
 
         text = document.text_before_cursor
-        if len(text) > LONGEST:
+        if len(text) > LONGEST or (
+            not complete_event.completion_requested and not text[open_statement(text) :].strip()
+        ):
             return
         for one in suggestions(text, self._known.names, self._known.values):
             yield Completion(one.text, start_position=one.at - len(text), display_meta=visible(one.says))

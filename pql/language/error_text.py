@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pql.language.errors import Fault
 
 WIDTH = 120  # columns of the line that is shown around a fault
-_BEFORE = 60  # of them at most before it
 _FIRST_WORD = re.compile(r"[a-z]+(?=[ ,:;'’]|$)")
 _LAST_WORD = re.compile(r"(?:^|(?<!,)[\s(])[a-z]+(?:['’-][a-z]+)*$")
 
@@ -60,11 +59,12 @@ def visible(text: str) -> str:
     return text if text.isascii() and text.isprintable() else "".join(map(_sign, text))
 
 
-def lines_of(fault: Fault, text: str | None) -> Iterator[tuple[Part, str]]:
-    """The lines that show a fault, and what each is. `text`: the query it lies in, if any."""
+def lines_of(fault: Fault, text: str | None, width: int = WIDTH) -> Iterator[tuple[Part, str]]:
+    """The lines that show a fault, and what each is. `text`: the query it lies in, if any; `width`: how many columns of
+    it are shown."""
     yield Part.HEAD, f"{fault.code}: {_on_one_line(fault.message)}"
     if text is not None and fault.span is not None and fault.span != NOWHERE:
-        yield from _place(fault.span, text)
+        yield from _place(fault.span, text, width)
     if fault.nearest and not all(name in fault.hint for name in fault.nearest):
         yield Part.NEAREST, f"  nearest: {_on_one_line(', '.join(fault.nearest))}"
     if fault.hint:
@@ -84,7 +84,7 @@ def more_about(codes: list[str]) -> str:
     return f"  more: pql help {' '.join(dict.fromkeys(codes))}"
 
 
-def _place(span: Span, text: str) -> Iterator[tuple[Part, str]]:
+def _place(span: Span, text: str, width: int) -> Iterator[tuple[Part, str]]:
     row, column = line_and_column(text, span.start)
     source = text.split("\n")[row - 1].rstrip("\r")
     start = min(column - 1, len(source))
@@ -93,7 +93,7 @@ def _place(span: Span, text: str) -> Iterator[tuple[Part, str]]:
     last_row, last_column = line_and_column(text, max(span.start, min(span.end, len(text)) - 1))
     if last_row > row:
         where += f" to line {last_row}, column {last_column}"
-    first, last = _around(source, start, end)
+    first, last = _around(source, start, end, width)
     before, at, after = source[first:start], source[start : min(end, last)], source[min(end, last) : last]
     left, right = "…" * (first > 0), "…" * (last < len(source))
     yield Part.PLACE, where
@@ -101,12 +101,12 @@ def _place(span: Span, text: str) -> Iterator[tuple[Part, str]]:
     yield Part.CARET, f"  | {' ' * (len(left) + _columns(visible(before)))}{'^' * max(1, _columns(visible(at)))}"
 
 
-def _around(source: str, start: int, end: int) -> tuple[int, int]:
+def _around(source: str, start: int, end: int, width: int) -> tuple[int, int]:
     """The part of a long line that is shown around a fault: whole where it is short enough."""
-    if len(source) <= WIDTH:
+    if len(source) <= width:
         return 0, len(source)
-    first = max(0, min(start - _BEFORE, len(source) - WIDTH))
-    return first, min(len(source), max(first + WIDTH, min(end, start + WIDTH)))
+    first = max(0, min(start - width // 2, len(source) - width))
+    return first, min(len(source), max(first + width, min(end, start + width)))
 
 
 def _on_one_line(text: str) -> str:
