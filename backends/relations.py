@@ -21,6 +21,7 @@ from pql.backends.sql_kinds import SqlKind, file_written, new_table, sql_kind
 from pql.backends.sql_targets import find_table, read_only, refuse_file, refuse_table
 from pql.backends.user_sql import check as check_user_sql
 from pql.backends.user_sql import run as run_user_sql
+from pql.backends.written_amounts import written_amounts
 from pql.backends.written_times import written_times
 from pql.language.catalog import LogicalType
 from pql.language.errors import PqlError
@@ -89,9 +90,7 @@ class DuckSnapshot:
         self._is_ours = is_ours
         self._writes = writes
         self._own_files = tuple(own_files)
-        self._relations = (
-            tuple(self._with_times(relation) for relation in relations) if is_ordered else tuple(relations)
-        )
+        self._relations = tuple(self._as_meant(relation) for relation in relations) if is_ordered else tuple(relations)
         self._tables: list[StoredTable] = []
         self._shown: dict[str, str] = {}
         self._sources: dict[str, str] = {}
@@ -113,9 +112,10 @@ class DuckSnapshot:
         self._sources[table.name] = relation.source
         self._shown[table.name] = f"SELECT {', '.join(shown) or '1'} FROM {relation.source}"
 
-    def _with_times(self, relation: Relation) -> Relation:
-        """The relation with times that are written as text or numbers as TIMESTAMP."""
+    def _as_meant(self, relation: Relation) -> Relation:
+        """The relation with times that are written as text or numbers as TIMESTAMP, and written amounts as DOUBLE."""
         source, table = written_times(relation.source, relation.table, lambda text: self._run(text).to_pylist())
+        source, table = written_amounts(source, table, lambda text: self._run(text).to_pylist())
         return relation if table is relation.table else Relation(table, source)
 
     def _whole_ids(self, relation: Relation) -> frozenset[str]:
