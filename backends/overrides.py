@@ -153,7 +153,9 @@ def find_name(name: str, names: Iterable[str], *, code: str, what: str, where: s
         hits = [other for other in known if same(other) == same(name)]
         if len(hits) == 1:
             return hits[0]
-    raise PqlError(code, f"there is no {what} {name}{where}", nearest=_nearest(name, known), hint=_hint(what, known))
+    near = _nearest(name, known)
+    hint = f"did you mean {near[0]}?" if near else _hint(what, known)
+    raise PqlError(code, f"there is no {what} {name}{where}", nearest=near, hint=hint)
 
 
 def _folded(name: str) -> str:

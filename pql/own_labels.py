@@ -281,6 +281,7 @@ def prepared(
     from pql.engine.own.plan import Question, entity_of, known_options
     from pql.language.defaults import values_of
 
+    ignored = (ignoring,) if isinstance(ignoring, str) else tuple(ignoring)
     given = known_options(values_of(work.defaults) | options, ARGUMENTS)
     _check(entity, target, k)
     cut = _moment(until) if until is not None else None
@@ -294,7 +295,7 @@ def prepared(
         assert parts[0].label is not None
         kind = task_of(parts[0].label, task)
         question = Question(
-            entity, target, kind, None if horizon is None else duration(horizon), items, k, tuple(ignoring), given
+            entity, target, kind, None if horizon is None else duration(horizon), items, k, ignored, given
         )
         question = _placed(snapshot, catalog, question, parts)
         parts = [_with_own_times(snapshot, catalog, question, part) for part in parts]

@@ -47,7 +47,7 @@ def prepare(
     query: ast.Predict,
     text: str,
     params: Any,
-    as_of: str | dt.datetime | None,
+    as_of: str | dt.date | None,
     evaluate_at: tuple[ast.Expression, ...],
     infer: Callable[[int | None], Catalog],
     *,
@@ -129,7 +129,7 @@ def _refuse_before_the_data(snapshot: Snapshot, query: ast.Predict, catalog: Cat
         )
 
 
-def _moment(query: ast.Predict, params: Any, as_of: str | dt.datetime | None) -> int | None:
+def _moment(query: ast.Predict, params: Any, as_of: str | dt.date | None) -> int | None:
     """AS OF in µs, from the argument or the text."""
     from pql.engine.planning.anchors import to_us
     from pql.language.moments import moment_of

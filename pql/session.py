@@ -117,7 +117,7 @@ class Session:
 
     # ------------------------------------------------------------ questions
 
-    def predict(self, text: str, params: Params = None, as_of: str | dt.datetime | None = None) -> Predictions:
+    def predict(self, text: str, params: Params = None, as_of: str | dt.date | None = None) -> Predictions:
         """Answer a PREDICT query.
 
         params: values of `:name` (a mapping) or `?` (a sequence). as_of: the anchor, as AS OF in the text.
@@ -133,11 +133,11 @@ class Session:
             ).at(text)
         return execute(self._work, statement, Request(text, params, as_of))
 
-    def explain(self, text: str, params: Params = None, as_of: str | dt.datetime | None = None) -> Explanation:
+    def explain(self, text: str, params: Params = None, as_of: str | dt.date | None = None) -> Explanation:
         """All that is decided about a query, before anything is trained. Takes a PREDICT with or without EXPLAIN."""
         return execute(self._work, _with_verb(self._work, text, ast.Explain), Request(text, params, as_of))
 
-    def plan(self, text: str, params: Params = None, as_of: str | dt.datetime | None = None) -> Plan:
+    def plan(self, text: str, params: Params = None, as_of: str | dt.date | None = None) -> Plan:
         """What is decided about a query, as a value; quick, since no label is made. Takes a PREDICT, also after EXPLAIN
         or EVALUATE. Raises PqlError for every fault of the query."""
         from pql.statements.queries import planned
@@ -149,11 +149,11 @@ class Session:
         query = statement if isinstance(statement, ast.Predict) else _with_verb(self._work, text, ast.Explain).query
         return planned(self._work, query, request)
 
-    def evaluate(self, text: str, params: Params = None, as_of: str | dt.datetime | None = None) -> Evaluation:
+    def evaluate(self, text: str, params: Params = None, as_of: str | dt.date | None = None) -> Evaluation:
         """The metrics of a query's model beside every baseline. Takes a PREDICT with or without EVALUATE … AT."""
         return execute(self._work, _with_verb(self._work, text, ast.Evaluate), Request(text, params, as_of))
 
-    def labels(self, text: str, params: Params = None, as_of: str | dt.datetime | None = None) -> Report:
+    def labels(self, text: str, params: Params = None, as_of: str | dt.date | None = None) -> Report:
         """The training table of a query: entity, anchor, label, split. Takes a PREDICT with or without LABELS.
 
         Of targets with windows also `events`, the rows behind each label (table, key, time, value; the first ten by
@@ -179,7 +179,7 @@ class Session:
             raise PqlError("statement_not_allowed", message, span=statement.span, hint=hint).at(text)
         return execute(self._work, statement, Request(text, params))
 
-    def check_leakage(self, text: str, params: Params = None, as_of: str | dt.datetime | None = None) -> Report:
+    def check_leakage(self, text: str, params: Params = None, as_of: str | dt.date | None = None) -> Report:
         """Prove on this data that nothing after the anchor reaches a query's predictions.
 
         The query, a PREDICT with or without CHECK LEAKAGE, is answered over the data as it is, without the later rows,
@@ -220,7 +220,7 @@ class Session:
         """Run the statements of a script, separated by `;`, and give all their answers; see `each`."""
         return list(self.each(text, params))
 
-    def each(self, text: str, params: Params = None, as_of: str | dt.datetime | None = None) -> Iterator[Answer]:
+    def each(self, text: str, params: Params = None, as_of: str | dt.date | None = None) -> Iterator[Answer]:
         """The answers of a script's statements, each run when its turn comes: a loop shows one before the next begins.
 
         params: values of `:name`, or of the `?` of all statements together, in order. as_of: the

@@ -33,7 +33,7 @@ class Request:
 
     text: str
     params: Params = None
-    as_of: str | dt.datetime | None = None
+    as_of: str | dt.date | None = None
 
     def __post_init__(self) -> None:
         """Raises PqlError `parameter_type` where `params` is neither a sequence nor a mapping."""

@@ -78,6 +78,22 @@ def test_numbers_of_rows_and_their_places_are_checked(db: pql.Session) -> None:
         assert code(ask) == "bad_reason_argument"
 
 
+def test_what_format_takes_is_said() -> None:
+    assert pql.format(pql.parse("show tables")) == "SHOW TABLES"
+    with pytest.raises(TypeError, match=r"pql\.parse\(text\)"):
+        pql.format("show tables")  # type: ignore[arg-type]
+
+
+def test_label_tables_name_the_nearest_and_one_column_may_be_ignored(db: pql.Session) -> None:
+    rows = {"CUSTOMER_ID": [1, 2] * 9, "when": ["2023-06-01"] * 18, "y": [0, 1] * 9}
+    asked = {"target": "y", "time": "when", "horizon": "30 days", "model": "entity_mean"}
+    with pytest.raises(pql.PqlError, match="Did you mean CUSTOMERS") as caught:
+        db.fit(rows, entity="custmers.customer_id", **asked)
+    assert caught.value.code == "unknown_table"
+    with pytest.raises(pql.PqlError, match="Did you mean AMOUNT"):
+        db.fit(rows, entity="customers.customer_id", ignoring="orders.amont", **asked)
+
+
 def test_options_are_a_mapping() -> None:
     assert code(lambda: pql.connect(seed_shop(), options="budget")) == "bad_option_value"
 

@@ -179,7 +179,7 @@ class PqlPredictor(BaseEstimator):
             "time": self.time,
             "entity_column": self.entity_column,
             "horizon": self.horizon,
-            "ignoring": tuple(self.ignoring),
+            "ignoring": self.ignoring,
             "until": self.until,
             **options,
         }

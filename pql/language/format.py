@@ -23,7 +23,12 @@ _OR, _AND, _NOT, _PREDICATE, _SUM, _PRODUCT, _UNARY, _ATOM = range(8)
 
 
 def format(node: ast.Script | ast.Statement | ast.Expression | ast.TaskClause | ast.EntityIds | Identifier) -> str:
-    """The canonical text of a script, a statement, an expression, a task clause or a name."""
+    """The canonical text of a script, a statement, an expression, a task clause or a name: of what `pql.parse` gives.
+
+    Raises TypeError for anything else.
+    """
+    if isinstance(node, str):
+        raise TypeError("format() takes what pql.parse(text) gives, not the text")
     return _Printer().print(node)
 
 
