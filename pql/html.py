@@ -41,6 +41,7 @@ overflow-wrap:break-word;white-space:pre-wrap;color:inherit}}
 .pql .pql-table .pql-right{{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}}
 .pql .pql-table .pql-best{{font-weight:700}}
 .pql .pql-table .pql-short{{white-space:pre}}
+.pql .pql-table .pql-long{{min-width:14em}}
 .pql .pql-soft{{opacity:.78}}
 .pql p.pql-line{{margin:.25em 0}}
 .pql h2.pql-head{{font-size:1.15em;font-weight:600;margin:.9em 0 .3em}}
@@ -139,8 +140,12 @@ def table(
 
     def made(tag: str, value: Any, to_right: bool, strong: bool) -> Html:
         shown = value if isinstance(value, Html) else cell(value)
+        long = not to_right and not isinstance(value, Html) and len(shown) > SHORT
         short = not to_right and len(shown) <= SHORT and not shown.isalnum() and bool(shown)
-        classes = " ".join(["pql-right"] * to_right + ["pql-best"] * strong + ["pql-short"] * short) or None
+        classes = (
+            " ".join(["pql-right"] * to_right + ["pql-best"] * strong + ["pql-short"] * short + ["pql-long"] * long)
+            or None
+        )
         return element(tag, shown, class_=classes, title=_title(value))
 
     heads = [made("th", name, to_right, False) for name, to_right in zip(columns, right, strict=True)]

@@ -37,7 +37,7 @@ def test_an_element_escapes_all_but_markup() -> None:
 def test_a_table_is_shown_as_in_a_terminal_with_numbers_to_the_right() -> None:
     data = pa.table({"name": ["a" * 60, None], "n": [1, 2], "at": [dt.datetime(2024, 1, 2), None], "x": [0.5, 1234.5]})
     made = html.arrow_table(data)
-    assert f'<td title="{"a" * 60}">{"a" * 47}…</td>' in made
+    assert f'<td class="pql-long" title="{"a" * 60}">{"a" * 47}…</td>' in made
     assert '<td class="pql-right">1,234.50</td>' in made
     assert '<td class="pql-short">2024-01-02</td>' in made
     assert "<td></td>" in made

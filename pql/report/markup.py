@@ -84,7 +84,7 @@ def table(
     body = [
         tag(
             "tr",
-            *(tag("td", cell, cls="n" if i in right else "w" if _is_short(cell) else "") for i, cell in enumerate(row)),
+            *(tag("td", cell, cls="n" if i in right else _width(cell)) for i, cell in enumerate(row)),
             cls="on" if at in marked else "",
         )
         for at, row in enumerate(rows)
@@ -93,9 +93,12 @@ def table(
     return tag("div", made, cls="scroll", tabindex="0", role="region", aria_label="table")
 
 
-def _is_short(cell: object) -> bool:
-    """Whether a cell stays on one line."""
-    return len(cell if isinstance(cell, Markup) else shown(cell)) <= SHORT
+def _width(cell: object) -> str:
+    """The class of a cell: one that stays on one line, or one that needs room in a narrow window."""
+    if isinstance(cell, Markup):
+        return "w" if len(cell) <= SHORT else ""
+    size = len(shown(cell))
+    return "w" if size <= SHORT else "l" if size > 2 * SHORT else ""
 
 
 def facts(pairs: Iterable[tuple[object, object]]) -> Markup:

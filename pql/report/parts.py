@@ -139,7 +139,12 @@ def _why(behind: Background, at: Ints) -> list[Markup]:
     """What the model goes by in the examples that it missed."""
     told = () if behind.told is None else behind.told(at)
     if not told:
-        return [para("Worth a look by hand: what did the data not say about them?", cls="quiet")]
+        return [
+            para(
+                "What the model goes by there can't be told of these: a look by hand may say what the data didn't.",
+                cls="quiet",
+            )
+        ]
     words = "The reasons are those of the model that answers now; it may have learnt from these rows since."
     listed = tag("ul", *(tag("li", esc(sentence, 2_000)) for sentence in told), cls="notes")
     return [folded("What it goes by there", listed, para(words, cls="quiet"))]

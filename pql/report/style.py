@@ -56,7 +56,7 @@ table{border-collapse:collapse;width:100%;font-size:.88rem}
 th,td{text-align:left;padding:.42rem .8rem .42rem 0;border-bottom:1px solid var(--rule);vertical-align:top}
 th{color:var(--soft);font-weight:500;white-space:nowrap;border-bottom-color:var(--faint)}
 td.n,th.n{text-align:right;white-space:nowrap}td.n+td:not(.n),th.n+th:not(.n){padding-left:1.2rem}
-td{overflow-wrap:break-word;max-width:26rem}td.w{white-space:nowrap}
+td{overflow-wrap:break-word;max-width:26rem}td.w{white-space:nowrap}td.l{min-width:12rem}
 tr.on td{font-weight:600;background:var(--tint)}
 tr.on td:first-child{box-shadow:-.6rem 0 0 var(--tint)}
 .sort th{cursor:pointer}
@@ -87,7 +87,7 @@ section{padding-top:1.6rem}}
 body{font-size:10.5pt}nav{display:none}
 section,figure,.example,tr{break-inside:avoid}section{break-inside:auto;padding-top:1.2rem;margin-top:.8rem}h2,h3,.lead{break-after:avoid}
 .scroll,.pan{overflow:visible;background:none}.pan .pql-picture{max-width:100%}pre{white-space:pre-wrap;overflow-wrap:anywhere}
-table{font-size:8pt}th,td,td.n,th.n,td.w{white-space:normal;padding-right:.4rem}td{overflow-wrap:anywhere}td.n,td.w{overflow-wrap:normal}
+table{font-size:8pt}th,td,td.n,th.n,td.w{white-space:normal;padding-right:.4rem}td.l{min-width:0}td{overflow-wrap:anywhere}td.n,td.w{overflow-wrap:normal}
 details::details-content{content-visibility:visible;display:contents}}
 """
 
