@@ -97,12 +97,13 @@ def test_what_is_said_of_rows_is_so(desk: dict[str, pa.Table], homes: dict[str, 
 
 
 def test_what_a_column_alone_decides_is_told_by_it(desk: dict[str, pa.Table]) -> None:
+    plans = dict(zip(desk["customers"]["customer_id"].to_pylist(), desk["customers"]["plan"].to_pylist(), strict=True))
     with pql.connect(desk) as session:
-        why = session.predict(f"{SPENDS} WITH (model = instant, {CHEAP})").why(60)
-    first = [re.search(r"(?:raised|lowered) most by (.*?) \(", said) for said in why.sentences]
-    said = [one[1] for one in first if one is not None]
-    assert sum(one == "its plan" or "amount of orders" in one for one in said) >= 0.9 * len(why.sentences)
-    assert sum("its plan" in one for one in why.sentences) >= 0.9 * len(why.sentences)
+        result = session.predict(f"{SPENDS} WITH (model = instant, {CHEAP})")
+        ids = result.to_arrow_table()["customer_id"].to_pylist()
+        why = result.why_rows([i for i, who in enumerate(ids) if plans[who] == "pro"][:30])
+    assert len(why.sentences) == 30
+    assert sum("; raised most by its plan (pro)" in said for said in why.sentences) >= 29
 
 
 @pytest.mark.parametrize("model", ["boosted", "rules"])

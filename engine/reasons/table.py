@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -17,9 +17,10 @@ from pql.engine.reasons.rows import MOST_ROWS, Named
 from pql.engine.reasons.why import ODDS, OVER_TIME, Why
 from pql.engine.reasons.wording import DAYS, OUTCOME, Reading, chance_in_words, saying, value_in_words
 
-ROW = "this row"
+ROW, KEYLESS = "this row", "a row of "
 MOST_TOLD = 3  # reasons in a sentence, each way
 LEAST = 0.05  # of the weightiest, below which a reason isn't told in a sentence
+OF_RHYTHM = ("expected SUM(", "fading SUM(")  # more of when rows came than of their values
 UNTOLD = (BOUNDS, EVENED, OVER_TIME, COMPANY)  # in sentences: they are of the model, not of what happened
 
 
@@ -47,6 +48,7 @@ class _Line:
     amount: float
     where: str
     newest: str = ""
+    met: bool = False
 
 
 def why_table(graph: TemporalGraph, given: pa.Table, shown: Floats, found: Why, most: int) -> ReasonTable:
@@ -55,7 +57,7 @@ def why_table(graph: TemporalGraph, given: pa.Table, shown: Floats, found: Why, 
     contributions add up to `shown` float64[u], on the scale of the reasons."""
     reached = logit(shown) if found.scale == ODDS else shown
     reasons = found.reasons.with_part(found.left, reached - found.reasons.margin)
-    teller = _Teller(graph, found, reasons)
+    teller = _Teller(graph, found, reasons, _own_keys(graph, given))
     lines: list[_Line] = []
     sentences = []
     for i in range(len(reasons)):
@@ -70,8 +72,8 @@ def why_table(graph: TemporalGraph, given: pa.Table, shown: Floats, found: Why, 
 class _Teller:
     """The reasons of units one by one: as lines of the table, and in words."""
 
-    def __init__(self, graph: TemporalGraph, found: Why, reasons: Reasons) -> None:
-        self.graph, self.found, self.reasons = graph, found, reasons
+    def __init__(self, graph: TemporalGraph, found: Why, reasons: Reasons, keys: Sequence[str]) -> None:
+        self.graph, self.found, self.reasons, self.keys = graph, found, reasons, keys
         self.by_unit = np.argsort(reasons.rows.unit, kind="stable")
         self.starts = np.searchsorted(reasons.rows.unit[self.by_unit], np.arange(len(reasons) + 1))
         self.sources = [found.origins.source(name) for name in reasons.names]
@@ -126,6 +128,8 @@ class _Teller:
         if name in UNTOLD:
             return None
         table, column = self.sources[j]
+        if name.startswith(OF_RHYTHM):
+            column = ""
         return (table, column) if table else ("", name)
 
     def _line(self, i: int, number: int, j: int, parts: tuple[Floats, Ints]) -> _Line:
@@ -141,7 +145,10 @@ class _Teller:
             one = int(every.table[at])
             named = Named(one, every.row[[at]], every.time[[at]], 1)
             name, table, column, word = ROW, self.graph.nodes[one].name, "", ""
-        return _line(self.graph, i, number, name, table, column, named, word, float(sizes[j]), ends)
+        line = _line(self.graph, i, number, name, table, column, named, word, float(sizes[j]), ends)
+        if name == ROW and named is not None:  # another time than its own is when the entity met it
+            line = replace(line, met=int(named.times[0]) != int(self.graph.nodes[named.table].time[named.rows[0]]))
+        return line
 
     def _word(self, word: str, column: str, named: Named | None) -> str:
         """The value as text; what no vocabulary holds is looked up in the one row that it is of."""
@@ -154,9 +161,12 @@ class _Teller:
         return str(found[0].values[code].as_py()) if code >= 0 else "none"
 
     def _in_words(self, line: _Line) -> str:
-        first = line.where.split("; ")[0] if line.rows is None or line.rows < 2 else f"latest {line.newest}"
+        first = line.where.split("; ")[0] if line.rows is None or line.rows < 2 else _latest(line.newest)
+        if line.feature == ROW and line.table == self.entity and line.key == self.keys[line.unit]:
+            return f"its own row in {line.table}"
         if line.feature == ROW:
-            return f"the row {line.newest}"
+            row = line.newest if line.newest.startswith(KEYLESS) else f"the row {line.newest}"
+            return f"having met {line.newest}" if line.met else row
         said = saying(line.feature, Reading(line.column, self.entity, self.found.horizon))
         value = value_in_words(line.value, said.unit, self.found.horizon)
         if said.unit == OUTCOME and self.found.scale == ODDS:
@@ -187,7 +197,7 @@ def _line(
     keys = [_key(node.keys, row) for row in named.rows.tolist()[:MOST_ROWS]]
     times = named.times.tolist()
     each = [
-        f"{node.name} {key}{_before(time, *ends)}" if key else f"a row of {node.name}{_before(time, *ends)}"
+        f"{node.name} {key}{_before(time, *ends)}" if key else f"{KEYLESS}{node.name}{_before(time, *ends)}"
         for key, time in zip(keys, times, strict=False)
     ]
     where = "; ".join(each)
@@ -196,6 +206,14 @@ def _line(
     time = times[0] if times[0] not in (ALWAYS, NEVER) else None
     key = " | ".join(one or "a row" for one in keys)
     return _Line(i, number, name, table or node.name, column, key, named.count, time, word, size, where, each[0])
+
+
+def _own_keys(graph: TemporalGraph, given: pa.Table) -> list[str]:
+    """Of each prediction the key of its entity, as `_key` writes it; '' where it isn't at hand."""
+    names = graph.nodes[graph.entity].keys.column_names
+    if not names or not set(names) <= set(given.column_names):
+        return [""] * given.num_rows
+    return [", ".join(map(str, row)) for row in zip(*(given.column(name).to_pylist() for name in names), strict=True)]
 
 
 def _key(keys: pa.Table, row: int) -> str:
@@ -261,6 +279,11 @@ def _sentence(given: pa.Table, i: int, shown: float, scale: str, base: float, to
     begin = chance_in_words(float(sigmoid(np.array(base)))) if scale == ODDS else in_words(base)
     parts = [f"{word} most by {_listed(told[sign])}" for word, sign in (("raised", 1), ("lowered", -1)) if told[sign]]
     return f"{about}: {value}, from {begin} that all begin with{'; ' if parts else ''}{'; '.join(parts)}."
+
+
+def _latest(row: str) -> str:
+    """The latest of several rows, from its own words."""
+    return f"the latest row of {row.removeprefix(KEYLESS)}" if row.startswith(KEYLESS) else f"latest {row}"
 
 
 def _listed(parts: Sequence[str]) -> str:

@@ -76,6 +76,8 @@ def value_in_words(value: str, unit: str, horizon: int = 0) -> str:
         return time_in_words(number * horizon / US_PER_DAY) if horizon else value
     if unit == SHARE:
         return f"{number:.0%}" if 0.01 <= abs(number) <= 0.99 or number in (0, 1) else f"{number:.2%}"
+    if 0 < abs(number) < 1e-4:
+        value = "almost 0"
     return f"{value} times" if unit == TIMES else value
 
 
