@@ -104,6 +104,8 @@ def test_values_have_the_unit_of_what_they_measure() -> None:
     assert value_in_words("1,204", "") == "1,204"
     assert value_in_words("2.5", TIMES) == "2.5 times"
     assert value_in_words("0.5", HORIZONS, FORTNIGHT) == "7 days"
+    rule = value_in_words("0 and 6 -> 1, confidence 0.60, lift 4.4", "")
+    assert rule == "after 0 and 6 comes 1: 60% of the time, 4.4 times the usual"
     assert value_in_words("0.0000000026", "") == "almost 0"
     assert value_in_words("1.342", MUTE) == ""
     assert value_in_words("unknown", DAYS) == "unknown"

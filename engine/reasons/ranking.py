@@ -60,7 +60,7 @@ def why_ranked(
             order.append(at[mine])
     reasons = Reasons.ordered(parts, order)
     scale = VALUE if trained.odds is None else ODDS
-    return Why(reasons, origins, scale, chosen.anchors, chosen.seen, EVENED, horizon)
+    return Why(reasons, origins, scale, chosen.anchors, chosen.seen, EVENED, horizon, origins.item_table)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def why_table(graph: TemporalGraph, given: pa.Table, shown: Floats, found: Why, 
     contributions add up to `shown` float64[u], on the scale of the reasons."""
     reached = logit(shown) if found.scale == ODDS else shown
     reasons = found.reasons.with_part(found.left, reached - found.reasons.margin)
-    teller = _Teller(graph, found, reasons, _own_keys(graph, given))
+    teller = _Teller(graph, given, found, reasons)
     lines: list[_Line] = []
     sentences = []
     for i in range(len(reasons)):
@@ -72,8 +72,10 @@ def why_table(graph: TemporalGraph, given: pa.Table, shown: Floats, found: Why, 
 class _Teller:
     """The reasons of units one by one: as lines of the table, and in words."""
 
-    def __init__(self, graph: TemporalGraph, found: Why, reasons: Reasons, keys: Sequence[str]) -> None:
-        self.graph, self.found, self.reasons, self.keys = graph, found, reasons, keys
+    def __init__(self, graph: TemporalGraph, given: pa.Table, found: Why, reasons: Reasons) -> None:
+        self.graph, self.found, self.reasons = graph, found, reasons
+        self.keys = _own_keys(graph, given)
+        self.items = [str(value) for value in given.column(-1).to_pylist()] if found.item >= 0 else []
         self.by_unit = np.argsort(reasons.rows.unit, kind="stable")
         self.starts = np.searchsorted(reasons.rows.unit[self.by_unit], np.arange(len(reasons) + 1))
         self.sources = [found.origins.source(name) for name in reasons.names]
@@ -171,8 +173,10 @@ class _Teller:
         value = value_in_words(line.value, said.unit, self.found.horizon)
         if said.unit == OUTCOME and self.found.scale == ODDS:
             value = {"0": "no", "1": "yes"}.get(value, value)
-        if line.table == self.entity and said.what.startswith("its "):
-            first = ""
+        item = self.found.item
+        ranked = item >= 0 and line.table == self.graph.nodes[item].name and line.key == self.items[line.unit]
+        if (line.table == self.entity and said.what.startswith("its ")) or ranked:
+            first = ""  # the sentence is about this very row
         if said.unit == DAYS and f", {value} before" in first:
             value = ""
         inside = "; ".join(part for part in (value, first) if part)

@@ -60,7 +60,8 @@ class Units:
 class Why:
     """The reasons of u units on a `scale`: the log-odds of probabilities, else the value shown. `anchors` int64[u];
     `seen` int64[u]: where what is read of each ends, its anchor or the data's end before it. `left`: what is said of a
-    difference to what is shown; `horizon`: µs, where features count in horizons."""
+    difference to what is shown; `horizon`: µs, where features count in horizons;
+    `item`: the node table whose rows are ranked, -1 for none."""
 
     reasons: Reasons
     origins: Origins
@@ -69,6 +70,7 @@ class Why:
     seen: Ints
     left: str = BOUNDS
     horizon: int = 0
+    item: int = -1
 
 
 @dataclass(frozen=True, slots=True)

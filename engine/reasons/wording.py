@@ -66,6 +66,9 @@ def value_in_words(value: str, unit: str, horizon: int = 0) -> str:
         return ""
     if horizon:
         value = _IN_HORIZONS.sub(lambda at: time_in_words(float(at[1]) * horizon / US_PER_DAY), value)
+    if found := _RULE.match(value):
+        share = value_in_words(found["confidence"], SHARE)
+        return f"after {found['had']} comes {found['gets']}: {share} of the time, {found['lift']} times the usual"
     try:
         number = float(value.replace(",", ""))
     except ValueError:
@@ -161,6 +164,9 @@ def _shape(pattern: str, what: str, unit: str = "") -> tuple[re.Pattern[str], st
     return re.compile(f"^{text}$", re.DOTALL), what, unit
 
 
+_RULE = re.compile(
+    r"^(?P<had>.+) -> (?P<gets>.+), confidence (?P<confidence>[\d.]+), lift (?P<lift>[\d.]+)$", re.DOTALL
+)
 _IN_HORIZONS = re.compile(r"(\d[\d.]*) horizons")
 _OWN_AGE = re.compile(r"^days since (?P<x>.+) row$", re.DOTALL)
 _RHYTHM = "by the rhythm so far"
