@@ -193,6 +193,19 @@ def test_only_warnings_about_links_of_the_graph_are_repeated():
     assert "a.b -> c.d: dangling" not in made.warnings
 
 
+def test_many_links_with_orphans_are_one_warning_that_names_the_worst():
+    facts = [replace(ORDERS, name=f"orders{i}", rows=100) for i in range(5)]
+    evidence = [replace(TO_CUSTOMER.evidence, orphans=i + 1) for i in range(5)]
+    links = [replace(TO_CUSTOMER, child=f"orders{i}", evidence=evidence[i]) for i in range(5)]
+    told = tuple(f"{link}: dangling rows" for link in links)
+    catalog = replace(SHOP, tables=(*SHOP.tables, *facts), links=(*SHOP.links, *links), warnings=told)
+    (warning,) = [w for w in planned(catalog=catalog).warnings if " -> " in w]
+    assert warning == (
+        f"5 links have rows that point nowhere, most of all {links[4]} (5 of 100), {links[3]} (4 of 100), "
+        f"{links[2]} (3 of 100); SHOW GRAPH lists them all"
+    )
+
+
 def test_keys_links_clocks_and_dead_columns_are_no_features():
     made = planned(ignoring=frozenset({("customers", "city")}))
     columns = {table.name: [c.name for c in table.columns] for table in made.graph.tables}

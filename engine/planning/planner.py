@@ -45,6 +45,7 @@ HEADS = {
     TaskKind.FORECAST: ("regression", "huber", "mae"),
     TaskKind.TIME_TO_EVENT: ("hazard", "hazard_nll", "concordance"),
 }
+MOST_LINKS_WARNED = 3  # of links with rows that point nowhere, each told of by itself
 NUMERIC = frozenset({TaskKind.BINARY, TaskKind.REGRESSION, TaskKind.FORECAST})
 IMITATED = frozenset({TaskKind.BINARY, TaskKind.REGRESSION, TaskKind.MULTICLASS, TaskKind.MULTILABEL, TaskKind.RANKING})
 ORDER = {
@@ -147,12 +148,20 @@ def _of_staleness(split: Split, regime: Regime) -> tuple[str, ...]:
 
 
 def _of_links(query: BoundQuery, graph: GraphPlan) -> tuple[str, ...]:
-    """The catalog's warnings that bear on the plan: those that name no link, or a link of the graph."""
-    links = [str(link) for link in graph.links]
-    return tuple(
-        warning
-        for warning in query.catalog.warnings
-        if " -> " not in warning or any(warning.startswith(link) for link in links)
+    """The catalog's warnings that bear on the plan: those that name no link, or a link of the graph; of many links
+    one for all, which names those with the largest share of rows that point nowhere."""
+    told = query.catalog.warnings
+    others = [warning for warning in told if " -> " not in warning]
+    by_link = {link: w for link in graph.links for w in told if w.startswith(str(link))}
+    if len(by_link) <= MOST_LINKS_WARNED:
+        kept = set(by_link.values())
+        return tuple(warning for warning in told if warning in kept or " -> " not in warning)
+    rows = {table.name: table.rows or 1 for table in query.catalog.tables}
+    worst = sorted(by_link, key=lambda link: -(link.evidence.orphans or 0) / rows[link.child])[:MOST_LINKS_WARNED]
+    shown = ", ".join(f"{link} ({link.evidence.orphans or 0:,} of {rows[link.child]:,})" for link in worst)
+    return (
+        *others,
+        f"{len(by_link)} links have rows that point nowhere, most of all {shown}; SHOW GRAPH lists them all",
     )
 
 

@@ -22,6 +22,7 @@ OK, NOTE, BROKEN = "ok", "note", "broken"
 DISTRIBUTION = "pql-engine"
 LITTLE_MEMORY = 2 << 30  # bytes, below which training on larger data may fail
 LITTLE_DISK = 1 << 30
+FEW_LINKS = 6  # named one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,9 @@ def _of_database(database: str, settings: Settings) -> Iterator[Seen]:
         clock = table.clock.column if table.clock.kind == "own" else table.clock.kind
         rows = "" if table.rows is None else f"{table.rows:,} rows, "
         yield Seen("database", table.name, OK, f"{rows}key {key}, clock {clock}")
-    yield Seen("database", "links", OK if catalog.links else NOTE, ", ".join(map(str, catalog.links)) or "none")
+    shown = ", ".join(map(str, catalog.links[:FEW_LINKS])) or "none"
+    more = f", … ({len(catalog.links):,} in all: pql graph)" if len(catalog.links) > FEW_LINKS else ""
+    yield Seen("database", "links", OK if catalog.links else NOTE, shown + more)
     if all(table.clock.kind == "none" for table in catalog.tables):
         yield Seen("database", "clocks", NOTE, "no table has a time: only missing values can be predicted")
     for warning in catalog.warnings:
