@@ -13,10 +13,8 @@ from pql.language.errors import PqlError
 if TYPE_CHECKING:
     from pql.backends.base import Backend
 
-_EXPECTED = (
-    "a DuckDB or SQLite file, postgresql://…, a folder of Parquet, CSV or JSON lines files, an open DuckDB connection, "
-    "or a dict of frames"
-)
+_NAMED = "a DuckDB or SQLite file, postgresql://…, or a folder of Parquet, CSV or JSON lines files"
+_EXPECTED = f"{_NAMED.replace(' or a folder', ' a folder')}, an open DuckDB connection, or a dict of frames"
 
 
 def open_backend(source: Any, *, read_only: bool = True) -> Backend:
@@ -67,9 +65,9 @@ def _open_path(source: str | PathLike[str], *, read_only: bool) -> Backend:
 
         if scheme.lower() in EXTENSIONS:
             return web_backend(text)
-        raise PqlError("unsupported_source", f"can't connect to {scheme}://", hint=f"expected {_EXPECTED}")
+        raise PqlError("unsupported_source", f"can't connect to {scheme}://", hint=f"expected {_NAMED}")
     if not text.strip() or text == ":memory:" or "\0" in text:
-        raise PqlError("empty_source", f"{text!r} names no data", hint=f"expected {_EXPECTED}")
+        raise PqlError("empty_source", f"{text!r} names no data", hint=f"expected {_NAMED}")
     path = Path(text).expanduser()
     try:
         is_folder, is_file = path.is_dir(), path.exists()
@@ -109,4 +107,4 @@ def _nearest(path: Path) -> str:
     except OSError:
         return f"there is no folder {path.parent} either"
     near = get_close_matches(path.name, beside, n=1)
-    return f"did you mean {path.with_name(near[0])}?" if near else f"name {_EXPECTED}"
+    return f"did you mean {path.with_name(near[0])}?" if near else f"name {_NAMED}"

@@ -16,9 +16,10 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 import pytest
+import typer
 from shops import seed_shop
 
-from pql.faces.cli import main
+from pql.faces.cli import app, main
 
 SHOP = Path(__file__).resolve().parents[2] / "shared" / "data" / "shop"
 QUERY = "PREDICT SUM(orders.amount, 0, 30, days) FOR EACH customers.customer_id WITH (model = boosted, anchors = 3)"
@@ -214,6 +215,27 @@ def test_faults_of_the_command_line(shop: str, capsys: pytest.CaptureFixture[str
 
 def test_a_misspelt_verb_is_told_the_nearest_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert "explain" in Ran(capsys, "exlpain", "shop.duckdb", QUERY).err
+
+
+def test_words_that_are_tried_first_are_told_the_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    assert 'pql DB -c "PREDICT …"' in Ran(capsys, "predict", "shop.duckdb", QUERY).err
+    assert "try pql graph" in Ran(capsys, "schema", "shop.duckdb").err
+
+
+@pytest.mark.parametrize("verb", [str(command.name) for command in typer.main.get_group(app).commands.values()])
+def test_the_help_of_every_verb_ends_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    ran = Ran(capsys, verb, "--help")
+    assert ran.code == 0
+    assert "Example: " in ran.out
+    assert "[[" not in ran.out
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_output_that_cannot_be_written_is_told_in_a_line(shop: str) -> None:
+    command = [sys.executable, "-c", "from pql.faces.cli import main; main()", shop, "-q", "-c", "SHOW TABLES"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "the output can't be written: No space left on device\n")
 
 
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -65,6 +65,24 @@ def test_fmt_checks_and_writes(capsys: pytest.CaptureFixture[str], tmp_path: Pat
     assert (ran.code, "comments" in ran.err, file.read_text()[:6]) == (1, True, "-- why")
 
 
+def test_fmt_goes_on_after_a_file_that_cannot_be_read_and_names_it(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "bad.pql").write_text("PREDICT oops")
+    (tmp_path / "long.pql").write_text(QUERY.lower() + ";\n")
+    ran = Ran(capsys, "fmt", "--check", *(str(tmp_path / f"{name}.pql") for name in ("bad", "none", "long")))
+    assert ran.code == 1
+    assert f"{tmp_path}/bad.pql: missing_for" in ran.err
+    assert "none.pql can't be read" in ran.err
+    assert "long.pql would change" in ran.out
+
+
+def test_check_as_json_is_json_whatever_is_wrong(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for words in (("none.duckdb", QUERY), (str(tmp_path), "-f", str(tmp_path / "none.pql"))):
+        ran = Ran(capsys, "check", *words, "--json")
+        assert (ran.code, json.loads(ran.out)["ok"], ran.err) == (1, False, "")
+
+
 def test_flags_go_over_the_environment_over_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "user"))
     (tmp_path / "user" / "pql").mkdir(parents=True)
@@ -90,6 +108,26 @@ def test_a_broken_file_names_line_and_key(tmp_path: Path) -> None:
     assert "one of box" in refused('format = "xml"\n', tmp_path)
     assert "model is 'gnnn'" in refused('model = "gnnn"\n', tmp_path)
     assert "quiet is 'perhaps'" in refused('quiet = "perhaps"\n', tmp_path)
+
+
+def test_files_as_editors_leave_them_are_read_or_told_of(tmp_path: Path) -> None:
+    (tmp_path / "pql.toml").write_bytes(b"\xef\xbb\xbflimit = 5\r\n")
+    assert load(folder=tmp_path).limit == 5
+    assert "there is no section [pql]. Keys stand by themselves" in refused("[pql]\nlimit = 3\n", tmp_path)
+
+
+def test_colours_are_forced_and_forbidden_as_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR", "PQL_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    assert load(folder=tmp_path).color == "auto"
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert load(folder=tmp_path).color == "always"
+    monkeypatch.setenv("NO_COLOR", "")
+    assert load(folder=tmp_path).color == "always", "an empty NO_COLOR says nothing"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert load(folder=tmp_path).color == "never"
+    monkeypatch.setenv("PQL_COLOR", "auto")
+    assert load(folder=tmp_path).color == "auto"
 
 
 def test_what_is_configured_is_heeded(shop: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -121,7 +159,7 @@ def test_version_run_and_models_cleared(shop: str, capsys: pytest.CaptureFixture
     (tmp_path / "q.pql").write_text(f"SHOW TABLES; {QUERY} WITH (model = entity_mean)")
     ran = Ran(capsys, "run", shop, "q.pql", "-q")
     assert (ran.code, "prediction" in ran.out) == (0, True)
-    assert "1 models without a name and 1 stored predictions" in Ran(capsys, "models", shop, "--clear").out
+    assert "1 model without a name and 1 stored prediction removed" in Ran(capsys, "models", shop, "--clear").out
 
 
 def test_a_locked_database_names_the_process(tmp_path: Path) -> None:

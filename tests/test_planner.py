@@ -168,6 +168,17 @@ def test_too_long_a_window_is_repaired_by_the_longest_that_fits(days):
     assert "longest window that fits ends after 233 days" in str(caught.value)
 
 
+def test_where_no_whole_year_fits_the_repair_counts_in_months():
+    text = "PREDICT COUNT(orders.*, 0, {}) = 0 FOR EACH customers.customer_id"
+    counted = replace(COUNT, window=BoundWindow(0, 1, "years"))
+    target = Call("=", (counted, Constant(0, INT)), LogicalType.BOOLEAN)
+    asked = text.format("1, years")
+    with pytest.raises(PqlError) as caught:
+        plan(replace(query(target, syntax=parse(asked)), text=asked), STATISTICS)
+    assert caught.value.fix == text.format("7, months")
+    assert "after 1 year needs" in str(caught.value)
+
+
 def test_the_graph_holds_what_is_near_and_says_why_the_rest_is_not():
     made = planned()
     assert tables(made) == {"customers", "orders", "products"}

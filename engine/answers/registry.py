@@ -48,7 +48,8 @@ class Freed:
 
     def __str__(self) -> str:
         return (
-            f"{self.models:,} models without a name and {self.answers:,} stored predictions removed, "
+            f"{self.models:,} model{'s' * (self.models != 1)} without a name and {self.answers:,} stored "
+            f"prediction{'s' * (self.answers != 1)} removed, "
             f"{self.size / (1 << 20):.1f} MiB freed"
         )
 

@@ -305,18 +305,18 @@ def _insufficient(
 ) -> PqlError:
     span = max(0, end - oldest) / US_PER_DAY
     last = tests[0] if evaluate_at and tests else None
-    fits = longest_fit(width.unit, oldest, end, last)
+    fits, unit = longest_window(width.unit, oldest, end, last)
     where = f" before {show_time(last)}" if last is not None else ""
     if step != width:
         hint = f"Leave out the step of {step}, or ask for a shorter window."
     elif fits:
-        hint = f"The longest window that fits ends after {fits} {width.unit}."
+        hint = f"The longest window that fits ends after {_counted(fits, unit)}."
     else:
-        hint = f"No window counted in {width.unit} fits; a smaller unit may."
+        hint = "No window fits: so short a history has nothing to learn from."
     return PqlError(
         "insufficient_history",
-        f"a window that ends after {width} needs three of its widths of history{where} (one to train, one to "
-        f"validate, one to test), but the target's facts span {span:.4g} days "
+        f"a window that ends after {_counted(width.n, width.unit)} needs three of its widths of history{where} "
+        f"(one to train, one to validate, one to test), but the target's facts span {span:.4g} days "
         f"({show_time(oldest)} to {show_time(end)})",
         hint=hint,
     )
@@ -337,6 +337,21 @@ def longest_fit(unit: str, oldest: int, end: int, test: int | None = None) -> in
         middle = (low + high) // 2
         low, high = (middle, high) if fits(middle) else (low, middle)
     return low
+
+
+def longest_window(unit: str, oldest: int, end: int, test: int | None = None) -> tuple[int, str]:
+    """The same in the first unit, from this one down, of which one fits; (0, unit) if none does."""
+    smaller = {"years": "months", "months": "days", "weeks": "days", "days": "hours", "hours": "minutes"}
+    tried: str | None = unit
+    while tried is not None:
+        if count := longest_fit(tried, oldest, end, test):
+            return count, tried
+        tried = smaller.get(tried)
+    return 0, unit
+
+
+def _counted(count: int, unit: str) -> str:
+    return f"{count} {unit.removesuffix('s') if count == 1 else unit}"
 
 
 def show_time(time: int) -> str:

@@ -12,6 +12,7 @@ from pql.engine.planning.anchors import (
     hashed_split,
     lag_anchors,
     longest_fit,
+    longest_window,
     prediction_anchor,
     round_up,
     row_time_split,
@@ -255,14 +256,14 @@ def _with_shorter_window(query: BoundQuery, windows: Sequence[BoundWindow], olde
     if len(found) != 1 or len(windows) != 1 or query.forecast_steps != 1 or found[0].span == NOWHERE:
         return None
     (window,) = windows
-    longest = longest_fit(window.unit, oldest, end)
-    if longest <= (window.start or 0):
+    longest, unit = longest_window(window.unit, oldest, end)
+    if longest <= (window.start or 0) or (window.start and unit != window.unit):
         return None
-    span, shorter = found[0].span, f"{window.start}, {longest}, {window.unit}"
+    span, shorter = found[0].span, f"{window.start}, {longest}, {unit}"
     if query.reading is not None:  # the window stands in the target's name: total_spend_12m
         name = query.text[span.start : span.end]
-        shorter = re.sub(r"_\d+([dwmy])\b", rf"_{longest}\1", name, flags=re.IGNORECASE)
-        if shorter == name:
+        shorter = re.sub(r"_\d+[dwmy]\b", f"_{longest}{unit[0]}", name, flags=re.IGNORECASE)
+        if shorter == name or unit[0] not in "dwmy" or unit == "minutes":
             return None
     return query.text[: span.start] + shorter + query.text[span.end :]
 

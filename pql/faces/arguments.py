@@ -34,7 +34,7 @@ Database = Annotated[
         metavar="DB", help="A DuckDB or SQLite file, postgresql://…, a folder of files; else as configured."
     ),
 ]
-Query = Annotated[str | None, typer.Argument(metavar="[QUERY]", help="The text of a query, or - for stdin.")]
+Query = Annotated[str | None, typer.Argument(metavar="QUERY", help="The text of a query, or - for stdin.")]
 CommandOption = Annotated[str | None, typer.Option("-c", "--command", help="The same as QUERY.")]
 FormatOption = Annotated[
     Format | None, typer.Option("--format", help="How tables are written; without it the ending of -o says, else box.")

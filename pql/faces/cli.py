@@ -29,9 +29,22 @@ from pql.faces.arguments import (
     source_of,
     text_of,
 )
+from pql.faces.verb_examples import EXAMPLES
 from pql.language.errors import PqlError
 
 _OF_THE_GROUP = ("--help", "--version")
+_MEANT = {  # words that people try, and the verb they mean
+    **dict.fromkeys(("predict", "ask", "sql", "shell", "repl", "select", "exec"), "query"),
+    **dict.fromkeys(("validate", "lint", "test", "verify"), "check"),
+    **dict.fromkeys(("schema", "tables", "describe", "show", "inspect", "info"), "graph"),
+    **dict.fromkeys(("metrics", "score", "backtest", "eval"), "evaluate"),
+    **dict.fromkeys(("settings", "env"), "config"),
+    "format": "fmt",
+    "plan": "explain",
+    "serve": "mcp",
+    "execute": "run",
+    "html": "report",
+}
 
 
 class _Verbs(TyperGroup):
@@ -39,9 +52,12 @@ class _Verbs(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in _OF_THE_GROUP:
-            near = difflib.get_close_matches(args[0].lower(), self.commands, n=1)
+            word = args[0].lower()
+            near = [_MEANT[word]] if word in _MEANT else difflib.get_close_matches(word, self.commands, n=1)
             if near and not args[0].startswith("-") and not Path(args[0]).exists():
-                raise typer.BadParameter(f"{args[0]} is neither a verb nor a database; the nearest verb is {near[0]}")
+                verb = 'a query is asked with pql DB -c "PREDICT …"' if near[0] == "query" else f"try pql {near[0]}"
+                nearest = f"the nearest verb is {near[0]}" if word not in _MEANT else verb
+                raise typer.BadParameter(f"{args[0]} is neither a verb nor a database; {nearest}")
             args = ["query", *args]
         return super().parse_args(ctx, args)
 
@@ -71,10 +87,10 @@ def _group(
     """What stands before a verb."""
 
 
-@app.command()
+@app.command(epilog=EXAMPLES["query"])
 def query(
     database: Database = None,
-    statement: Annotated[str | None, typer.Argument(metavar="[STATEMENT]", help="The same as -c STATEMENT.")] = None,
+    statement: Annotated[str | None, typer.Argument(metavar="STATEMENT", help="The same as -c STATEMENT.")] = None,
     command: Annotated[str | None, typer.Option("-c", "--command", help="The statement to run.")] = None,
     file: Annotated[Path | None, typer.Option("-f", "--file", help="A file of statements to run.")] = None,
     output: OutputOption = None,
@@ -123,8 +139,8 @@ for _verb in (
     verbs_about.completion,
     verbs_about.version,
 ):
-    app.command()(_verb)
-app.command(name="help")(verbs_about.help_)
+    app.command(epilog=EXAMPLES[_verb.__name__])(_verb)
+app.command(name="help", epilog=EXAMPLES["help"])(verbs_about.help_)
 
 
 def main(args: list[str] | None = None) -> None:
@@ -147,6 +163,12 @@ def main(args: list[str] | None = None) -> None:
         code = 130
     except BrokenPipeError:
         code = _reader_is_gone()
+    except OSError as error:
+        if error.filename is not None:  # of something else than the output
+            raise
+        sys.stderr.write(f"the output can't be written: {error.strerror or error}\n")
+        _forget_stdout()
+        code = 1
     except SystemExit as done:
         code = _reader_is_gone() if isinstance(done.__context__, BrokenPipeError) else done.code
     except Exception as error:
@@ -170,11 +192,16 @@ def _color(args: list[str] | None) -> str:
 
 
 def _reader_is_gone() -> int:
-    """Whoever read the output has seen enough: write the rest to nowhere."""
+    """Whoever read the output has seen enough."""
+    _forget_stdout()
+    return 0
+
+
+def _forget_stdout() -> None:
+    """Write the rest of the output to nowhere, so that nothing complains at the end."""
     import os
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
 
 
 if __name__ == "__main__":

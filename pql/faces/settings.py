@@ -1,7 +1,8 @@
 """What a run of the command line is set to: `pql.toml`, then the environment, then flags, each over the one before.
 
 `pql.toml` stands in the user's folder of configuration (`$XDG_CONFIG_HOME/pql`, else `~/.config/pql`) and in the
-working folder, whose keys win. `PQL_<KEY>` in the environment is the same key; `NO_COLOR` is `color = "never"`.
+working folder, whose keys win. `PQL_<KEY>` in the environment is the same key; `NO_COLOR` is
+`color = "never"`, `FORCE_COLOR` is `color = "always"`.
 """
 
 from __future__ import annotations
@@ -92,8 +93,11 @@ def load(flags: Mapping[str, str] | None = None, folder: Path | None = None) -> 
         variable = f"PQL_{key.name.upper()}"
         if told := os.environ.get(variable):
             found[key.name] = Setting(_value(key, told, f"the environment's {variable}", None), variable)
-    if "NO_COLOR" in os.environ and "PQL_COLOR" not in os.environ:
-        found["color"] = Setting("never", "NO_COLOR")
+    if not os.environ.get("PQL_COLOR"):
+        if os.environ.get("NO_COLOR"):
+            found["color"] = Setting("never", "NO_COLOR")
+        elif os.environ.get("FORCE_COLOR", "0") != "0":
+            found["color"] = Setting("always", "FORCE_COLOR")
     for name, told in (flags or {}).items():
         key = _known(name, "the command line")
         found[key.name] = Setting(_value(key, told, "the command line", None), "flag")
@@ -115,7 +119,7 @@ def files(folder: Path | None = None) -> Iterator[Path]:
 def _of_file(path: Path) -> Iterator[tuple[str, Setting]]:
     """The settings of one file. Raises PqlError `bad_config`."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         told = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         where = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
@@ -130,6 +134,12 @@ def _of_file(path: Path) -> Iterator[tuple[str, Setting]]:
     for name, value in told.items():
         line = _line(text, name)
         place = f"{path}, line {line}"
+        if isinstance(value, dict) and name not in KEYS:
+            raise PqlError(
+                "bad_config",
+                f"{place}: there is no section [{name}].",
+                hint="Keys stand by themselves, without a section: limit = 50.",
+            )
         key = _known(name, place)
         read = _value(key, value, place, path.parent)
         yield key.name, Setting(read, f"{path}:{line}")
@@ -157,7 +167,7 @@ def _value(key: Key, told: Any, place: str, beside: Path | None) -> Any:
         value = key.read(told)
     except ValueError as error:
         raise PqlError(
-            "bad_config", f"{place}: {key.name} is {told!r}, and must be {error}.", hint=f"{key.name}: {key.about}."
+            "bad_config", f"{place}: {key.name} is {told!r}, and must be {error}.", hint=f"`{key.name}` is {key.about}."
         ) from error
     if key.is_path and beside is not None and "://" not in value:
         return str(beside / Path(value).expanduser())

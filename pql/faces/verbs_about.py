@@ -17,16 +17,20 @@ from pql.faces.arguments import (
     say,
     settings_of,
 )
+from pql.language.errors import PqlError
 
 
 def fmt(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Files of statements, or - for stdin.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files of statements, or - for stdin.")],
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; name the files that would change, with exit code 1.")
     ] = False,
     write: Annotated[bool, typer.Option("--write", help="Write the canonical form back to the files.")] = False,
 ) -> None:
-    """Print statements in their canonical form. Comments are not kept; --write refuses files that have some."""
+    """Print statements in their canonical form. Comments are not kept; --write refuses files that have some.
+
+    A file that can't be read doesn't keep the others from their turn; the exit code is then 1.
+    """
     from pql.faces.formatting import has_comments, in_form, put
 
     if check and write:
@@ -35,8 +39,15 @@ def fmt(
         raise typer.BadParameter("--write needs files: stdin can't be written back")
     changed = False
     for file in files:
-        text = read_file(file)
-        formed = in_form(text)
+        try:
+            text = read_file(file)
+            formed = in_form(text)
+        except PqlError as error:
+            if len(files) == 1:
+                raise
+            typer.echo(error if error.code == "file_unreadable" else f"{file}: {error}", err=True)
+            changed = True
+            continue
         if not check and not write:
             say(formed.removesuffix("\n"))
         elif formed != text and check:
@@ -55,7 +66,7 @@ def fmt(
 
 def bench(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder in RelBench's format.")],
-    tasks: Annotated[list[str] | None, typer.Argument(metavar="[TASK]…", help="Some of its tasks; else all.")] = None,
+    tasks: Annotated[list[str] | None, typer.Argument(metavar="TASK", help="Some of its tasks; else all.")] = None,
     regime: Annotated[
         str | None, typer.Option(help="frozen: the data ends at the split's timestamp (the default); or as-of.")
     ] = None,
@@ -100,7 +111,7 @@ def config(format_: FormatOption = None, output: OutputOption = None, set_: SetO
 
 def doctor(
     database: Annotated[
-        str | None, typer.Argument(metavar="[DB]", help="A database to look at; else the configured one, if any.")
+        str | None, typer.Argument(metavar="DB", help="A database to look at; else the configured one, if any.")
     ] = None,
     format_: FormatOption = None,
     output: OutputOption = None,
@@ -130,7 +141,7 @@ def completion(
 
 
 def help_(
-    codes: Annotated[list[str] | None, typer.Argument(metavar="[CODE]…", help="The codes of errors.")] = None,
+    codes: Annotated[list[str] | None, typer.Argument(metavar="CODE", help="The codes of errors.")] = None,
 ) -> None:
     """Explain an error by its code, with an example; without a code, list them all."""
     from pql.faces.help import text

@@ -156,13 +156,14 @@ def check(
     if file is not None and (text is not None or command is not None):
         raise typer.BadParameter("give the query once: as QUERY, with -c or with -f")
     settings = settings_of(set_, quiet=quiet, format_=Format.JSON if json_ and format_ is None else format_)
-    asked = read_file(file) if file is not None else one_text(text, command)
+    read = (lambda: read_file(file)) if file is not None else (lambda: one_text(text, command))
     ask = (lambda db, text: db.check_leakage(text)) if leakage else (lambda db, text: db.validate(text))
     if not json_:
-        return _answer(database, asked, ask, settings, output, WHOLE)
+        return _answer(database, read(), ask, settings, output, WHOLE)
     from pql.faces.render import write
 
     try:
+        asked = read()
         with opened(database, settings) as db:
             found = Outcome(ask(db, asked))
     except PqlError as error:

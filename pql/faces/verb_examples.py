@@ -1,0 +1,28 @@
+"""An example of each verb, as `pql VERB --help` ends with one."""
+
+from __future__ import annotations
+
+_QUERY = "'PREDICT COUNT(orders.*, 0, 30, days) = 0 FOR EACH customers.customer_id'"
+
+EXAMPLES = {
+    verb: f"Example: {text}"
+    for verb, text in {
+        "query": f"pql shop.duckdb -c {_QUERY}",
+        "run": "pql run shop.duckdb nightly.pql -o churn.parquet",
+        "explain": f"pql explain shop.duckdb {_QUERY}",
+        "evaluate": f"pql evaluate shop.duckdb {_QUERY}",
+        "report": f"pql report shop.duckdb {_QUERY} -o churn.html",
+        "labels": f"pql labels shop.duckdb {_QUERY} -o labels.csv",
+        "check": "pql check shop.duckdb -f nightly.pql --json",
+        "graph": "pql graph shop.duckdb -o graph.svg",
+        "models": "pql models shop.duckdb",
+        "mcp": "pql mcp shop.duckdb --rows 50",
+        "fmt": "pql fmt --check queries/*.pql",
+        "bench": "pql bench rel-f1 driver-dnf --seeds 3 -o out",
+        "config": "pql config --set budget=10s",
+        "doctor": "pql doctor shop.duckdb",
+        "completion": 'eval "$(pql completion bash)"',
+        "help": "pql help no_join_path",
+        "version": "pql version",
+    }.items()
+}
