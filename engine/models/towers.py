@@ -104,9 +104,15 @@ class TowerModule(nn.Module):
             weight = torch.exp(self.recall(self.clock(torch.from_numpy(met.ages)))[:, 0].clamp(-8, 8))
             offsets = torch.from_numpy(met.offsets)
             total = weighted_sum(items[:, :WIDTH].contiguous(), place, offsets, weight)
-            mass = weighted_sum(items.new_ones(len(items), 1), place, offsets, weight) + 1e-3
+            mass = run_sums(weight, offsets) + 1e-3
             vectors = vectors + self.turn(self.gain[0] * total / mass + self.gain[1] * total / mass.sqrt())
         return torch.cat([SHARPNESS * vectors, vectors.new_ones(len(vectors), 1)], dim=1)
+
+
+def run_sums(weight: Tensor, offsets: Tensor) -> Tensor:
+    """float32[n, 1]: the sum of each run offsets[i]:offsets[i + 1] of weights."""
+    each = torch.arange(len(weight))
+    return F.embedding_bag(each, weight[:, None], offsets, mode="sum", include_last_offset=True)
 
 
 def weighted_sum(values: Tensor, index: Tensor, offsets: Tensor, weight: Tensor) -> Tensor:
