@@ -29,6 +29,9 @@ def natural_keys(profile: Profile) -> list[Link]:
             continue
         carriers = [place for place in _carriers(profile, draft, column) if _describes(profile, draft, column, *place)]
         if not carriers:
+            if _is_early(profile, draft, column):
+                note = "unique, never NULL; nothing that could carry it is known yet"
+                draft.key, draft.key_score = Key((column,), Evidence("inferred", note, score=0.5)), OWN - 1
             continue
         named = sorted({f"{table}.{name}" for table, name in carriers})
         note = f"unique, never NULL, its values are in {', '.join(named[:3])}" + (", …" if len(named) > 3 else "")
@@ -58,6 +61,18 @@ def _candidate(profile: Profile, draft: Draft) -> str | None:
     if not 2 <= profile.rows(draft.name) <= MOST_ROWS:
         return None
     return column if profile.counts(draft.name, column).is_key else None
+
+
+def _is_early(profile: Profile, draft: Draft, column: str) -> bool:
+    """Whether a table that could carry the values has no row yet at the moment looked at: no call of a subscriber."""
+    return profile.as_of is not None and any(
+        other is not draft
+        and not profile.rows(other.name)
+        and any(
+            name != other.key_column and profile.same_type(draft.name, column, other.name, name) for name in other.types
+        )
+        for other in profile.drafts.values()
+    )
 
 
 def _carriers(profile: Profile, draft: Draft, column: str) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ _LONG = 48  # characters on average: text
 _MANY = 20_000  # more distinct strings than this are text
 _FEW = 100  # so few distinct strings are always a category
 _CONSTANT_ROWS = 10
+AT_ONCE = 40  # columns counted in one statement: of hundreds, each distinct count costs more
 
 
 def columns_of(profile: Profile, draft: Draft, ids: set[str]) -> tuple[Column, ...]:
@@ -67,15 +68,16 @@ def _measured(profile: Profile, draft: Draft) -> dict[str, tuple[int, int, float
         return {}
     rows = profile.rows(draft.name)
     counter = "count(DISTINCT {})" if rows <= EXACT_ROWS else "approx_count_distinct({})"
-    wanted = ["count(*) AS n"]
+    wanted = []
     for i, (name, kind) in enumerate(readable.items()):
         quoted = identifier(name)
-        wanted += [f"{counter.format(quoted)} AS d{i}", f"count({quoted}) AS k{i}"]
+        wanted.append([f"{counter.format(quoted)} AS d{i}", f"count({quoted}) AS k{i}"])
         if kind is LogicalType.STRING:
-            wanted.append(f"CAST(sum(length({quoted})) AS BIGINT) AS l{i}")
-    row: dict[str, Any] = profile.snapshot.query(
-        f"SELECT {', '.join(wanted)} FROM {profile.known(draft.name)}"
-    ).to_pylist()[0]
+            wanted[-1].append(f"CAST(sum(length({quoted})) AS BIGINT) AS l{i}")
+    row: dict[str, Any] = {}
+    for start in range(0, len(wanted), AT_ONCE):
+        listed = ", ".join(["count(*) AS n", *(text for column in wanted[start : start + AT_ONCE] for text in column)])
+        row |= profile.snapshot.query(f"SELECT {listed} FROM {profile.known(draft.name)}").to_pylist()[0]
     result = {}
     for i, name in enumerate(readable):
         known = row[f"k{i}"]

@@ -178,3 +178,15 @@ def test_an_id_word_more_or_less_is_the_same_name() -> None:
         "accounts": pd.DataFrame({"account_no": range(900, 1020), "client_ref": [70 + i % 30 for i in range(120)]}),
     }
     assert links(infer(tables)) == {"readings.meter_id -> households.meter", "accounts.client_ref -> clients.id"}
+
+
+def test_a_key_is_one_before_anything_carries_it() -> None:
+    ids = [2**53 + 1 + 977 * i * i for i in range(40)]
+    tables = {
+        "subscribers": pd.DataFrame({"msisdn": ids, "plan": list("SM") * 20, "joined_at": AT[:40]}),
+        "calls": pd.DataFrame({"caller": [ids[i % 40] for i in range(80)], "started_at": AT[40:]}),
+    }
+    before = int(AT[39].timestamp() * 1_000_000)
+    assert keys(infer(tables, as_of=before))["subscribers"] == keys(infer(tables))["subscribers"] == ("msisdn",)
+    later = tables | {"calls": tables["calls"].iloc[:0]}
+    assert infer(tables, as_of=before) == infer(later, as_of=before)
