@@ -143,6 +143,8 @@ def to_arrow(frame: Any, name: str) -> pa.Table:
             f"the table {name} can't be converted to Arrow: {error}",
             hint="Give columns of one type each: numbers, strings, booleans, dates.",
         ) from error
+    if not table.num_columns:
+        raise PqlError("unsupported_source", f"the table {name} has no columns", hint="Leave it out.")
     lowered = [column.lower() for column in table.column_names]
     for column in table.column_names:
         if lowered.count(column.lower()) > 1:
@@ -163,13 +165,27 @@ def _from_pandas(frame: Any) -> pa.Table:
     arrays = []
     for position in range(len(names)):
         series = frame.iloc[:, position]
+        if type(series.dtype).__name__ == "SparseDtype":
+            series = series.sparse.to_dense()
+        if _is_span(series):
+            arrays.append(_as_text(series))
+            continue
         try:
             array = pa.Array.from_pandas(series)
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
-            present = series.notna()
-            array = pa.array([str(v) if ok else None for v, ok in zip(series, present, strict=True)], pa.string())
+            array = _as_text(series)
         arrays.append(array)
     return pa.table(arrays, names=names)
+
+
+def _is_span(series: Any) -> bool:
+    """True of pandas' periods and intervals, also as categories: spans, which SQL knows as texts alone."""
+    kind = series.cat.categories.dtype if type(series.dtype).__name__ == "CategoricalDtype" else series.dtype
+    return type(kind).__name__ in ("PeriodDtype", "IntervalDtype")
+
+
+def _as_text(series: Any) -> pa.Array:
+    return pa.array([str(v) if ok else None for v, ok in zip(series, series.notna(), strict=True)], pa.string())
 
 
 def _readable(column: pa.ChunkedArray) -> pa.ChunkedArray:

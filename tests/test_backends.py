@@ -266,6 +266,29 @@ def test_types_are_shown_in_their_normal_form() -> None:
     ]  # fmt: skip
 
 
+def test_spans_of_pandas_are_texts_and_sparse_columns_numbers() -> None:
+    from pql.backends.frames import to_arrow
+
+    days = pd.period_range("2024-01-30", periods=3, freq="D")
+    frame = pd.DataFrame(
+        {
+            "day": days,
+            "band": pd.cut([1.0, 2.0, 3.0], [0, 1.5, 3]),
+            "width": pd.arrays.IntervalArray.from_breaks([0, 1, 2, 3]),
+            "cost": pd.arrays.SparseArray([0.0, 0.0, 2.5]),
+        }
+    )
+    frame.loc[1, "day"] = pd.NaT
+    rows = to_arrow(frame, "visits").to_pydict()
+    assert rows["day"] == ["2024-01-30", None, "2024-02-01"]
+    assert rows["band"] == ["(0.0, 1.5]", "(1.5, 3.0]", "(1.5, 3.0]"]
+    assert rows["width"] == ["(0, 1]", "(1, 2]", "(2, 3]"]
+    assert rows["cost"] == [0.0, 0.0, 2.5]
+    with pytest.raises(PqlError, match="no columns") as caught:
+        to_arrow(pd.DataFrame(), "nothing")
+    assert caught.value.code == "unsupported_source"
+
+
 def test_pandas_frames_keep_what_they_mean() -> None:
     frame = pd.DataFrame(
         {
