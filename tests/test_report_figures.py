@@ -11,6 +11,7 @@ from test_why import shop
 
 import pql
 from pql.pictures.bins import ranked_truth
+from pql.pictures.classes import confusion
 from pql.pictures.figure import Figures
 from pql.pictures.quality import quality_figures
 from pql.pictures.yes_no import gain
@@ -141,3 +142,13 @@ def test_lists_and_classes_are_those_of_scikit_learn(drawn) -> None:  # type: ig
         shares = re.search(rf"{name} \(\d+\): ([^;]*)", described)[1]  # type: ignore[index]
         for other, label in enumerate(behind.classes):
             assert f"{label} {matrix[code, other]:.0%}" in shares
+
+
+def test_long_names_of_classes_are_numbered() -> None:
+    truth = np.repeat(np.arange(8), 5).astype(float)
+    shapes = confusion(truth, truth, lambda code: f"a very long name of class {code}").picture.shapes
+    assert re.findall(r">(\d)</text>", shapes)[:8] == list("12345678")
+    assert "1 a very long" in shapes
+    short = confusion(truth[:10], truth[:10], lambda code: "xy"[code]).picture.shapes
+    assert ">x</text>" in short
+    assert "1 x" not in short

@@ -92,17 +92,19 @@ class MetricsTable:
         name = self.best_baseline(split)
         if name is None:
             which = f"{answer}, a baseline" if self.answers_a_baseline() else answer
-            return f"{which}: {self.metric} {own:.4g} on {split}."
+            return f"{which}: {self.metric} {_said(own)} on {split}."
         best, doubt = self.value(name, split), self._doubt(name, split)
         if self.answers_a_baseline():
             ties = " just as good" if own == best else "" if self.better(own, best) else " better"
-            against = f"of the others {name} is{ties or ' the best'}, {best:.4g}"
-            return f"A baseline answers, {answer}: {self.metric} {own:.4g} on {split}; {against}{doubt}."
+            against = f"of the others {name} is{ties or ' the best'}, {_said(best)}"
+            return f"A baseline answers, {answer}: {self.metric} {_said(own)} on {split}; {against}{doubt}."
         if self.better(own, best):
-            figures = f"{self.metric} {own:.4g} against {best:.4g}"
+            figures = f"{self.metric} {_said(own)} against {_said(best)}"
             return f"{answer} beats the best baseline, {name}, on {split}: {figures}{doubt}."
         word = "ties with" if own == best else "beats"
-        return f"The baseline {name} {word} {answer} on {split}: {self.metric} {best:.4g} against {own:.4g}{doubt}."
+        return (
+            f"The baseline {name} {word} {answer} on {split}: {self.metric} {_said(best)} against {_said(own)}{doubt}."
+        )
 
     def answers_a_baseline(self) -> bool:
         """Whether what answers has learnt no more than a baseline: it is one."""
@@ -349,3 +351,8 @@ def _correlation(left: Floats, right: Floats) -> float:
     a, b = left - left.mean(), right - right.mean()
     scale = math.sqrt(float((a * a).sum()) * float((b * b).sum()))
     return float((a * b).sum()) / scale if scale > 0 else math.nan
+
+
+def _said(value: float) -> str:
+    """A measure with four digits; large ones whole, thousands apart."""
+    return f"{value:,.0f}" if abs(value) >= 9_999.5 else f"{value:.4g}"

@@ -28,16 +28,18 @@ def confusion(truth: Floats, chosen: Floats, name_of: Callable[[int], str], most
         mine = said[real == code]
         shares = [float((mine == other).mean()) for other in kept]
         rows.append((name_of(code), len(mine), shares + [1.0 - sum(shares)] * beyond))
-    left = min(130.0, max([width_of(name) for name, _, _ in rows], default=0.0)) + 56
+    left = min(130.0, max([width_of(name) for name, _, _ in rows], default=0.0) + 16) + 56
     width = max(_WIDE, left + 34.0 * len(heads))
     wide, top = (width - left) / max(1, len(heads)), 44.0
+    narrow = any(width_of(head, SMALL) > wide - 4 for head in heads)
+    over = [*map(str, range(1, len(kept) + 1)), *["rest"] * beyond] if narrow else heads
     shapes = [text(0, 12, "true class, and its rows", size=SMALL, soft=True)]
     shapes.append(text(width, 12, "predicted as …", size=SMALL, anchor="end", soft=True))
-    for j, head in enumerate(heads):
+    for j, head in enumerate(over):
         shapes.append(text(left + (j + 0.5) * wide, top - 9, head, size=SMALL, anchor="middle", most=wide - 4))
     for i, (name, count, shares) in enumerate(rows):
         y = top + i * _HIGH
-        shapes.append(text(0, y + 19, name, most=left - 56))
+        shapes.append(text(0, y + 19, f"{i + 1} {name}" if narrow else name, most=left - 56))
         shapes.append(text(left - 10, y + 19, f"{count:,}", size=SMALL, anchor="end", soft=True))
         for j, share in enumerate(shares):
             x = left + j * wide

@@ -20,7 +20,7 @@ def forecast_picture(
 ) -> Picture:
     """One dot per step at its value, and a band between the `bounds` where there are some; `moments` name the steps."""
     ends = [end for pair in bounds or () for end in pair]
-    y = scale([*values, *ends], _BOTTOM, _TOP)
+    y = scale([*values, *ends], _BOTTOM, _TOP, zero=True)
     n = len(values)
     xs = [(_LEFT + _RIGHT) / 2 if n == 1 else _LEFT + 16 + i * (_RIGHT - _LEFT - 32) / (n - 1) for i in range(n)]
     shapes = [text(14, 20, title, size=13, bold=True, most=_WIDTH - 28), *left_axis(y, _LEFT, _RIGHT)]
