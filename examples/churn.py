@@ -25,7 +25,7 @@ It prints:
     instant beats the best baseline, entity_mean, on test: auroc 0.8541 against 0.7911.
 
     Why the first of them:
-    household_id 2219: 77.1%, from 15.2% that all begin with; raised most by days since transactions 5 back = 332.3 (transactions a row, 332 days before), share of those gaps of transactions longer by 28d still = 0.75 (transactions a row, 81 days before) and moments of transactions (-56d, 0) = 0.
+    household_id 2219: 77.1%, from 15.2% that all begin with; raised most by the time since the 5th latest of transactions (a row of transactions, 332 days before), the total quantity of transactions in the last 56 days (0) and the total sales_value of transactions in the last 56 days (0).
 
 Your own tables: `pql.connect("shop.duckdb")`, or a folder of CSV or Parquet files, or a dict of data frames; then put your
 customers' key after FOR EACH and your orders where `transactions` stands. The window (0, 28) should be somewhat longer than the time

@@ -37,7 +37,7 @@ It prints:
     blend beats the best baseline, repeat, on test: map@2 0.4481 against 0.3214.
 
     Why the first of them:
-    customer_id 1559: 55.7%, from 0.5% that all begin with; raised most by share of views.products.tier = premium (-120d, 0) = 0.4706 (products 111, 2 days before), share of views.products.tier = premium (-INF, 0) = 0.4444 (products 111, 2 days before) and MAX(views.products.price, -INF, 0) = 2225 (products 106, 6 days before).
+    customer_id 1559: 55.7%, from 0.5% that all begin with; raised most by how often tier of products of its views is premium in the last 120 days (47%; latest products 111, 2 days before), the largest price of products of its views (2,225; products 106, 6 days before) and the largest cost of products of its views (1,666; products 106, 6 days before).
 
 Your own tables: any condition on the products (`products.price > 500`, `plans.level = 'pro'`) may stand in the window, and the
 same one in the WHERE with `-INF, 0`. Such events are rare, one in a hundred here: look at the average precision and at the

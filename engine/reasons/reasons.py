@@ -176,7 +176,8 @@ class Reasons:
 
     def with_part(self, name: str, amount: Floats, words: Words | None = None) -> Reasons:
         """One thing more, left out where it adds nothing to anybody."""
-        if not (np.abs(amount) > 1e-9).any():
+        amount = np.where(np.abs(amount) > 1e-9, amount, 0.0)
+        if not amount.any():
             return self
         words = no_words((len(amount), 1)) if words is None else words
         return Reasons.summed([self, Reasons(np.zeros(len(amount)), (name,), amount[:, None], words)])
