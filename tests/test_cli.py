@@ -243,6 +243,7 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert ran.code == 0
     for verb in ("graph", "explain", "evaluate", "labels", "models", "fmt"):
         assert verb in ran.out
+    assert "..." not in ran.out.partition("Commands:")[2], "each verb in a line of its own"
     assert Ran(capsys, "version").out[0].isdigit()
 
 

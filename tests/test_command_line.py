@@ -143,6 +143,13 @@ def test_what_is_configured_is_heeded(shop: str, capsys: pytest.CaptureFixture[s
     assert Ran(capsys, "config", "--set", "model").code == 2
 
 
+def test_doctor_tells_of_variables_that_nothing_reads(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PQL_LIMITT", "3")
+    assert "did you mean PQL_LIMIT?" in Ran(capsys, "doctor").out
+
+
 def test_doctor_finds_what_is_broken(shop: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     ran = Ran(capsys, "doctor", shop)
     assert ran.code == 0

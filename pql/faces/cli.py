@@ -29,7 +29,7 @@ from pql.faces.arguments import (
     source_of,
     text_of,
 )
-from pql.faces.verb_examples import EXAMPLES
+from pql.faces.verb_examples import EXAMPLES, IN_A_LINE
 from pql.language.errors import PqlError
 
 _OF_THE_GROUP = ("--help", "--version")
@@ -87,7 +87,7 @@ def _group(
     """What stands before a verb."""
 
 
-@app.command(epilog=EXAMPLES["query"])
+@app.command(epilog=EXAMPLES["query"], short_help=IN_A_LINE["query"])
 def query(
     database: Database = None,
     statement: Annotated[str | None, typer.Argument(metavar="STATEMENT", help="The same as -c STATEMENT.")] = None,
@@ -139,8 +139,8 @@ for _verb in (
     verbs_about.completion,
     verbs_about.version,
 ):
-    app.command(epilog=EXAMPLES[_verb.__name__])(_verb)
-app.command(name="help", epilog=EXAMPLES["help"])(verbs_about.help_)
+    app.command(epilog=EXAMPLES[_verb.__name__], short_help=IN_A_LINE[_verb.__name__])(_verb)
+app.command(name="help", epilog=EXAMPLES["help"], short_help=IN_A_LINE["help"])(verbs_about.help_)
 
 
 def main(args: list[str] | None = None) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pql.faces.settings import KEYS, Settings, files
 from pql.language.errors import PqlError
+from pql.language.names import nearest
 from pql.result import Report
 from pql.table import escaped
 
@@ -162,6 +163,11 @@ def _kept(settings: Settings) -> Iterator[Seen]:
 def _configured() -> Iterator[Seen]:
     found = [str(path) for path in files()]
     yield Seen("configuration", "pql.toml", OK, ", ".join(found) or "none; `pql config` shows the keys")
+    known = {f"PQL_{name.upper()}" for name in (*KEYS, "pager")}
+    for name in sorted(name for name in os.environ if name.startswith("PQL_") and name not in known):
+        near = nearest(name, known, n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        yield Seen("configuration", name, NOTE, f"no key is called so, and nothing reads it{meant}")
 
 
 def _of_database(database: str, settings: Settings) -> Iterator[Seen]:

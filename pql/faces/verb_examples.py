@@ -1,4 +1,4 @@
-"""An example of each verb, as `pql VERB --help` ends with one."""
+"""What `pql --help` says of each verb in a line, and the example that `pql VERB --help` ends with."""
 
 from __future__ import annotations
 
@@ -25,4 +25,24 @@ EXAMPLES = {
         "help": "pql help no_join_path",
         "version": "pql version",
     }.items()
+}
+
+IN_A_LINE = {
+    "query": "Answer statements; the word may be left out.",
+    "run": "Run the statements of a file.",
+    "explain": "Show what is decided about a query before training.",
+    "evaluate": "Show how good predictions are, beside baselines.",
+    "report": "Write one HTML page on a prediction.",
+    "labels": "Show the training table of a query.",
+    "check": "Say whether statements would run.",
+    "graph": "Show or draw tables, keys, links and clocks.",
+    "models": "List the kept models of a database.",
+    "mcp": "Serve a database to agents.",
+    "fmt": "Print statements in their canonical form.",
+    "bench": "Learn and measure a RelBench folder.",
+    "config": "Show what is configured, and where.",
+    "doctor": "Look at the installation and a database.",
+    "completion": "Print a script that completes in a shell.",
+    "version": "Print the version.",
+    "help": "Explain an error by its code.",
 }
