@@ -173,8 +173,8 @@ class Predictions(_Table):
     def why(self, k: int = 5, *, entity: object = None, most: int = 5) -> Why:
         """Why the first `k` rows, or those of one `entity` (its key; a tuple where it has several columns; of pairs
         the first key, or both), are what they are: the `most` weightiest reasons of each, with what all begin with and
-        what is left, so that the
-        contributions add up: to the log-odds of a probability, to the value of a number (see `scale`).
+        what is left, so that the contributions add up: to the log-odds of a probability, to the value of a number (see
+        `scale`).
 
         Raises PqlError `not_supported` where the model isn't at hand, `unknown_entity` for an unknown key,
         `bad_reason_argument` for numbers that are none.
