@@ -16,6 +16,7 @@ FAULTS: list[tuple[str, str, str | None]] = [
         "PREDICT customers.age FOR EACH users.user_id",
         "PREDICT customers.age FOR EACH customers.customer_id",
     ),
+    ("missing_name", f"PREDICT customers.age {EACH} USING MODEL", None),
     ("unknown_column", f"PREDICT customers.agee {EACH}", f"PREDICT customers.age {EACH}"),
     ("unknown_column", f"PREDICT customers.city = Oslo {EACH}", f"PREDICT customers.city = 'Oslo' {EACH}"),
     (

@@ -119,6 +119,19 @@ def test_rows_of_a_box(desk: Desk) -> None:
     assert "… 300 rows in all" in after(desk, ".rows 3", "SELECT * FROM orders;")
 
 
+@pytest.mark.parametrize(("height", "rows"), [("24", 15), ("60", 20), ("8", 5)])
+def test_a_box_shows_as_many_rows_as_the_screen_has_room_for(
+    session: pql.Session, monkeypatch: pytest.MonkeyPatch, height: str, rows: int
+) -> None:
+    monkeypatch.setenv("LINES", height)
+    monkeypatch.setenv("PQL_PAGER", "cat")
+    screen = desk_over(session, terminal=True)
+    take(screen, "SELECT order_id FROM orders;")
+    assert len(shown(screen).splitlines()) == 2 + rows + 1
+    take(screen, ".rows 30\nSELECT order_id FROM orders;")
+    assert len(shown(screen).splitlines()) == 2 + 30 + 1
+
+
 def test_answers_go_to_a_file_until_they_dont(desk: Desk, tmp_path: Path) -> None:
     file = tmp_path / "out file.csv"
     out = after(desk, ".mode csv", f".output '{file}'", "SELECT 1 AS a;", "SELECT 2 AS b;", ".output", "SELECT 3 AS c;")

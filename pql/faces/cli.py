@@ -115,8 +115,8 @@ def query(
 
         settings = settings_of(set_, quiet=quiet, format_=format_, limit=limit)
         connect = partial(opened, database, settings, write=write)
-        mode, shown = settings.format or Format.BOX.value, settings.limit or 20
-        raise typer.Exit(start(source_of(database, settings), connect, mode=mode, limit=shown))
+        mode = settings.format or Format.BOX.value
+        raise typer.Exit(start(source_of(database, settings), connect, mode=mode, limit=settings.limit))
     settings = settings_of(set_, quiet=quiet, format_=format_, limit=limit)
     text = read_file(file) if file is not None else text_of("-" if command is None else command)
     verbs_asking.answers(database, text, settings, output, write=write)

@@ -127,7 +127,7 @@ def _mode(desk: Desk, rest: str) -> None:
 
 def _rows(desk: Desk, rest: str) -> None:
     if not rest:
-        return desk.say(str(desk.limit))
+        return desk.say(str(desk.rows))
     if not rest.isascii() or not rest.isdigit() or int(rest) < 1:
         raise Misused(f".rows takes a number from 1 on, not {rest}")
     desk.limit = int(rest)

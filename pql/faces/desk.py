@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MODES = ("box", "csv", "json", "jsonl", "md", "line", "parquet")
 ROWS = 20
+_FEWEST = 5
+_AROUND = 9  # lines of the screen that stand around the rows: head, notes, the prompt
 
 
 class Misused(Exception):
@@ -28,7 +30,8 @@ class Misused(Exception):
 class Desk:
     """The state of one prompt. `open` gives the session, which may still be opening while the prompt is shown.
 
-    mode: how tables are written. output: the file they go to, None for the screen. limit: rows that a box shows.
+    mode: how tables are written. output: the file they go to, None for the screen. limit: rows that a box shows,
+    None for as many as the screen has room for, ROWS at most.
     last: the predictions that `.why` speaks of. asked: the text of the latest statement.
     """
 
@@ -37,7 +40,7 @@ class Desk:
     screen: Screen = field(default_factory=Screen)
     mode: str = "box"
     output: Path | None = None
-    limit: int = ROWS
+    limit: int | None = None
     timer: bool = False
     last: Predictions | None = None
     asked: str = ""
@@ -83,11 +86,17 @@ class Desk:
         mode = self.form
         if mode == "parquet" and hasattr(result, "to_arrow_table"):
             self.check()
-            return write(result, "parquet", self.output, self.limit)
+            return write(result, "parquet", self.output, self.rows)
         mode = "box" if mode == "parquet" else mode
         if self.output is not None:
-            return appended(rendered(result, mode, self.limit), self.output)
-        self.screen.show(rendered(result, mode, self.limit, width=self.screen.width, on_screen=self.screen.is_terminal))
+            return appended(rendered(result, mode, self.rows), self.output)
+        self.screen.show(rendered(result, mode, self.rows, width=self.screen.width, on_screen=self.screen.is_terminal))
+
+    @property
+    def rows(self) -> int:
+        """How many rows a box shows now."""
+        height = self.screen.height if self.output is None else None
+        return self.limit or (ROWS if height is None else max(_FEWEST, min(ROWS, height - _AROUND)))
 
     @property
     def form(self) -> str:

@@ -82,7 +82,7 @@ def lines(stream: Iterator[str]) -> Callable[[], str]:
     return read
 
 
-def start(source: str, connect: Callable[[], Session], *, mode: str, limit: int) -> int:
+def start(source: str, connect: Callable[[], Session], *, mode: str, limit: int | None) -> int:
     """The prompt on a terminal, until it is left; the exit code. connect: opens `source`, in a thread of its own.
 
     Raises PqlError if the source can't be opened.

@@ -10,6 +10,7 @@ from pql.language.aggregates import bind_aggregate
 from pql.language.bound import Call, ColumnRef, Constant, Expression, TaskKind
 from pql.language.expressions import Place, bind_condition
 from pql.language.moments import HINT, as_moment
+from pql.language.names import singulars
 from pql.language.scope import Edit, Scope, find_column, find_table, quoted
 from pql.language.tasks import aggregates_in, columns_in, is_constant
 
@@ -20,6 +21,11 @@ def bind_using(scope: Scope) -> tuple[str, ...] | None:
         return None
     names: list[str] = []
     for name in scope.query.using:
+        is_free = not any(singulars(table.name) & {"model"} for table in scope.catalog.tables)
+        if name.text.upper() == "MODEL" and not name.quoted and is_free:
+            message = "USING MODEL is not followed by the name of a kept model"
+            scope.fault("missing_name", message, name.span, hint="SHOW MODELS lists them")
+            return None
         table = find_table(scope, name)
         if table is not None:
             names.append(table.name)
