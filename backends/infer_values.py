@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from pql.backends.infer_keys import CODE
 from pql.backends.infer_links import decided_keys, measure
-from pql.backends.names import is_id_name, words
+from pql.backends.names import is_id_name, stem, table_stem, words
 from pql.backends.profile import Draft, Profile, ValueCounts
 from pql.language.catalog import Evidence, Link, LogicalType
 
@@ -27,6 +27,7 @@ MEASURES = {"rank", "position", "year", "month", "week", "day", "hour", "minute"
 _TOLD_BY_LENGTH = 3  # characters on average, from which text is no mere letter or abbreviation
 _MANY = 10  # whole numbers that lie close together
 _COVERED = 0.9  # of them must be there
+_ROOT = 4  # letters that tell a word
 _APART = 4  # the range of a key's numbers per row, in its own steps, from which a number found is no chance
 
 
@@ -67,7 +68,7 @@ def tells(name: str, kind: LogicalType, mine: ValueCounts, theirs: ValueCounts) 
         return True
     if len(keys) < _MANY or mine.distinct < _COVERED * len(keys):
         return False
-    return True if is_id_name(name) or keys[0] > len(keys) else None
+    return True if is_id_name(name) or not 0 <= keys[0] <= len(keys) else None
 
 
 def _hits(
@@ -88,8 +89,14 @@ def _hits(
             continue
         found = tells(column, kind, profile.counts(draft.name, column), theirs)
         if found is not False:
-            hits[parent, key] = found is True
+            hits[parent, key] = found is True or _sounds_like(column, parent)
     return {place: sure for place, sure in hits.items() if not _repeats(profile, place, set(hits))}
+
+
+def _sounds_like(column: str, table: str) -> bool:
+    """Whether one name begins as the other, in whatever language the plural is: kunde and Kunden."""
+    mine, theirs = stem(words(column)), table_stem(table)
+    return min(len(mine), len(theirs)) >= _ROOT and (mine.startswith(theirs) or theirs.startswith(mine))
 
 
 def _repeats(profile: Profile, place: tuple[str, str], others: set[tuple[str, str]]) -> bool:

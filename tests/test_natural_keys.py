@@ -190,3 +190,20 @@ def test_a_key_is_one_before_anything_carries_it() -> None:
     assert keys(infer(tables, as_of=before))["subscribers"] == keys(infer(tables))["subscribers"] == ("msisdn",)
     later = tables | {"calls": tables["calls"].iloc[:0]}
     assert infer(tables, as_of=before) == infer(later, as_of=before)
+
+
+def test_plurals_of_other_languages_sound_alike() -> None:
+    tables = {
+        "Kunden": pd.DataFrame({"id": range(1, 31), "größe": range(30)}),
+        "Bestellungen": pd.DataFrame(
+            {
+                "nr": range(900, 1020),
+                "kunde": [1 + i % 30 for i in range(120)],
+                "teile": [1 + i % 30 for i in range(120)],
+            }
+        ),
+    }
+    assert links(infer(tables)) == {"Bestellungen.kunde -> Kunden.id"}
+    tables["Kunden"]["id"] -= 10
+    tables["Bestellungen"]["wer"] = tables["Bestellungen"].pop("kunde") - 10
+    assert links(infer(tables)) == {"Bestellungen.wer -> Kunden.id"}  # numbers below zero are no counts
