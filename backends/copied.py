@@ -9,6 +9,7 @@ import re
 import weakref
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -209,7 +210,7 @@ class Copy:
                 raise PqlError("sql_error", f"the table {name} can't be read: {reason}", hint="Leave it out.")
 
     def for_sql(self) -> UserSql:
-        return UserSql(self._con, self._path)
+        return UserSql(self._con, self._path, self._origin.files)
 
     def close(self) -> None:
         self._con.close()
@@ -224,8 +225,8 @@ def _names(lowered: str, table: str) -> bool:
 class UserSql(DuckSnapshot):
     """The copied tables for the user's SQL, on a cursor that finds them under their own names."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, path: str) -> None:
-        super().__init__(con, ())
+    def __init__(self, con: duckdb.DuckDBPyConnection, path: str, own_files: Sequence[Path]) -> None:
+        super().__init__(con, (), own_files=own_files)
         self._cursor = con.cursor()
         self._cursor.execute("SET python_enable_replacements = false")
         self._cursor.execute(f"SET SESSION search_path = {string(path)}")

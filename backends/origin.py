@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -68,10 +69,12 @@ class LeftOut(Exception):
 class Origin(Protocol):
     """A database elsewhere. All that is read between `begin` and `rest` is of one state.
 
-    `followed`: `begin` tells cheaply whether what was read before is still so.
+    `followed`: `begin` tells cheaply whether what was read before is still so. `files`: the files and folders of this
+    machine that hold it, which nothing may be written to.
     """
 
     followed: bool
+    files: tuple[Path, ...]
 
     def begin(self) -> Hashable:
         """Open a transaction that only reads, unless one is open; what names the state that it shows."""

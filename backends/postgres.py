@@ -9,6 +9,7 @@ import io
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -60,6 +61,7 @@ class _Server:
 
     def __init__(self, place: Location) -> None:
         self._place = place
+        self.files: tuple[Path, ...] = ()
         self._con = self._connected()
 
     def _connected(self) -> psycopg.Connection[Any]:

@@ -5,6 +5,7 @@ A table of predictions has no clock, so that it would tell every earlier moment 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -53,7 +54,10 @@ def refuse_table(con: duckdb.DuckDBPyConnection, made: NewTable) -> None:
 
 def refuse_file(path: str | None, own: Iterable[Path]) -> None:
     """Raise PqlError `file_in_source` for a file that holds the data, or that stands in a folder of tables."""
-    if path is None or "://" in path:
+    if path is None:
+        return
+    path = re.sub(r"^file:(//(localhost)?(?=/))?", "", path)  # which DuckDB writes to as well
+    if "://" in path:
         return
     target = Path(path).expanduser().resolve()
     for place in own:

@@ -48,6 +48,7 @@ class _File:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.files = (path, *(Path(f"{path}-{kind}") for kind in ("wal", "shm", "journal")))
         self._file = _file(path)
         self._con = _open(path)
         try:

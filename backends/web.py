@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import duckdb
@@ -71,6 +72,9 @@ class _Files:
             if extension == "httpfs":
                 self._set(os.environ)
         path = urlsplit(address).path
+        wild = _WILD.search(path)
+        here = Path(path[: wild.start()]).parent if wild and not Path(path).exists() else Path(path)
+        self.files = (here.resolve(),) if self._scheme == "file" else ()
         is_file = path.lower().endswith(SUFFIXES) and not (self._lists and _WILD.search(path))
         self._tables = file_tables([(path.rpartition("/")[2], address)]) if is_file else self._listed(address)
         if not self._tables:

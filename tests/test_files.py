@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import sqlite3
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -110,3 +112,37 @@ def test_what_isnt_read_is_said_with_what_to_do(name: str, tmp_path: Path) -> No
     assert caught.value.code == "unsupported_source"
     assert "not read" in str(caught.value) or "lines" in str(caught.value)
     assert [left for left, _ in _open(tmp_path, t_dot_csv="x\n1\n").skipped()] == [name]
+
+
+def _state(folder: Path) -> dict[str, tuple[bytes, int, int]]:
+    """Content, time of writing and mode of everything below a folder."""
+    found = [folder, *folder.rglob("*")]
+    return {
+        str(path): (path.read_bytes() if path.is_file() else b"", path.stat().st_mtime_ns, path.stat().st_mode)
+        for path in found
+    }
+
+
+@pytest.mark.parametrize("source", ["", "db.duckdb", "wal.sqlite", "old.sqlite", "latin.csv", "file"])
+def test_nothing_is_written_beside_any_file(source: str, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    with duckdb.connect(folder / "db.duckdb") as con:
+        con.execute("CREATE TABLE t AS SELECT 1 AS id, TIMESTAMP '2024-01-01' AS day")
+    for name, mode in (("wal.sqlite", "wal"), ("old.sqlite", "delete")):
+        lite = sqlite3.connect(folder / name)
+        lite.executescript(f"PRAGMA journal_mode = {mode}; CREATE TABLE t (id INT); INSERT INTO t VALUES (1)")
+        lite.close()
+    (folder / "latin.csv").write_bytes("id;name\n1;Zoë\n".encode("cp1252"))
+    pq.write_table(pa.table({"id": [1]}), folder / "t.parquet")
+    before = _state(folder)
+    db = pql.connect(f"file://{folder}/t.parquet" if source == "file" else folder / source)
+    assert "id" in str(db.graph())
+    table = "latin" if source == "latin.csv" else "t"
+    assert db.sql(f"SELECT id FROM {table}").fetchall() == [(1,)]
+    target = folder / (source if source not in ("", "file") else "t.parquet")
+    for place in (target, f"file://{target}", f"file:{target}"):
+        with pytest.raises(PqlError, match="holds the data|would be a table"):
+            db.sql(f"COPY (SELECT 1 AS id) TO '{place}' (FORMAT parquet)")
+    db.close()
+    assert _state(folder) == before
