@@ -142,7 +142,7 @@ def test_nothing_is_written_beside_any_file(source: str, tmp_path: Path) -> None
     assert db.sql(f"SELECT id FROM {table}").fetchall() == [(1,)]
     target = folder / (source if source not in ("", "file") else "t.parquet")
     for place in (target, f"file://{target}", f"file:{target}"):
-        with pytest.raises(PqlError, match="holds the data|would be a table"):
+        with pytest.raises(PqlError, match=r"holds the data|would be a table"):
             db.sql(f"COPY (SELECT 1 AS id) TO '{place}' (FORMAT parquet)")
     db.close()
     assert _state(folder) == before
