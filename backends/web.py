@@ -74,7 +74,7 @@ class _Files:
         path = urlsplit(address).path
         wild = _WILD.search(path)
         here = Path(path[: wild.start()]).parent if wild and not Path(path).exists() else Path(path)
-        self.files = (here.resolve(),) if self._scheme == "file" else ()
+        self.files: tuple[Path, ...] = (here.resolve(),) if self._scheme == "file" else ()
         is_file = path.lower().endswith(SUFFIXES) and not (self._lists and _WILD.search(path))
         self._tables = file_tables([(path.rpartition("/")[2], address)]) if is_file else self._listed(address)
         if not self._tables:
