@@ -242,7 +242,7 @@ def _warn_of_table(profile: Profile, draft: Draft) -> None:
         counts = profile.counts(draft.name, draft.key_column)
         if not counts.is_key and counts.rows:
             profile.warnings.append(f"{draft.name}.{draft.key_column} is not unique or has NULLs")
-    if not draft.has_clock:
+    if draft.clock is None or draft.clock.kind != "own":  # one that it inherits may be years too early
         for name in _dates_as_text(profile, draft):
             profile.warnings.append(
                 f"{draft.name}.{name} {AS_TEXT}: as timestamps, or 2024-12-31, they could be the table's clock "

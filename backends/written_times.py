@@ -25,7 +25,7 @@ _DAYS = ("%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y",
          "%b %d, %Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y")  # fmt: skip
 _ISO = r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d[^+Z-]*)?$"
 _ISO_ZONED = r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d[:.\d]* ?(Z|[+-]\d\d(:?\d\d)?)$"
-_HOURS = ("", " %H:%M:%S", " %H:%M")
+_HOURS = ("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p")
 _EXCHANGED = {"%d/%m/%Y": "%m/%d/%Y", "%d-%m-%Y": "%m-%d-%Y", "%d/%m/%y": "%m/%d/%y"}
 _SCALES = (1_000_000, 1_000)  # µs per unit: seconds, milliseconds; then microseconds and nanoseconds
 _UNITS = {"ms", "msec", "millis", "milliseconds", "us", "usec", "micros", "microseconds", "ns", "nanos", "nanoseconds"}

@@ -33,6 +33,16 @@ def test_a_day_that_could_be_a_month_is_named_with_the_way_out() -> None:
         assert "ORDERS.WHENCE holds dates as text" in str(db.graph())
 
 
+def test_such_a_day_is_named_even_where_the_table_has_the_time_of_its_customer(tmp_path: Path) -> None:
+    (tmp_path / "customers.csv").write_text(
+        "customer_id,joined\n" + "".join(f"{i},2024-01-{i:02}\n" for i in range(1, 30))
+    )
+    days = "".join(f"{i},{i % 29 + 1},0{i % 3 + 1}/04/2024\n" for i in range(60))
+    (tmp_path / "orders.csv").write_text("order_id,customer_id,ordered\n" + days)
+    with pql.connect(tmp_path) as db:
+        assert "orders.ordered holds dates as text" in str(db.graph())
+
+
 def test_a_column_that_tells_no_rows_apart_is_no_key() -> None:
     with pql.connect(seed_shop()) as db:
         with pytest.raises(PqlError) as error:

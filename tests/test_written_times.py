@@ -41,6 +41,7 @@ def moments() -> pd.DatetimeIndex:
         ("%d-%b-%Y", dt.datetime(2024, 3, 14)),
         ("%d.%m.%y", dt.datetime(2024, 3, 14)),
         ("%m/%d/%y %H:%M", MOMENT),
+        ("%m/%d/%Y %I:%M %p", MOMENT),
     ],
 )
 def test_text_is_read(form: str, expected: dt.datetime) -> None:
