@@ -169,6 +169,7 @@ def test_statements():
     for written, tree in [
         (f"EXPLAIN {text}", ast.Explain(query)),
         (f"explain analyze sql {text}", ast.Explain(query, "sql", analyze=True)),
+        (f"explain prediction {text}", ast.ExplainPrediction(query)),
         (f"EVALUATE {text}", ast.Evaluate(query)),
         (f"EVALUATE {text} AT 2024-01-01", ast.Evaluate(query, (Literal(dt.date(2024, 1, 1)),))),
         (f"LABELS {text}", ast.Labels(query)),

@@ -231,6 +231,15 @@ def test_ids_asked_for_and_kept_models_have_reasons_too(db: pql.Session) -> None
     assert any("of 5" in row["value"] for row in told)
 
 
+def test_explain_prediction_tells_the_same_inside_a_script(db: pql.Session) -> None:
+    few = f"{LAPSE.replace('FOR EACH guests.guest_id', 'FOR guests.guest_id IN (3, 5)')} WITH (model = rfm)"
+    (told,) = db.run(f"EXPLAIN PREDICTION {few}")
+    assert told.to_arrow_table() == db.predict(few).why(2).to_arrow_table()
+    each = f"{LAPSE} WITH (model = rfm)"
+    (told,) = db.run(f"EXPLAIN PREDICTION {each}")
+    assert told.sentences == db.predict(each).why(5).sentences
+
+
 def test_what_is_bought_again_is_told_by_what_was_bought(store: pql.Session) -> None:
     orders = shop()["orders"].to_pylist()
     bought = {(row["customer_id"], row["product_id"], str(row["order_id"])) for row in orders}

@@ -49,6 +49,8 @@ of prediction, without it the newest row. No row later than that is read.
 
 WITH (model = …): auto (a blend, the default), instant (seconds), boosted, gnn, and baselines such as entity_mean.
 
+`EXPLAIN PREDICTION PREDICT …` gives the reasons of the predictions instead, a row each.
+
 ## Reading an answer
 
 - A row per entity, the likeliest or largest first: key, anchor (the moment), then probability and prediction, or the

@@ -165,6 +165,14 @@ class Explain:
 
 
 @dataclass(frozen=True, slots=True)
+class ExplainPrediction:
+    """`EXPLAIN PREDICTION predict`: the reasons of each prediction asked for."""
+
+    query: Predict
+    span: Span = no_span()
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluate:
     """`EVALUATE predict [AT date, …]`: the metrics beside the baselines, at named test anchors if given."""
 
@@ -290,6 +298,7 @@ class Sql:
 Statement = (
     Predict
     | Explain
+    | ExplainPrediction
     | Evaluate
     | Labels
     | CheckLeakage
@@ -343,6 +352,7 @@ __all__ = [
     "Evaluate",
     "Excluding",
     "Explain",
+    "ExplainPrediction",
     "Expression",
     "Forecast",
     "Identifier",

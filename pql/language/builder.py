@@ -239,6 +239,9 @@ class Builder(FrameBuilder):
         part = next((word.lower() for word in words if word != "ANALYZE"), None)
         return ast.Explain(c[-1], part, "ANALYZE" in words, span)
 
+    def explain_prediction(self, c: list[Any], span: Span) -> ast.ExplainPrediction:
+        return ast.ExplainPrediction(c[2], span)
+
     def whole_plan(self, c: list[Any], span: Span) -> None:
         return None
 

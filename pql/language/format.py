@@ -241,6 +241,8 @@ class _Printer:
                 return self.predict(node)
             case ast.Explain(query=query, part=part, analyze=analyze):
                 return f"EXPLAIN {'ANALYZE ' * analyze}{part.upper() + ' ' if part else ''}{self.predict(query)}"
+            case ast.ExplainPrediction(query=query):
+                return f"EXPLAIN PREDICTION {self.predict(query)}"
             case ast.Evaluate(query=query, at=at):
                 text = f"EVALUATE {self.predict(query)}"  # printed first: the marks are counted in the text's order
                 return text + (f" AT {', '.join(self.expression(when) for when in at)}" if at else "")

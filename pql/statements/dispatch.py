@@ -41,6 +41,7 @@ def _show(work: Workspace, statement: ast.Show, request: Request) -> Answer:
 STATEMENTS: dict[type, Do] = {
     ast.Predict: queries.predict,
     ast.Explain: queries.explain,
+    ast.ExplainPrediction: queries.explain_prediction,
     ast.Evaluate: queries.evaluate,
     ast.Labels: queries.labels,
     ast.CheckLeakage: leakage.check_leakage,
@@ -68,14 +69,17 @@ SHOWN_OF_MODEL: dict[str, Callable[[Workspace, ast.Identifier], Answer]] = {
     "metrics": model_view.show_metrics,
     "rules": model_view.show_rules,
 }
-_WITH_A_QUERY = (ast.Predict, ast.Explain, ast.Evaluate, ast.Labels, ast.CheckLeakage, ast.CreateModel)
+_WITH_A_QUERY = (
+    ast.Predict, ast.Explain, ast.ExplainPrediction, ast.Evaluate, ast.Labels, ast.CheckLeakage, ast.CreateModel,
+)  # fmt: skip
 
 
 def kind(statement: ast.Statement) -> str:
     """A statement's kind in the words of the language."""
-    words = {"Sql": "SQL", "CheckLeakage": "CHECK LEAKAGE", "Explain": "EXPLAIN", "Evaluate": "EVALUATE"}
     name = type(statement).__name__
-    return words.get(name) or "".join(" " + c if c.isupper() else c.upper() for c in name).strip().upper()
+    if name == "Sql":
+        return "SQL"
+    return "".join(" " + c if c.isupper() else c.upper() for c in name).strip().upper()
 
 
 def _placed(fault: Fault, statement: ast.Statement) -> Fault:

@@ -1,4 +1,4 @@
-"""PREDICT and the verbs that stand before one: EXPLAIN, EVALUATE, LABELS."""
+"""PREDICT and the verbs that stand before one: EXPLAIN, EXPLAIN PREDICTION, EVALUATE, LABELS."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from pql.workspace import Request, Workspace
 if TYPE_CHECKING:
     from pql.engine.planning.plan import Plan
     from pql.explain import Explanation
-    from pql.result import Evaluation, Predictions, Report
+    from pql.result import Evaluation, Predictions, Report, Why
+
+FIRST = 5  # predictions are explained where no id is asked for
 
 
 def predict(work: Workspace, query: ast.Predict, request: Request, *, keep: bool = False) -> Predictions:
@@ -51,6 +53,12 @@ def explain(work: Workspace, statement: ast.Explain, request: Request) -> Explan
         if statement.analyze:
             return analyzed(ready.snapshot, ready.plan, work.registry, events, statement.part)
         return explained(ready.snapshot, ready.plan, statement.part)
+
+
+def explain_prediction(work: Workspace, statement: ast.ExplainPrediction, request: Request) -> Why:
+    """The reasons of the predictions for the ids of a query; without ids, of the first FIRST."""
+    predictions = predict(work, statement.query, request)
+    return predictions.why(FIRST if statement.query.ids is None else max(1, len(predictions)))
 
 
 def evaluate(work: Workspace, statement: ast.Evaluate, request: Request) -> Evaluation:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from pql.result import Report
 
 _PLANNED = (
-    ast.Predict, ast.Explain, ast.Evaluate, ast.Labels, ast.CheckLeakage, ast.CreateModel, ast.CreateTable, ast.Copy,
+    ast.Predict, ast.Explain, ast.ExplainPrediction, ast.Evaluate, ast.Labels, ast.CheckLeakage, ast.CreateModel,
+    ast.CreateTable, ast.Copy,
 )  # fmt: skip
 _SAID = (ast.DefineTarget, ast.DropTarget, ast.LinkOverride, ast.KeyOverride, ast.TimeOverride)
 _LOOKED_UP = (ast.Show, ast.Describe)
