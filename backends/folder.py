@@ -53,16 +53,18 @@ class FolderBackend:
         self._con = duckdb.connect(config=own_settings())
         self._skipped = _refused(self.path)
         self._notes: list[str] = []
+        self._databases: list[str] = []  # subfolders that hold several tables
         self._relations = [
             relation for i, table in enumerate(found) if (relation := self._relation(i, table)) is not None
         ]
         if not self._relations:
-            raise _empty(self.path, self._skipped)
+            raise _empty(self.path, self._skipped, self._databases)
         self._parquet = tuple(file for file in files if file.name.lower().endswith(PARQUET))
 
     def _relation(self, position: int, table: FileTable) -> Relation | None:
         try:
             if fault := fault_of_parts(self._con, table):
+                self._databases.append(table.name)
                 self._skipped.append((table.name, f"{fault}; connect to the folder {table.name} itself"))
                 return None
             text = reading_sql(table.files, table.files[0], is_partitioned=table.is_partitioned)
@@ -211,7 +213,18 @@ def _refused(path: Path) -> list[tuple[str, str]]:
     return [(file.name, why) for file in files if (why := not_read(file.name)) and not file.name.startswith(".")]
 
 
-def _empty(path: Path, skipped: list[tuple[str, str]]) -> PqlError:
+def _empty(path: Path, skipped: list[tuple[str, str]], databases: list[str]) -> PqlError:
+    if databases:
+        inside = {name: _tables_in(path / name) for name in databases}
+        best = max(databases, key=lambda name: len(inside[name]))
+        held = [f"{name} ({_some(tables)})" if tables else f"{name} (folders)" for name, tables in inside.items()]
+        return PqlError(
+            "empty_source",
+            f"the folder {path} is not one database: its subfolders hold several tables each, {', '.join(held)}"
+            if len(databases) > 1
+            else f"the folder {path} is not a database itself: its subfolder holds the tables, {held[0]}",
+            hint=f"Connect to {path / best}.",
+        )
     if skipped:
         name, reason = skipped[0]
         return PqlError(
@@ -224,3 +237,13 @@ def _empty(path: Path, skipped: list[tuple[str, str]]) -> PqlError:
         f"the folder {path} has no Parquet, CSV or JSON lines files",
         hint=f"expected files {', '.join(SUFFIXES)}",
     )
+
+
+def _tables_in(folder: Path) -> list[str]:
+    """The names of the tables whose files lie in a folder itself."""
+    return sorted(stem(file.name) for file in folder.iterdir() if file.is_file() and file.name.endswith(SUFFIXES))
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

@@ -110,7 +110,12 @@ class Session:
             self._work.backend = ClosedBackend(self._work.backend.identity)
 
     def stop(self) -> None:
-        """End the query that is running in another thread; it keeps the best model so far."""
+        """End the query that is running in another thread; it keeps the best model so far.
+
+        A session answers one query at a time: where several threads share it, the one that runs at this moment ends,
+        whoever asked it, and those that wait their turn go on. Does nothing where none runs. A thread whose queries
+        are to be ended apart needs a session of its own.
+        """
         events = self._work.events
         if events is not None:
             events.stop()
@@ -123,7 +128,7 @@ class Session:
         params: values of `:name` (a mapping) or `?` (a sequence). as_of: the anchor, as AS OF in the text.
         Raises PqlError for every fault of the query, the data or the model.
         """
-        statement = read(self._work, text)
+        statement = read(self._work, text, params)
         if not isinstance(statement, ast.Predict):
             raise PqlError(
                 "not_a_prediction",
@@ -135,7 +140,7 @@ class Session:
 
     def explain(self, text: str, params: Params = None, as_of: str | dt.date | None = None) -> Explanation:
         """All that is decided about a query, before anything is trained. Takes a PREDICT with or without EXPLAIN."""
-        return execute(self._work, _with_verb(self._work, text, ast.Explain), Request(text, params, as_of))
+        return execute(self._work, _with_verb(self._work, text, params, ast.Explain), Request(text, params, as_of))
 
     def plan(self, text: str, params: Params = None, as_of: str | dt.date | None = None) -> Plan:
         """What is decided about a query, as a value; quick, since no label is made. Takes a PREDICT, also after EXPLAIN
@@ -146,12 +151,14 @@ class Session:
         request = Request(text, params, as_of)
         if isinstance(statement, ast.Evaluate):
             return planned(self._work, statement.query, request, statement.at)
-        query = statement if isinstance(statement, ast.Predict) else _with_verb(self._work, text, ast.Explain).query
+        query = (
+            statement if isinstance(statement, ast.Predict) else _with_verb(self._work, text, params, ast.Explain).query
+        )
         return planned(self._work, query, request)
 
     def evaluate(self, text: str, params: Params = None, as_of: str | dt.date | None = None) -> Evaluation:
         """The metrics of a query's model beside every baseline. Takes a PREDICT with or without EVALUATE … AT."""
-        return execute(self._work, _with_verb(self._work, text, ast.Evaluate), Request(text, params, as_of))
+        return execute(self._work, _with_verb(self._work, text, params, ast.Evaluate), Request(text, params, as_of))
 
     def labels(self, text: str, params: Params = None, as_of: str | dt.date | None = None) -> Report:
         """The training table of a query: entity, anchor, label, split. Takes a PREDICT with or without LABELS.
@@ -159,7 +166,7 @@ class Session:
         Of targets with windows also `events`, the rows behind each label (table, key, time, value; the first ten by
         time), and `event_count`, how many there are.
         """
-        return execute(self._work, _with_verb(self._work, text, ast.Labels), Request(text, params, as_of))
+        return execute(self._work, _with_verb(self._work, text, params, ast.Labels), Request(text, params, as_of))
 
     def sql(self, text: str, params: Params = None) -> SqlResult:
         """Run one SQL statement over the tables, in which `(PREDICT …)` may stand wherever a table may stand.
@@ -169,7 +176,7 @@ class Session:
         """
         from pql.sql_result import SqlResult
 
-        statement = read(self._work, text)
+        statement = read(self._work, text, params)
         if isinstance(statement, ast.Predict):  # a query alone is all of its rows
             answer = execute(self._work, statement, Request(text, params))
             return SqlResult(answer.to_arrow_table(), (answer,), (1,))
@@ -186,7 +193,7 @@ class Session:
         and with others in their place, and compared bit for bit; a table of checks, and of what to know about time in
         the data.
         """
-        return execute(self._work, _with_verb(self._work, text, ast.CheckLeakage), Request(text, params, as_of))
+        return execute(self._work, _with_verb(self._work, text, params, ast.CheckLeakage), Request(text, params, as_of))
 
     def validate(self, text: str, params: Params = None) -> Report:
         """Read, bind and plan every statement of a script; nothing is trained, kept or written.
@@ -216,6 +223,10 @@ class Session:
 
         return fit(self._work, train, val, **arguments)
 
+    def execute(self, text: str, params: Params = None, as_of: str | dt.date | None = None) -> Answer:
+        """The answer of one statement of any kind. Raises PqlError, `several_statements` too."""
+        return execute(self._work, read(self._work, text, params), Request(text, params, as_of))
+
     def run(self, text: str, params: Params = None) -> list[Answer]:
         """Run the statements of a script, separated by `;`, and give all their answers; see `each`."""
         return list(self.each(text, params))
@@ -227,7 +238,7 @@ class Session:
         anchor of every query. A script that can't be read runs not at all; a fault of a later kind names its statement,
         and those before have run.
         """
-        statements = read_script(self._work, text).statements
+        statements = read_script(self._work, text, params).statements
         for number, statement in enumerate(statements, 1):
             try:
                 yield execute(self._work, statement, Request(text, params, as_of))
@@ -287,9 +298,9 @@ class Session:
         forget(self._work)
 
 
-def _with_verb(work: Workspace, text: str, verb: type) -> Any:
+def _with_verb(work: Workspace, text: str, params: Params, verb: type) -> Any:
     """The one statement of a text, a PREDICT or `verb` before one, with the verb."""
-    statement = read(work, text)
+    statement = read(work, text, params)
     if isinstance(statement, ast.Predict):
         return verb(statement, span=statement.span)
     if isinstance(statement, verb):

@@ -46,6 +46,11 @@ def parameter_type(place: Path) -> None:
     bind(parse_predict(text), SHOP, text=text, params={"days": "thirty"})
 
 
+def unused_parameter(place: Path) -> None:
+    with pql.connect(clinic()) as db:
+        db.predict("PREDICT COUNT(visits.*, 0, ?, days) > 0 FOR users.user_id IN ?", [20, [1, 2], 3])
+
+
 def _run(*texts: str) -> None:
     with pql.connect(clinic()) as db:
         for text in texts:
@@ -72,6 +77,6 @@ SCENES = {
     scene.__name__: scene
     for scene in (
         text_too_long, not_a_text, too_deep, too_many_values, not_a_prediction, ambiguous_table, parameter_type,
-        target_exists, cyclic_target, not_supported,
+        unused_parameter,        target_exists, cyclic_target, not_supported,
     )
 }  # fmt: skip

@@ -185,3 +185,18 @@ def test_a_locked_database_names_the_process(tmp_path: Path) -> None:
     assert raised.value.code == "source_locked"
     assert f"PID {other.pid}" in raised.value.message
     assert "read_only" in raised.value.hint
+
+
+def test_a_fault_in_a_file_names_the_file(shop: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "q.pql"
+    file.write_text(f"{QUERY} WITH (model = entity_mean);\n{QUERY.replace('amount', 'amout')}")
+    for line in ([shop, "-f", str(file)], ["run", shop, str(file)], ["check", shop, "-f", str(file)]):
+        ran = Ran(capsys, *line)
+        assert ran.code == 1
+        assert f"  {file}, line 2, column 20\n" in ran.err, line
+    (fault,) = json.loads(Ran(capsys, "check", shop, "--json", "-f", str(file)).out)["errors"]
+    assert (fault["file"], fault["span"]["line"]) == (str(file), 2)
+    (fault,) = json.loads(Ran(capsys, "check", shop, "--json", "-c", "PREDICT").out)["errors"]
+    assert fault["file"] is None
+    file.write_text("PREDICT")
+    assert f"  {file}, line 1" in Ran(capsys, "fmt", str(file)).err

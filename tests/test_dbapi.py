@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from shops import seed_shop
 
@@ -180,3 +181,50 @@ def test_pandas_reads_a_prediction(con: dbapi.Connection) -> None:
     assert frame["anchor"].dtype.kind == "M"
     with pytest.raises((dbapi.DatabaseError, pandas.errors.DatabaseError), match="unknown_table"):
         pandas.read_sql("PREDICT COUNT(ordrs.*, 0, 30, days) FOR EACH customers.customer_id", con)
+
+
+def test_values_that_no_parameter_takes_are_refused(cur: dbapi.Cursor) -> None:
+    for text, given in (
+        (SPEND.format("?"), [1, 2]),
+        (CHURN, [1]),
+        ("SELECT 1", [1]),
+        ("SELECT ? + 1", [1, 2]),
+        (SPEND.format(":one"), {"one": 1, "other": 2}),
+        (f"SELECT count(*) FROM ({SPEND.format(':one')}) WHERE 1 = :x", {"one": 1, "x": 1, "other": 2}),
+    ):
+        with pytest.raises(dbapi.ProgrammingError) as caught:
+            cur.execute(text, given)
+        assert caught.value.code == "unused_parameter", text
+    assert "2 values were given, and the text has one parameter ?" in _fault(cur, SPEND.format("?"), [1, 2])
+    assert "no parameter :other" in _fault(cur, SPEND.format(":one"), {"one": 1, "other": 2})
+    assert cur.execute(CHURN, []).rowcount > 0
+    assert cur.execute(f"SELECT count(*) FROM ({SPEND.format(':one')}) WHERE 1 = :x", {"one": 1, "x": 1}).fetchall()
+    missing = {"other": 2}  # what lacks a value is said first
+    with pytest.raises(dbapi.ProgrammingError) as caught:
+        cur.execute(SPEND.format(":one"), missing)
+    assert caught.value.code == "unbound_parameter"
+
+
+def _fault(cur: dbapi.Cursor, text: str, given: object) -> str:
+    with pytest.raises(dbapi.ProgrammingError) as caught:
+        cur.execute(text, given)  # type: ignore[arg-type]
+    return str(caught.value)
+
+
+def test_a_script_shares_its_values_among_all_statements(con: dbapi.Connection) -> None:
+    one = SPEND.format("?")
+    assert len(con.session.run(f"{one}; {one}", [1, 2])) == 2
+    with pytest.raises(PqlError, match="3 values were given, and the text has 2 parameters"):
+        con.session.run(f"{one}; {one}", [1, 2, 3])
+    with pytest.raises(PqlError) as caught:
+        con.session.validate(f"{one}; {one}", [1, 2, 3])
+    assert caught.value.code == "unused_parameter"
+
+
+def test_a_name_without_its_quotes_is_repaired_as_at_the_prompt() -> None:
+    tables = {"order items": {"id": [1, 2], "at": [dt.datetime(2024, 1, 1), dt.datetime(2024, 2, 1)]}}
+    frames = {name: pa.table(columns) for name, columns in tables.items()}
+    with dbapi.connect(frames) as con, con.cursor() as cur:
+        with pytest.raises(dbapi.ProgrammingError) as caught:
+            cur.execute("PREDICT COUNT(order items.*, 0, 30, days) FOR EACH order items.id")
+        assert "`order items`" in str(caught.value)

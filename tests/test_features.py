@@ -171,6 +171,7 @@ def test_each_seed_alone_gives_the_same_bits_as_in_a_batch():
     for i in range(0, len(seeds), 11):
         alone = spec.compute(graph, seeds.take(np.array([i]))).values
         assert alone.tobytes() == whole[i : i + 1].tobytes()
+    assert set(whole.view(np.uint32)[np.isnan(whole)]) == {0x7FC00000}, "what has no value has one bit pattern"
 
 
 @pytest.mark.parametrize("scramble", [None, 3])

@@ -146,3 +146,14 @@ def test_nothing_is_written_beside_any_file(source: str, tmp_path: Path) -> None
             db.sql(f"COPY (SELECT 1 AS id) TO '{place}' (FORMAT parquet)")
     db.close()
     assert _state(folder) == before
+
+
+def test_a_folder_above_a_database_names_the_folder_to_connect_to(tmp_path: Path) -> None:
+    users, orders = "id,name\n1,a\n", "order_id,user_id\n1,1\n"
+    error = _fault(tmp_path, db__users_dot_csv=users, db__orders_dot_csv=orders)
+    assert error.code == "empty_source"
+    assert "its subfolder holds the tables, db (orders, users)" in error.message
+    assert error.hint == f"Connect to {tmp_path / 'db'}."
+    error = _fault(tmp_path, tasks__churn__train_dot_csv="a\n1\n", tasks__spend__train_dot_csv="b\n1\n")
+    assert "several tables each, db (orders, users), tasks (folders)" in error.message
+    assert error.hint == f"Connect to {tmp_path / 'db'}."

@@ -174,7 +174,7 @@ def test_an_open_text_gets_another_line(text: str) -> None:
 
 def test_commands_stand_between_statements_but_not_in_them() -> None:
     text = ".mode csv\nSELECT 1\n.5; SELECT 2;\n-- so\n\\dt\nSELECT 3"
-    assert [piece.strip() for piece in pieces(text)] == [
+    assert [piece.strip() for _, piece in pieces(text)] == [
         ".mode csv",
         "SELECT 1\n.5; SELECT 2;\n-- so",
         "\\dt",

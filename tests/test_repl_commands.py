@@ -200,3 +200,21 @@ def test_help_and_notes_are_folded_at_words_on_a_narrow_terminal(
     assert max(map(len, text.splitlines())) <= columns
     assert "quality: " in text
     assert "that all begin" in " ".join(text.split())
+
+
+def test_a_fault_in_a_file_names_it_and_its_line(
+    desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "all.pql"
+    file.write_text(".mode csv\nSELECT 1;\n.mode box\n-- so\nSELECT 2;\n  SELECT nothing FROM users;\n")
+    after(desk, f".read {file}")
+    assert f"  {file}, line 6, column 10\n  |   SELECT nothing FROM users" in capsys.readouterr().err
+    outer = tmp_path / "outer.pql"
+    outer.write_text(f"SELECT 3;\n.read {file}\n")
+    after(desk, f".read {outer}")
+    assert f"  {file}, line 6, column 10\n" in capsys.readouterr().err
+    outer.write_text("SELECT 3;\n.tabels\n")
+    after(desk, f".read {outer}")
+    assert f"{outer}, line 2: there is no command .tabels" in capsys.readouterr().err
+    after(desk, "SELECT nothing FROM users;")
+    assert "\n  line 1, column 8\n" in capsys.readouterr().err

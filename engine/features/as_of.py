@@ -106,7 +106,9 @@ class FeatureSpec:
         if self.stale_days:
             days = np.minimum((seeds.anchors - seeds.seen) / US_PER_DAY, self.stale_days)
             parts.append(days.astype(np.float32)[:, None])
-        return FeatureMatrix(names, parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1), codes)
+        made = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+        made[np.isnan(made)] = np.nan  # of one bit pattern: what has no value may come with either sign
+        return FeatureMatrix(names, made, codes)
 
     def to_json(self) -> dict[str, Any]:
         return {

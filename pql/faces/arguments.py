@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -127,6 +129,17 @@ def read_file(path: Path) -> str:
             f"The file {path} can't be read: {reason}.",
             hint="Give the path of a text file in UTF-8, or - to read from stdin.",
         ) from error
+
+
+@contextmanager
+def naming(path: Path | None) -> Iterator[None]:
+    """Errors leave with the name of the file that what is run comes from; None and `-` have none."""
+    try:
+        yield
+    except PqlError as error:
+        if path is not None and str(path) != "-":
+            error.in_file(str(path))
+        raise
 
 
 def say(text: str) -> None:

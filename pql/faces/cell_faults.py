@@ -17,7 +17,7 @@ def marked(error: PqlError) -> list[str]:
     """The lines of an error; without their marks they are those of `str(error)`."""
     found: list[str] = []
     for i, fault in enumerate(error.faults):
-        found += ([""] if i else []) + list(_underlined(list(lines_of(fault, error.text))))
+        found += ([""] if i else []) + list(_underlined(list(lines_of(fault, error.text, file=error.file))))
     return [*found, more_about([fault.code for fault in error.faults])]
 
 

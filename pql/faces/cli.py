@@ -23,6 +23,7 @@ from pql.faces.arguments import (
     OutputOption,
     QuietOption,
     SetOption,
+    naming,
     opened,
     read_file,
     settings_of,
@@ -118,8 +119,9 @@ def query(
         mode = settings.format or Format.BOX.value
         raise typer.Exit(start(source_of(database, settings), connect, mode=mode, limit=settings.limit))
     settings = settings_of(set_, quiet=quiet, format_=format_, limit=limit)
-    text = read_file(file) if file is not None else text_of("-" if command is None else command)
-    verbs_asking.answers(database, text, settings, output, write=write)
+    with naming(file):
+        text = read_file(file) if file is not None else text_of("-" if command is None else command)
+        verbs_asking.answers(database, text, settings, output, write=write)
 
 
 for _verb in (

@@ -181,7 +181,7 @@ def _read(desk: Desk, rest: str) -> None:
     before = desk.reading
     desk.reading = (*before, path.resolve())
     try:
-        take_all(desk, text)
+        take_all(desk, text, str(path))
     finally:
         desk.reading = before
 

@@ -203,13 +203,10 @@ class Cursor:
         return self._rows
 
     def _answer(self, operation: str, parameters: Parameters) -> tuple[Any, pa.Table]:
-        from pql.language.parser import parse
-
         session = self._session()
         self.result = self._rows = None
         with _translating():
-            parse(operation)  # one statement; each() would take several
-            (answer,) = session.each(operation, parameters)
+            answer = session.execute(operation, parameters)
         return answer, _table(answer)
 
 

@@ -21,7 +21,7 @@ class Outcome:
 
 def _as_data(outcome: Any) -> dict[str, Any]:
     if isinstance(outcome, PqlError):
-        return {"ok": False, "statements": [], "errors": [_fault(fault, outcome.text) for fault in outcome.faults]}
+        return {"ok": False, "statements": [], "errors": [_fault(fault, outcome) for fault in outcome.faults]}
     rows = [{name: _plain(value) for name, value in row.items()} for row in outcome.to_arrow_table().to_pylist()]
     if "identical" in outcome.columns:
         leaks = any(row["identical"] is False for row in rows)
@@ -29,9 +29,12 @@ def _as_data(outcome: Any) -> dict[str, Any]:
     return {"ok": True, "statements": rows, "errors": []}
 
 
-def _fault(fault: Fault, text: str | None) -> dict[str, Any]:
-    """A fault with its place: characters from 0 (`start`, `end`), line and column from 1; null where it has none."""
-    place = None
+def _fault(fault: Fault, error: PqlError) -> dict[str, Any]:
+    """A fault with its place: characters from 0 (`start`, `end`), line and column from 1; null where it has none.
+
+    `file` is the name of the file it stands in, null where the text was given otherwise.
+    """
+    place, text = None, error.text
     if fault.span is not None and text is not None:
         line, column = line_and_column(text, fault.span.start)
         end_line, end_column = line_and_column(text, fault.span.end)
@@ -46,6 +49,7 @@ def _fault(fault: Fault, text: str | None) -> dict[str, Any]:
     return {
         "code": fault.code,
         "message": fault.message,
+        "file": error.file,
         "span": place,
         "hint": fault.hint or None,
         "fix": fault.fix,

@@ -315,7 +315,7 @@ def _of_variables(error: PqlError) -> PqlError:
         return error
     hint = "assign it in a cell before: a parameter of %pql is a variable of the notebook"
     faults = [replace(f, hint=hint) if f.code == "unbound_parameter" else f for f in error.faults]
-    return PqlError.of(faults, error.text)
+    return PqlError.of(faults, error.text, error.file)
 
 
 def _error_lines(error: PqlError, shell: Any) -> list[str]:

@@ -42,7 +42,7 @@ def _drawn(error: PqlError, columns: int | None, line: Callable[[Part, str], str
     faults = []
     for fault in error.faults:
         lines = []
-        for part, text in lines_of(fault, error.text, width):
+        for part, text in lines_of(fault, error.text, width, error.file):
             fits = columns is None or part not in (Part.HEAD, Part.NEAREST, Part.HINT)
             lines.append(line(part, text if fits else folded(text, columns or 0)))
         faults.append("\n".join(lines))

@@ -12,7 +12,7 @@ from pql.faces import commands
 from pql.faces.desk import Desk, Misused
 from pql.faces.statements import finished, pieces
 from pql.language.error_text import visible
-from pql.language.errors import PqlError
+from pql.language.errors import PqlError, line_and_column
 
 if TYPE_CHECKING:
     from pql.session import Session
@@ -49,15 +49,20 @@ def take(desk: Desk, text: str) -> None:
         desk.say(visible_lines(traceback.format_exc()))
 
 
-def take_all(desk: Desk, text: str) -> None:
-    """As `take`, with faults raised: PqlError, Misused, KeyboardInterrupt."""
-    for piece in pieces(text):
+def take_all(desk: Desk, text: str, file: str | None = None) -> None:
+    """As `take`, with faults raised: PqlError, Misused, KeyboardInterrupt. file: the name of the file `text` is of."""
+    for start, piece in pieces(text):
         if desk.left:
             return
-        if commands.is_command(piece):
-            commands.run(desk, piece)
-        else:
-            desk.answers(piece)
+        try:
+            commands.run(desk, piece) if commands.is_command(piece) else desk.answers(piece)
+        except PqlError as error:
+            if file is not None:
+                error.in_file(file, text, start)
+            raise
+        except Misused as error:
+            line, _ = line_and_column(text, start)
+            raise error if file is None else Misused(f"{file}, line {line}: {error}") from error
 
 
 def visible_lines(text: str) -> str:

@@ -13,11 +13,14 @@ _SQL = re.compile(rf"""--[^\n]*|'(?:[^']|'')*+'|"(?:[^"]|"")*+"|(?<![\w$])\$(\w*
 _LINE = re.compile(r"[^\n]*")
 
 
-def pieces(text: str) -> Iterator[str]:
-    """Commands and runs of statements, in their order. A command begins where no statement is open."""
+def pieces(text: str) -> Iterator[tuple[int, str]]:
+    """Commands and runs of statements, in their order, each with the offset of its first character.
+
+    A command begins where no statement is open.
+    """
     for start, end in _spans(text):
         if _says_something(text[start:end]):
-            yield text[start:end]
+            yield start, text[start:end]
 
 
 def finished(text: str) -> bool:

@@ -13,6 +13,7 @@ from pql.faces.arguments import (
     QuietOption,
     SetOption,
     form_of,
+    naming,
     read_file,
     say,
     settings_of,
@@ -40,8 +41,9 @@ def fmt(
     changed = False
     for file in files:
         try:
-            text = read_file(file)
-            formed = in_form(text)
+            with naming(file if len(files) == 1 else None):
+                text = read_file(file)
+                formed = in_form(text)
         except PqlError as error:
             if len(files) == 1:
                 raise

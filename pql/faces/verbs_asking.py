@@ -20,6 +20,7 @@ from pql.faces.arguments import (
     QuietOption,
     SetOption,
     form_of,
+    naming,
     one_text,
     opened,
     read_file,
@@ -49,7 +50,8 @@ def run(
 ) -> None:
     """Run the statements of a file, one after the other; the first fault ends the run."""
     settings = settings_of(set_, quiet=quiet, format_=format_, limit=limit)
-    answers(database, read_file(file), settings, output, write=write)
+    with naming(file):
+        answers(database, read_file(file), settings, output, write=write)
 
 
 def answers(database: str | None, text: str, settings: Settings, output: Path | None, *, write: bool) -> None:
@@ -159,13 +161,15 @@ def check(
     read = (lambda: read_file(file)) if file is not None else (lambda: one_text(text, command))
     ask = (lambda db, text: db.check_leakage(text)) if leakage else (lambda db, text: db.validate(text))
     if not json_:
-        return _answer(database, read(), ask, settings, output, WHOLE)
+        with naming(file):
+            return _answer(database, read(), ask, settings, output, WHOLE)
     from pql.faces.render import write
 
     try:
-        asked = read()
-        with opened(database, settings) as db:
-            found = Outcome(ask(db, asked))
+        with naming(file):
+            asked = read()
+            with opened(database, settings) as db:
+                found = Outcome(ask(db, asked))
     except PqlError as error:
         write(Outcome(error), "json", output, WHOLE)
         raise typer.Exit(1) from error

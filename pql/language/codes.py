@@ -78,6 +78,7 @@ NAMES = {
     "bad_option_value": "A value that an option of WITH does not take.",
     "duplicate_option": "An option of WITH that is set twice.",
     "unbound_parameter": "A parameter without a value.",
+    "unused_parameter": "A value for a parameter that the text does not have.",
     "parameter_type": "A parameter whose value is of a kind that cannot stand there.",
 }
 

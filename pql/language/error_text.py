@@ -59,12 +59,12 @@ def visible(text: str) -> str:
     return text if text.isascii() and text.isprintable() else "".join(map(_sign, text))
 
 
-def lines_of(fault: Fault, text: str | None, width: int = WIDTH) -> Iterator[tuple[Part, str]]:
+def lines_of(fault: Fault, text: str | None, width: int = WIDTH, file: str | None = None) -> Iterator[tuple[Part, str]]:
     """The lines that show a fault, and what each is. `text`: the query it lies in, if any; `width`: how many columns of
-    it are shown."""
+    it are shown; `file`: the name of the file it stands in, if it does."""
     yield Part.HEAD, f"{fault.code}: {_on_one_line(fault.message)}"
     if text is not None and fault.span is not None and fault.span != NOWHERE:
-        yield from _place(fault.span, text, width)
+        yield from _place(fault.span, text, width, file)
     if fault.nearest and not all(name in fault.hint for name in fault.nearest):
         yield Part.NEAREST, f"  nearest: {_on_one_line(', '.join(fault.nearest))}"
     if fault.hint:
@@ -74,9 +74,9 @@ def lines_of(fault: Fault, text: str | None, width: int = WIDTH) -> Iterator[tup
         yield Part.FIX, "  fix: " + "\n       ".join(shown)
 
 
-def render_fault(fault: Fault, text: str | None) -> str:
+def render_fault(fault: Fault, text: str | None, file: str | None = None) -> str:
     """A fault for a person: code and message, the line with a caret, nearest names, hint, fix."""
-    return "\n".join(line for _, line in lines_of(fault, text))
+    return "\n".join(line for _, line in lines_of(fault, text, file=file))
 
 
 def more_about(codes: list[str]) -> str:
@@ -84,12 +84,13 @@ def more_about(codes: list[str]) -> str:
     return f"  more: pql help {' '.join(dict.fromkeys(codes))}"
 
 
-def _place(span: Span, text: str, width: int) -> Iterator[tuple[Part, str]]:
+def _place(span: Span, text: str, width: int, file: str | None) -> Iterator[tuple[Part, str]]:
     row, column = line_and_column(text, span.start)
     source = text.split("\n")[row - 1].rstrip("\r")
     start = min(column - 1, len(source))
     end = max(start, min(start + span.end - span.start, len(source)))
-    where = f"  line {row}, column {column}"
+    named = "" if file is None else f"{_on_one_line(file)}, "
+    where = f"  {named}line {row}, column {column}"
     last_row, last_column = line_and_column(text, max(span.start, min(span.end, len(text)) - 1))
     if last_row > row:
         where += f" to line {last_row}, column {last_column}"

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 from pql.language import ast
 from pql.language.errors import PqlError
-from pql.workspace import Workspace
+from pql.statements.unused import refuse_unused
+from pql.workspace import Params, Workspace
 
 
-def read(work: Workspace, text: str) -> ast.Statement:
-    """The one statement of `text`. Raises PqlError."""
+def read(work: Workspace, text: str, params: Params = None) -> ast.Statement:
+    """The one statement of `text`, whose parameters `params` are for. Raises PqlError."""
     from pql.language.parser import parse
 
     try:
-        return parse(text)
+        statement = parse(text)
     except PqlError as error:
         raise _explained(work, error, text) from None
+    refuse_unused([statement], text, params)
+    return statement
 
 
-def read_script(work: Workspace, text: str) -> ast.Script:
-    """The statements of `text`. Raises PqlError."""
+def read_script(work: Workspace, text: str, params: Params = None) -> ast.Script:
+    """The statements of `text`, whose parameters `params` are for. Raises PqlError."""
     from pql.language.parser import parse_script
 
     try:
-        return parse_script(text)
+        script = parse_script(text)
     except PqlError as error:
         raise _explained(work, error, text) from None
+    refuse_unused(script.statements, text, params)
+    return script
 
 
 def sql_explained(work: Workspace, error: PqlError, text: str) -> PqlError:

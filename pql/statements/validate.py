@@ -57,7 +57,7 @@ def validate(work: Workspace, text: str, params: Params = None) -> Report:
     request = Request(text, params)
     faults: list[Fault] = []
     checked: list[Checked] = []
-    for statement in read_script(work, text).statements:
+    for statement in read_script(work, text, params).statements:
         try:
             checked.append(_checked(rehearsal, statement, request))
         except PqlError as error:
