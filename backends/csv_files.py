@@ -10,6 +10,7 @@ import csv
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import duckdb
@@ -47,33 +48,48 @@ def _read(con: duckdb.DuckDBPyConnection, target: str, table: FileTable, shown: 
         "SELECT Delimiter, SkipRows, HasHeader, list_transform(Columns, lambda c: c.name) "
         f"FROM sniff_csv({string(literally(first))})"
     ).fetchall()[0]
-    is_uneven = (skipped and not has_header) or (
-        len(names) == 1 and separator not in names[0] and any(one in names[0] for one in _SEPARATORS)
+    is_uneven = (
+        (skipped and not has_header)
+        or (skipped == 1 and _has_columns_by_another(first, separator))
+        or (len(names) == 1 and separator not in names[0] and any(one in names[0] for one in _SEPARATORS))
     )
     if not is_uneven:
         source = reading_sql(table.files, first, is_partitioned=table.is_partitioned)
         try:
             con.execute(f"CREATE OR REPLACE TABLE {target} AS SELECT * FROM {source}")
             found = [name for name, *_ in con.execute(f"DESCRIBE {target}").fetchall()]
-            is_uneven = len(table.files) == 1 and found != names  # by lines after those that the sniffer looked at
+            is_uneven = len(table.files) == 1 and found[: len(names)] != names  # by lines that were not sniffed
         except duckdb.Error as error:
             if "not utf-8 encoded" in str(error) or len(table.files) > 1:
                 raise
             is_uneven = True
     notes: tuple[str, ...] = ()
+    used: str | None = None
     if is_uneven:
         notes = (f"{table.name}: what lines lack that are shorter than the first counts as missing",)
-        _read_uneven(con, target, table, (shown or table.files)[0])
+        used = _read_uneven(con, target, table, (shown or table.files)[0])
     elif skipped:
         lines = "line is" if skipped == 1 else f"{skipped} lines are"
         notes = (f"{table.name}: the first {lines} no part of the table",)
-    read_decimal_commas(con, target, table.files)
+    read_decimal_commas(con, target, table.files, used)
     keep_exchanged_days(con, target, table.files)
     return notes
 
 
-def _read_uneven(con: duckdb.DuckDBPyConnection, target: str, table: FileTable, shown: str) -> None:
-    """A table whose first line is its header, with lines that are shorter. PqlError if one is longer."""
+def _has_columns_by_another(file: str, separator: str) -> bool:
+    """Whether the first two lines have as many columns as each other, by another separator than the one found: that of
+    decimals, where a line is too short."""
+    with pa.input_stream(file) as stream:
+        lines = list(islice(codecs.getreader("utf-8-sig")(stream, "replace"), 2))
+    for other in _SEPARATORS.replace(separator, ""):
+        first, second = (len(row) for row in csv.reader(lines, delimiter=other))
+        if first == second > 1:
+            return True
+    return False
+
+
+def _read_uneven(con: duckdb.DuckDBPyConnection, target: str, table: FileTable, shown: str) -> str:
+    """A table whose first line is its header, with lines that are shorter; its separator. PqlError if one is longer."""
     with pa.input_stream(table.files[0]) as file:
         lines = codecs.getreader("utf-8-sig")(file, "replace")
         header = next(lines, "")
@@ -91,6 +107,7 @@ def _read_uneven(con: duckdb.DuckDBPyConnection, target: str, table: FileTable, 
     source = reading_sql(table.files, table.files[0], is_partitioned=table.is_partitioned)
     settings = f"delim = {string(separator)}, header = true, skip = 0, null_padding = true"
     con.execute(f"CREATE OR REPLACE TABLE {target} AS SELECT * FROM {source[:-1]}, {settings})")
+    return separator
 
 
 def _encoding(file: Path) -> str:

@@ -13,10 +13,13 @@ _WRITTEN = r"^\s*[-+]?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?\s*$"
 SEPARATORS = (";", "\t", "|")
 
 
-def read_decimal_commas(con: duckdb.DuckDBPyConnection, table: str, files: Sequence[str]) -> None:
+def read_decimal_commas(
+    con: duckdb.DuckDBPyConnection, table: str, files: Sequence[str], separator: str | None = None
+) -> None:
     """Make numbers of the text columns of `table` whose every value is one with a decimal comma, such as 1.234,50.
 
-    Only of files whose separator is no comma: elsewhere '1,2' may be a list. The table is changed in place.
+    Only of files whose separator is no comma: elsewhere '1,2' may be a list. It is sniffed unless it is given. The
+    table is changed in place.
     """
     texts = [name for name, kind, *_ in con.execute(f"DESCRIBE {table}").fetchall() if kind == "VARCHAR"]
     if not texts:
@@ -28,7 +31,7 @@ def read_decimal_commas(con: duckdb.DuckDBPyConnection, table: str, files: Seque
     )
     (found,) = con.execute(f"SELECT {tests} FROM {table}").fetchall()
     numbers = [name for name, is_number in zip(map(identifier, texts), found, strict=True) if is_number]
-    if numbers and _separates_otherwise(con, files):
+    if numbers and (separator in SEPARATORS if separator is not None else _separates_otherwise(con, files)):
         for name in numbers:
             value = f"CAST(replace(replace(trim({name}), '.', ''), ',', '.') AS DOUBLE)"
             con.execute(f"ALTER TABLE {table} ALTER COLUMN {name} TYPE DOUBLE USING {value}")

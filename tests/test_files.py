@@ -59,6 +59,20 @@ def test_short_lines_are_filled_and_long_ones_are_named(tmp_path: Path) -> None:
     assert "line 25002" in _fault(tmp_path, t_dot_csv="\n".join(["id,a", *lines])).message
 
 
+def test_a_comma_of_decimals_separates_nothing_where_a_line_is_short(tmp_path: Path) -> None:
+    lines = ["id;price;day", *(f'{i};"{i},5";2024-01-01' for i in range(20)), '20;"1,00"']
+    snapshot = _open(tmp_path, t_dot_csv="\n".join(lines))
+    row = list(snapshot.query("SELECT count(*), sum(price), count(day) FROM t").to_pylist()[0].values())
+    assert row == [21, 201.0, 20]
+    assert snapshot.notes == ("t: what lines lack that are shorter than the first counts as missing",)
+
+
+def test_one_part_in_a_folder_of_a_value_is_no_uneven_file(tmp_path: Path) -> None:
+    snapshot = _open(tmp_path, **{"t__year=2024__a_dot_csv": "id,a\n1,2\n"})
+    assert snapshot.query("SELECT * FROM t").to_pylist() == [{"id": 1, "a": 2, "year": 2024}]
+    assert snapshot.notes == ()
+
+
 def test_lines_before_the_header_are_said_to_be_passed_over(tmp_path: Path) -> None:
     snapshot = _open(tmp_path, t_dot_csv="Report of 2024\n\nid,name\n1,a\n2,b\n")
     assert snapshot.query("SELECT id FROM t").num_rows == 2
