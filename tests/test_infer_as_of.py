@@ -108,3 +108,23 @@ def test_later_rows_have_no_say(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(12, 60))
 def test_later_rows_have_no_say_in_many_databases(seed: int) -> None:
     check_later_rows_have_no_say(seed)
+
+
+@pytest.mark.parametrize("later", [["P00", "P01"], ["none", "other"]])
+def test_links_that_only_values_tell_are_told_by_known_rows(later: list[str]) -> None:
+    codes = [f"P{i:02d}" for i in range(20)]
+    early = codes if later[0] == "none" else [f"Q{i:02d}" for i in range(20)]
+    tables = {
+        "places": pd.DataFrame({"code": codes, "country": ["DE", "FR"] * 10}),
+        "routes": pd.DataFrame(
+            {
+                "route": range(500, 620),
+                "origin": [early[i % 20] for i in range(60)] + later * 30,
+                "at": days(*range(120)),
+            }
+        ),
+    }
+    as_of = us(59)
+    catalog = infer(tables, as_of=as_of)
+    assert ("routes.origin -> places.code" in map(str, catalog.links)) == (later[0] == "none")
+    assert infer(without_later(tables, catalog, as_of), as_of=as_of) == catalog

@@ -130,3 +130,14 @@ def test_a_column_that_is_known_of_some_rows_to_be_scored_is_read() -> None:
         assert not plan.query.unknown
         plan = db.plan("PREDICT matches.result FOR EACH matches.match_id AS OF 2024-09-01")  # before the gap
         assert not plan.query.unknown
+
+
+def test_rows_after_the_anchor_do_not_say_what_is_filled_in_together() -> None:
+    query = "PREDICT matches.result FOR EACH matches.match_id AS OF 2024-07-01"
+    whole = season()
+    cut = whole | {"matches": whole["matches"].slice(0, 182)}
+    plans = []
+    for tables in (whole, cut):
+        with pql.connect(tables) as db:
+            plans.append(db.plan(query).query.unknown)
+    assert plans[0] == plans[1] == frozenset()
