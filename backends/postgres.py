@@ -91,11 +91,13 @@ class _Server:
 
     def name(self) -> str:
         """User, host, port, database and the cluster's own identifier: what tells this database from all others."""
+        import psycopg
+
         info = self._con.info
         where = f"{info.user}@{info.host or info.hostaddr}:{info.port}/{info.dbname}"
         try:
             row = self._con.execute("SELECT system_identifier FROM pg_catalog.pg_control_system()").fetchone()
-        except Exception:  # a server that doesn't tell
+        except psycopg.Error:  # a server that doesn't tell
             return where
         return f"{where}#{row[0]}" if row else where
 

@@ -89,10 +89,11 @@ class Workspace:
 
     def change_notes(self, name: str, change: Callable[[Any], Any]) -> None:
         """Keep `change(what is kept)` under `name`."""
-        if self.is_stored:
-            self.registry.change_notes(name, change)
-        else:
-            self._notes[name] = change(self._notes.get(name))
+        with self.turn:
+            if self.is_stored:
+                self.registry.change_notes(name, change)
+            else:
+                self._notes[name] = change(self._notes.get(name))
 
     @property
     def overrides(self) -> Overrides:
@@ -188,7 +189,6 @@ def _stopped_by_ctrl_c(events: Events) -> Iterator[None]:
     Only in the main thread, and only where nobody else handles Ctrl-C.
     """
     import signal
-    import threading
 
     ours = threading.current_thread() is threading.main_thread()
     if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:

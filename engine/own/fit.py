@@ -200,12 +200,17 @@ def score_own(
     if known_labels(asked.label) and known.any():
         assert asked.label is not None
         with events.stage("evaluate"):
-            judged = _judged(model, graph, found, scores, asked.label.take(pa.array(np.flatnonzero(known))))
+            judged = _judged(model, graph, found, lags, scores, asked.label.take(pa.array(np.flatnonzero(known))))
     return Scored(scores, known, anchors, graph, found, lags, judged)
 
 
 def _judged(
-    model: OwnModel, graph: TemporalGraph, seeds: Seeds, scores: NDArray[np.float64] | Ranked, label: pa.Array
+    model: OwnModel,
+    graph: TemporalGraph,
+    seeds: Seeds,
+    lags: NDArray[np.float32] | None,
+    scores: NDArray[np.float64] | Ranked,
+    label: pa.Array,
 ) -> Measured | None:
     plan = model.plan
     truth, at = truth_of(label, plan, graph, model.classes)
@@ -216,7 +221,6 @@ def _judged(
     assert not isinstance(scores, Ranked)
     parts = list(zip(model.parts, splits_of(model.parts, model.question), strict=True))
     examples = own_examples(parts, plan, graph, model.question.horizon)[0]
-    lags = earlier_labels(model, graph, seeds)
     lags = np.zeros((len(seeds), 0), dtype=np.float32) if lags is None else lags
     inputs = Inputs(graph, seeds, FeatureMatrix((), np.zeros((len(seeds), 0), dtype=np.float32)), lags)
     return measured(model.trained, plan, examples, inputs, scores, at, truth)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
@@ -19,11 +20,13 @@ LONGEST = 20_000  # characters before the cursor
 _OPTIONS = re.compile(r"""(?:\s*--[A-Za-z][\w-]*(?:=|\s+)(?:"[^"]*"|'[^']*'|\S+)(?=\s))*\s*""")
 
 Sessions = Callable[[], "Session | None"]
+Values = MutableMapping["Session", dict[tuple[str, str], tuple[str, ...]]]
+"""The values of columns that have been read, by session and (table, column)."""
 
 
 def matcher(session: Sessions) -> Any:
     """What IPython asks; whatever goes wrong in it, typing goes on."""
-    values: dict[tuple[int, str, str], tuple[str, ...]] = {}
+    values: Values = WeakKeyDictionary()
 
     @context_matcher(identifier="pql")
     def of_pql(context: CompletionContext) -> dict[str, Any]:
@@ -50,9 +53,7 @@ def before_cursor(cell: str, line: int, column: int) -> str | None:
     return None if found is None else here[found.end() :]
 
 
-def offers(
-    text: str, session: Session | None, values: dict[tuple[int, str, str], tuple[str, ...]]
-) -> tuple[int, list[str]]:
+def offers(text: str, session: Session | None, values: Values) -> tuple[int, list[str]]:
     """From which offset on something may stand, and what."""
     from pql.faces.complete import suggestions
     from pql.faces.known import FEW, Names, names_of
@@ -68,10 +69,10 @@ def offers(
         few = column.distinct is not None and column.distinct <= FEW
         if session is None or not few:
             return ()
-        key = (id(session), table.name, column.name)
-        if key not in values:
-            values[key] = tuple(session.values(table.name, column.name, most=FEW))
-        return values[key]
+        known, place = values.setdefault(session, {}), (table.name, column.name)
+        if place not in known:
+            known[place] = tuple(session.values(table.name, column.name, most=FEW))
+        return known[place]
 
     listed = suggestions(rest, names, of_column)
     at = listed[0].at if listed else 0
