@@ -54,11 +54,16 @@ def window_text(window: BoundWindow) -> str:
     return f"{start}, {window.end}, {window.unit}"
 
 
-def route_text(route: Route) -> str:
-    """`order_items -> orders -> customers`."""
-    if not route:
-        return ""
-    return " -> ".join([route[0].source, *(step.target for step in route)])
+def route_text(route: Route, catalog: Catalog) -> str:
+    """`order_items -> orders -> customers`; `calls -[caller]-> subscribers` where several links join the two."""
+    parts = [route[0].source] if route else []
+    for step in route:
+        ends = (step.link.child, step.link.parent)
+        several = sum((link.child, link.parent) == ends for link in catalog.links) > 1
+        columns = f"[{', '.join(step.link.child_columns)}]"
+        arrow = "->" if not several else f"-{columns}->" if step.up else f"<-{columns}-"
+        parts += [arrow, step.target]
+    return " ".join(parts)
 
 
 def _aggregate(node: BoundAggregate) -> str:
@@ -129,7 +134,9 @@ def bound_text(query: BoundQuery) -> str:
         f"entity    {entity}",
     ]
     for node in _aggregates_of(query):
-        lines.append(f"route     {node.function} over {node.fact}: {route_text(node.route) or node.fact}")
+        lines.append(
+            f"route     {node.function} over {node.fact}: {route_text(node.route, query.catalog) or node.fact}"
+        )
     more = {
         "pair": None if query.pair is None else ", ".join(f"{query.pair.table}.{key}" for key in query.pair.keys),
         "item": None if query.item is None else item_text(query),
@@ -139,6 +146,7 @@ def bound_text(query: BoundQuery) -> str:
         "ids": None if query.ids is None else ", ".join(_constant(value) for value in query.ids),
         "using": None if query.using is None else ", ".join(query.using),
         "ignoring": ", ".join(sorted(f"{table}.{column}" for table, column in query.ignoring)) or None,
+        "via": ", ".join(map(str, query.via)) or None,
         "as of": None if query.as_of is None else _constant(query.as_of),
         "at": ", ".join(_constant(when) for when in query.evaluate_at) or None,
         "model": query.using_model,

@@ -77,7 +77,7 @@ def _task(plan: Plan) -> list[str]:
     query, task = plan.query, plan.task
     kind = "binary for every pair" if query.asks_pairs else task.kind.value.replace("_", " ")
     routes = [
-        f"{node.fact}: {route_text(node.route)}"
+        f"{node.fact}: {route_text(node.route, query.catalog)}"
         for expression in (query.target, query.where, query.assuming)
         for node in _aggregates(expression)
         if node.route

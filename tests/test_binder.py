@@ -8,6 +8,7 @@ import uuid
 import pytest
 from binding import bound, fault
 
+from pql.engine.planning.planned_graph import aggregates, columns_read
 from pql.language import ast
 from pql.language.bound import (
     BoundAggregate,
@@ -130,6 +131,21 @@ def test_every_aggregation_has_its_type_and_task(function: str, kind: LogicalTyp
             ["up orders.bill_to -> addresses.address_id"],
         ),
         (
+            "PREDICT COUNT(orders.*, 0, 30) FOR EACH addresses VIA orders.bill_to",
+            "orders",
+            ["up orders.bill_to -> addresses.address_id"],
+        ),
+        (
+            "PREDICT COUNT(order_items.*, 0, 30) FOR EACH addresses VIA Orders.Bill_To",
+            "order_items",
+            ["up order_items.order_id -> orders.order_id", "up orders.bill_to -> addresses.address_id"],
+        ),
+        (
+            "PREDICT LIST_DISTINCT(orders.bill_to, 0, 30) RANK TOP 3 FOR EACH addresses VIA orders.ship_to",
+            "orders",
+            ["up orders.ship_to -> addresses.address_id"],
+        ),
+        (
             "PREDICT LIST_DISTINCT(orders.ship_to, 0, 30) RANK TOP 3 FOR EACH addresses",
             "orders",
             ["up orders.bill_to -> addresses.address_id"],
@@ -166,7 +182,36 @@ def test_equal_routes_are_an_error_that_lists_the_clauses_that_choose() -> None:
     assert error.code == "ambiguous_join"
     assert error.faults[0].nearest == ("VIA orders", "VIA visits")
     assert error.fix == "PREDICT COUNT(customers.*, 0, 30) FOR EACH products VIA orders"
-    assert "IGNORING orders.bill_to" in fault("PREDICT COUNT(orders.*, 0, 30) FOR EACH addresses").hint
+    assert "VIA orders.bill_to" in fault("PREDICT COUNT(orders.*, 0, 30) FOR EACH addresses").hint
+
+
+def test_via_a_link_chooses_for_target_and_filters_and_takes_no_link_away() -> None:
+    text = "PREDICT COUNT(orders.* WHERE addresses.zip = '1', 0, 9) FOR EACH addresses VIA orders.bill_to"
+    query = bound(text + " WHERE COUNT(orders.*, -9, 0) > 0")
+    routes = [aggregate.route for side in (query.target, query.where) for aggregate in aggregates(side)]
+    assert [[step.link.child_columns for step in route] for route in routes] == [[("bill_to",)]] * 2
+    [condition] = [aggregate.where for aggregate in aggregates(query.target)]
+    assert [step.link.child_columns for ref in columns_read(condition) for step in ref.route] == [("bill_to",)]
+    assert query.ignoring == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "fix"),
+    [
+        ("COUNT(orders.*, 0, 9) FOR EACH addresses VIA bill_to", "unknown_table", "VIA orders.bill_to"),
+        (
+            "COUNT(orders.*, 0, 9) FOR EACH addresses VIA orders.bill_to, orders.ship_to",
+            "no_effect",
+            "VIA orders.bill_to",
+        ),
+        ("COUNT(orders.*, 0, 9) FOR EACH addresses VIA orders.amount", "no_join_path", None),
+        ("LIST_DISTINCT(orders.bill_to, 0, 9) RANK TOP 3 FOR EACH addresses VIA orders.bill_to", "target_is_key", None),
+    ],
+)
+def test_a_link_of_via_that_no_route_takes_is_refused(text: str, code: str, fix: str | None) -> None:
+    error = fault(f"PREDICT {text}")
+    assert error.code == code
+    assert (error.fix or "")[-len(fix or "") :] == (fix or "")
 
 
 def test_using_leaves_one_of_several_routes() -> None:

@@ -45,6 +45,7 @@ from pql.language.bound import (
     Constant,
     Expression,
     Item,
+    Passage,
     Step,
     TaskKind,
 )
@@ -259,7 +260,10 @@ def test_the_bound_query_prints_all_it_holds():
     for said in ("products.product_id", "rows of products", "best 5", "orders.amount", "2024-01-01", "2023-01-01",
                  "alias", "model", "assuming", "route", "ids", "where"):  # fmt: skip
         assert said in text
-    assert route_text(()) == ""
+    assert route_text((), QUERY.catalog) == ""
+    twice = tuple(Link("calls", (column,), "people", ("id",)) for column in ("caller", "callee"))
+    assert route_text((Step(twice[1]),), Catalog((), twice)) == "calls -[callee]-> people"
+    assert route_text((Step(twice[0]),), Catalog((), twice[:1])) == "calls -> people"
 
 
 STATEMENTS = """
@@ -289,6 +293,7 @@ TIME t.x;
 NO TIME t;
 CREATE TABLE s AS PREDICT e.c FOR EACH e.id;
 COPY (PREDICT e.c FOR EACH e.id) TO 'x.parquet';
+EXPLAIN PREDICTION PREDICT COUNT(t.*, 0, 1) FOR EACH u;
 SELECT 1
 """
 
@@ -332,6 +337,7 @@ def test_every_node_of_the_syntax_tree_prints():
 def test_every_value_of_plan_and_bound_query_reaches_json(module):
     rule = bound.Excluding("past", (BASKET,))
     query = replace(QUERY, target=BASKET, item=Item(BASKET.argument, "products", "product_id"), excluding=rule)
+    query = replace(query, via=(Passage("orders", "customer_id"),))
     made = as_json(replace(PLAN, query=query))
     text = json.dumps(made)
     for cls in nodes_of(module) - {Call, Constant, ColumnRef}:

@@ -168,3 +168,20 @@ def _waited(found: Callable[[], tuple[object, ...]]) -> tuple[object, ...]:
     while not (value := found()) and time.monotonic() < end:
         time.sleep(0.01)
     return value
+
+
+def test_via_offers_the_links_that_need_a_choice_and_after_a_dot_foreign_keys_alone() -> None:
+    at = pa.array([1, 2], pa.timestamp("us"))
+    played = {"id": [1, 2], "home": ["a", "b"], "away": ["b", "a"], "cup": ["x", "x"], "goals": [1, 2], "at": at}
+    tables = {"teams": pa.table({"team": ["a", "b"]}), "matches": pa.table(played), "cups": pa.table({"cup": ["x"]})}
+    with pql.connect(tables) as session:
+        for column, key in (("home", "teams.team"), ("away", "teams.team"), ("cup", "cups.cup")):
+            if f"matches.{column}" not in " ".join(map(str, session.catalog().links)):
+                session.link(f"matches.{column}", key)
+        names = names_of(session.catalog())
+    query = "PREDICT COUNT(matches.*, 0, 7, days) FOR EACH teams.team VIA "
+    offered = [one.text for one in suggestions(query, names)]
+    assert {"matches.home", "matches.away", "teams", "matches"} <= set(offered)
+    assert set(offered[:2]) == {"matches.home", "matches.away"}
+    assert "matches.cup" not in offered
+    assert {one.text for one in suggestions(query + "matches.", names)} == {"home", "away", "cup"}

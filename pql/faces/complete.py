@@ -129,6 +129,8 @@ def _names(here: Place, names: Names) -> Iterator[Offer]:
     elif here.clause == "FOR" and (here.after("EACH") or here.after("FOR") or here.after(",")):
         yield from _keys(names)
     elif here.clause in _SOURCES:
+        if here.clause == "VIA":
+            yield from _double_links(names)
         yield from ((quoted(table.name), _what(table)) for table in names.tables)
     elif here.clause in ("PREDICT", "WHERE", "ASSUMING", "CANDIDATES"):
         if here.clause != "PREDICT":
@@ -145,6 +147,14 @@ def _keys(names: Names) -> Iterator[Offer]:
     for table in sorted(keyed, key=lambda t: (t.name not in names.links, t.clock.kind == "own", t.name)):
         assert table.key is not None
         yield f"{quoted(table.name)}.{quoted(table.key.columns[0], beside_dot=True)}", f"key, {_what(table)}"
+
+
+def _double_links(names: Names) -> Iterator[Offer]:
+    """The foreign keys of tables that point to another by several of them."""
+    ends = [(child, parent) for child, _, parent in names.keys]
+    for child, column, parent in names.keys:
+        if ends.count((child, parent)) > 1:
+            yield f"{quoted(child)}.{quoted(column, beside_dot=True)}", f"link to {parent}"
 
 
 def _in_call(here: Place, names: Names) -> Iterator[Offer]:
@@ -188,6 +198,8 @@ def _columns_of(here: Place, names: Names, *, star: bool) -> Iterator[Offer]:
     keys = table.key.columns if table.key is not None else ()
     entity = here.clause == "FOR" and not here.call
     columns = [one for one in table.columns if function is None or one.type in function.accepts]
+    if here.clause == "VIA" and not here.call:
+        columns = [one for one in columns if any(key[:2] == (table.name, one.name) for key in names.keys)]
     for column in sorted(columns, key=lambda c: (entity and c.name not in keys, _is_id(c) and function is not None)):
         says = "key" if column.name in keys else "clock" if column.name == table.clock.column else _type(column)
         yield quoted(column.name, beside_dot=True), says

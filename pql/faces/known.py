@@ -8,7 +8,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ class Names:
     tables: tuple[Table, ...] = ()
     models: tuple[str, ...] = ()
     links: frozenset[str] = frozenset()  # tables that others point to
+    keys: tuple[tuple[str, str, str], ...] = ()  # foreign keys: table, column, the table they point to
 
     def table(self, name: str) -> Table | None:
         """The table that `name` means."""
@@ -101,7 +102,7 @@ class Known:
 
     def _read_models(self) -> None:
         names = self._names
-        self._names = Names(names.tables, tuple(self._tried(lambda: self._session().models())), names.links)
+        self._names = replace(names, models=tuple(self._tried(lambda: self._session().models())))
 
     def _tried(self, read: Callable[[], Any]) -> Any:
         self._busy = True
@@ -115,4 +116,5 @@ class Known:
 
 def names_of(catalog: Catalog, models: Sequence[str] = ()) -> Names:
     """The names of a catalog."""
-    return Names(catalog.tables, tuple(models), frozenset(link.parent for link in catalog.links))
+    keys = tuple((link.child, column, link.parent) for link in catalog.links for column in link.child_columns)
+    return Names(catalog.tables, tuple(models), frozenset(link.parent for link in catalog.links), keys)

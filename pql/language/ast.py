@@ -144,7 +144,7 @@ class Predict:
     excluding: Excluding | None = None
     at_most: AtMost | None = None
     returning: Returning | None = None
-    via: tuple[Identifier, ...] | None = None
+    via: tuple[Identifier | ColumnName, ...] | None = None
     using_model: Identifier | None = None
     ignoring: tuple[ColumnName, ...] = ()
     options: tuple[Option, ...] = ()

@@ -21,16 +21,15 @@ from pql.language.clauses import (
     bind_levels,
     bind_moment,
     bind_using,
-    bind_via,
     bind_where,
     check_ignoring,
     check_using,
-    check_via,
 )
 from pql.language.entities import bind_entity, bind_ids, bound_entity
 from pql.language.errors import PqlError
 from pql.language.named import MedianGap, defined_or_read
 from pql.language.parameters import Parameters, fill
+from pql.language.passages import bind_via, check_via
 from pql.language.ranked import bind_ranked
 from pql.language.repairs import as_error
 from pql.language.routes import links_for

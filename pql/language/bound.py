@@ -50,6 +50,23 @@ Route = tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """What VIA names: a table that a route passes, or a column (a foreign key) whose link it takes."""
+
+    table: str
+    column: str | None = None
+
+    def __str__(self) -> str:
+        return self.table if self.column is None else f"{self.table}.{self.column}"
+
+    def lies_on(self, start: str, route: Route) -> bool:
+        """Whether a route from `start` takes the column's link; of a table, whether it starts at or passes it."""
+        if self.column is None:
+            return self.table == start or any(step.target == self.table for step in route)
+        return any(step.link.child == self.table and self.column in step.link.child_columns for step in route)
+
+
+@dataclass(frozen=True, slots=True)
 class Constant:
     """A value. Timestamps are naive UTC `datetime`; lists stand only as the second argument of `in`."""
 
@@ -180,7 +197,7 @@ class BoundQuery:
     forecast_steps: int = 1
     ignoring: frozenset[tuple[str, str]] = frozenset()
     unknown: frozenset[tuple[str, str]] = frozenset()  # of the entity's own row, as long as the target isn't known
-    via: tuple[str, ...] = ()
+    via: tuple[Passage, ...] = ()
     candidates: Expression | None = None  # of a row of the item's table
     excluding: Excluding | None = None
     at_most: tuple[int, ColumnRef] | None = None  # how many items per value of a column of the item's table

@@ -37,13 +37,6 @@ def bind_using(scope: Scope) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(names))
 
 
-def bind_via(scope: Scope) -> tuple[str, ...]:
-    if scope.query.via is None:
-        return ()
-    found = [find_table(scope, name) for name in scope.query.via]
-    return tuple(table.name for table in found if table is not None)
-
-
 def bind_ignoring(scope: Scope) -> frozenset[tuple[str, str]]:
     found = [find_column(scope, name) for name in scope.query.ignoring]
     return frozenset((hit[0].name, hit[1].name) for hit in found if hit is not None)
@@ -221,14 +214,3 @@ def _unlisted(scope: Scope, name: ast.ColumnName) -> tuple[Edit, ...]:
         return (Edit(name.span.start, names[1].span.start, ""),)
     start = scope.text[: name.span.start].upper().rindex("IGNORING")
     return scope.removed(ast.Span(start, name.span.end))
-
-
-def check_via(scope: Scope) -> None:
-    """VIA must have chosen, or confirmed, a route."""
-    if scope.query.via and scope.via and not scope.via_used:
-        names = ", ".join(scope.via)
-        message = f"no route of this query passes {names}: VIA would change nothing"
-        span = scope.query.via[0].span
-        edits = scope.without("VIA", ast.Span(span.start, scope.query.via[-1].span.end)) if span != ast.NOWHERE else ()
-        hint = "leave VIA out, or name a table on the way to the entity"
-        scope.fault("no_effect", message, span, hint=hint, edits=edits)

@@ -87,7 +87,7 @@ ENTITIES = {
     "entity_id_operator": "Ids after FOR are compared with another operator than = and IN.",
     "pair_mismatch": "A second entity that the target's column does not point to.",
     "no_join_path": "No route of foreign keys leads from one table to the other.",
-    "ambiguous_join": "Several equally short routes lead to a table; VIA or IGNORING chooses one.",
+    "ambiguous_join": "Several equally short routes lead to a table; VIA chooses one.",
     "using_misses_target": "USING leaves out a table that the query reads.",
 }
 

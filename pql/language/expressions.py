@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pql.language import ast
 from pql.language.bound import BoundAggregate, Call, ColumnRef, Constant, Expression, Scalar
 from pql.language.catalog import Column, LogicalType, Stype, Table
+from pql.language.passages import among
 from pql.language.routes import spelled, upward
 from pql.language.scope import Edit, Scope, find_column, knows_column
 from pql.language.types_of import FLIPPED, as_text, comparable, constant, converted, in_words
@@ -117,10 +118,8 @@ def column_ref(scope: Scope, table: Table, column: Column, node: ast.ColumnName,
     routes = upward(place.base, table.name, scope.links)
     if scope.using is not None and len(routes) > 1:
         routes = tuple(r for r in routes if all(step.target in scope.using for step in r)) or routes
-    if len(routes) > 1 and scope.via:
-        chosen = tuple(r for r in routes if any(step.target in scope.via for step in r[:-1]))
-        scope.via_used |= bool(chosen)
-        routes = chosen or routes
+    if len(routes) > 1:
+        routes = among(scope, place.base, routes)
     if len(routes) > 1:
         shown = [spelled(place.base, route) for route in routes]
         message = f"the table {table.name} is reached from {place.base} by several routes: {'; '.join(shown)}"

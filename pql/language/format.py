@@ -182,7 +182,7 @@ class _Printer:
         if node.at_most is not None:
             parts.append(f"AT MOST {self.number(node.at_most.n)} PER {self.expression(node.at_most.column)}")
         if node.via is not None:
-            parts.append("VIA " + _names(node.via))
+            parts.append("VIA " + ", ".join(self.passage(passed) for passed in node.via))
         if node.ignoring:
             parts.append("IGNORING " + ", ".join(self.expression(column) for column in node.ignoring))
         if node.as_of is not None:
@@ -192,6 +192,9 @@ class _Printer:
         if node.options:
             parts.append(f"WITH ({', '.join(self.option(option) for option in node.options)})")
         return " ".join(parts)
+
+    def passage(self, node: ast.Identifier | ast.ColumnName) -> str:
+        return self.expression(node) if isinstance(node, ast.ColumnName) else _names((node,))
 
     def task(self, node: ast.TaskClause) -> str:
         match node:

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from pql.language import ast
-from pql.language.bound import Route
+from pql.language.bound import Passage, Route
 from pql.language.catalog import AS_TEXT, Table
 from pql.language.functions import Function
 from pql.language.names import listed
+from pql.language.passages import among, asked, clause, through
 from pql.language.routes import spelled, to_entity, upward
 from pql.language.scope import Scope, find_column, is_clocked, quoted, timestamps
 from pql.language.unreachable import choices
@@ -69,10 +70,7 @@ def _one_route(scope: Scope, node: ast.Aggregate, function: Function, fact: str)
     routes = to_entity(fact, entity, scope.links)
     if fact == entity:  # only a row that points to another of its own table has a way there
         routes = tuple(route for route in routes if all(step.up for step in route))
-    if scope.via and fact != entity:
-        through = to_entity(fact, entity, scope.links, via=scope.via)
-        scope.via_used |= bool(through)
-        routes = through or routes
+    routes = through(scope, fact, entity, routes)
     if len(routes) > 1 and scope.using is not None:
         routes = tuple(r for r in routes if all(step.target in scope.using for step in r)) or routes
     if len(routes) > 1 and (function.lists or function.picks or scope.is_pair):
@@ -95,6 +93,8 @@ def _one_route(scope: Scope, node: ast.Aggregate, function: Function, fact: str)
             hint = f"tables without rows have no links, as {listed(bare)}; LINK a.x -> b.y declares a missing one"
         scope.fault("no_join_path", message, span, hint=hint)
         return None
+    if len(scope.via) < len(scope.query.via or ()):
+        return None  # what VIA names wrongly is a fault already
     shown = "; ".join(spelled(fact, route) for route in routes)
     hint, edits = choices(scope, fact, routes)
     message = f"the table {fact} leads to {entity} by several routes: {shown}"
@@ -122,10 +122,11 @@ def _facts_between(
     """
     assert scope.entity is not None
     needed = tuple(dict.fromkeys((*tables, *_where_tables(scope, node))))
+    named = {passage.table for passage in scope.via}
     best: list[tuple[str, Route]] = []
     length = 0
     for table in scope.catalog.tables:
-        if table.name == base or not is_clocked(table) or (scope.via and table.name not in scope.via):
+        if table.name == base or not is_clocked(table) or (scope.via and table.name not in named):
             continue
         if scope.using is not None and table.name not in scope.using:
             continue
@@ -145,7 +146,7 @@ def _facts_between(
             scope.findings += wider.findings
         return found
     if scope.via and best:
-        scope.via_used = True
+        best = [(fact, route) for fact in dict.fromkeys(hit[0] for hit in best) for route in _home(scope, fact, best)]
     if len(best) > 1 and len({fact for fact, _ in best}) == 1:
         narrowed = [hit for hit in best if base not in [step.target for step in hit[1]]]
         best = narrowed or best
@@ -158,12 +159,17 @@ def _facts_between(
         message = f"the table {facts[0]} leads to {entity} by several routes"
         scope.fault("ambiguous_join", message, node.argument.span, hint=hint, edits=edits)
         return None
-    clauses = tuple(f"VIA {quoted(fact)}" for fact in facts)
+    clauses = tuple(clause((Passage(fact),)) for fact in facts)
     message = f"the tables {entity} and {base} meet in several tables: {listed(facts)}"
-    edits = scope.appended(clauses[0]) if scope.query.via is None else ()
+    edits = asked(scope, (Passage(facts[0]),))
     hint = f"choose one: {' | '.join(clauses)}"
     scope.fault("ambiguous_join", message, node.argument.span, hint=hint, edits=edits, near=clauses)
     return None
+
+
+def _home(scope: Scope, fact: str, hits: list[tuple[str, Route]]) -> tuple[Route, ...]:
+    """The routes of one of several tables that lead to the entity, as VIA chooses among them."""
+    return among(scope, fact, tuple(route for name, route in hits if name == fact))
 
 
 def _refuse_clockless(scope: Scope, node: ast.Aggregate, table: Table) -> None:

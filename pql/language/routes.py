@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from pql.language.bound import Route, Step
+from pql.language.bound import Passage, Route, Step
 from pql.language.catalog import Catalog, Link
 
 LONGEST = 5
@@ -72,7 +72,7 @@ def upward(start: str, goal: str, links: Iterable[Link]) -> tuple[Route, ...]:
     return _shortest(start, goal, links, down=False, keep=None)
 
 
-def to_entity(start: str, entity: str, links: Iterable[Link], *, via: tuple[str, ...] = ()) -> tuple[Route, ...]:
+def to_entity(start: str, entity: str, links: Iterable[Link], *, via: tuple[Passage, ...] = ()) -> tuple[Route, ...]:
     """All shortest routes from a row of `start` to the entities it belongs to, all of `via` passed.
 
     Upward routes win over routes with steps down. A table reached from itself needs a link (a self-link).
@@ -80,8 +80,7 @@ def to_entity(start: str, entity: str, links: Iterable[Link], *, via: tuple[str,
     every = tuple(links)
 
     def keep(route: Route) -> bool:
-        passed = {start, *(table for table in tables_of(route))}
-        return all(table in passed for table in via)
+        return all(passage.lies_on(start, route) for passage in via)
 
     found = _shortest(start, entity, every, down=False, keep=keep if via else None)
     return found or _shortest(start, entity, every, down=True, keep=keep if via else None)

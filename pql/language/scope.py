@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pql.language import ast
-from pql.language.bound import Route
+from pql.language.bound import Passage, Route
 from pql.language.catalog import Catalog, Column, Link, LogicalType, Table
 from pql.language.errors import Fault
 from pql.language.names import listed, look_up, nearest, singulars
@@ -43,11 +43,11 @@ class Scope:
     entity: Table | None = None
     links: tuple[Link, ...] = ()
     using: frozenset[str] | None = None
-    via: tuple[str, ...] = ()
+    via: tuple[Passage, ...] = ()
     findings: list[Finding] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     touched: dict[str, ast.Span] = field(default_factory=dict)
-    via_used: bool = False
+    via_used: dict[Passage, str] = field(default_factory=dict)  # with the table whose rows first went that way
     is_pair: bool = False
 
     def fault(

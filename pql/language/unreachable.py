@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pql.language import ast
-from pql.language.bound import Route
+from pql.language.bound import Passage, Route
 from pql.language.catalog import Column, Table
 from pql.language.names import look_up
+from pql.language.passages import asked, clause
 from pql.language.routes import spelled, to_entity
 from pql.language.scope import Edit, Scope, is_clocked, quoted
 
@@ -15,26 +16,28 @@ if TYPE_CHECKING:
     from pql.language.expressions import Place
 
 
-def choices(scope: Scope, start: str, routes: tuple[tuple, ...]) -> tuple[str, tuple[Edit, ...]]:
+def choices(scope: Scope, start: str, routes: tuple[Route, ...]) -> tuple[str, tuple[Edit, ...]]:
     """How one of several equal routes is chosen: the clauses in words, and the edit that takes the first."""
-    clauses: list[str] = []
     passed = [[start, *(step.target for step in route)][:-1] for route in routes]
-    for index, tables in enumerate(passed):
-        others = {name for k, other in enumerate(passed) if k != index for name in other}
-        own = [name for name in tables if name not in others]
-        if own:
-            clauses.append(f"VIA {quoted(own[0])}")
-    if len(clauses) < len(routes):  # they differ in the column only
-        columns = []
-        for route in routes:
-            rest = {step.link for other in routes if other is not route for step in other}
-            columns += [step.link for step in route if step.link not in rest]
-        clauses = [f"IGNORING {quoted(link.child)}.{quoted(link.child_columns[0])}" for link in dict.fromkeys(columns)]
-    clauses = list(dict.fromkeys(clauses))
-    if not clauses:
-        return "", ()
-    free = scope.query.via is None if clauses[0].startswith("VIA") else not scope.query.ignoring
-    return "choose one: " + " | ".join(clauses), scope.appended(clauses[0]) if free else ()
+    ways: list[tuple[Passage, ...]] = []
+    for index, route in enumerate(routes):
+        others = {name for k, tables in enumerate(passed) if k != index for name in tables}
+        own = [name for name in passed[index] if name not in others]
+        ways.append((Passage(own[0]),) if own else _by_links(route, [r for r in routes if r is not route]))
+    clauses = dict.fromkeys(clause(way) for way in ways if way)
+    return ("choose one: " + " | ".join(clauses), asked(scope, ways[0])) if clauses else ("", ())
+
+
+def _by_links(route: Route, others: list[Route]) -> tuple[Passage, ...]:
+    """The columns that tell a route from others that pass the same tables: one if it will do."""
+    links = [step.link for step in route if not all(step in other for other in others)]
+    alone = [link for link in links if not any(step.link == link for other in others for step in other)]
+    found = []
+    for link in alone[:1] or links:
+        rest = {column for other in others for step in other if step.link != link for column in step.link.child_columns}
+        own = [column for column in link.child_columns if column not in rest]
+        found.append(Passage(link.child, (own or link.child_columns)[0]))
+    return tuple(found)
 
 
 def _rows_between(table: str, route: Route) -> str:
