@@ -11,8 +11,8 @@ A query says what to predict, for whom, and the rest is decided by the engine (`
 
 The examples stand on customers(customer_id, city, age), orders(order_id, customer_id, product_id, ordered_at, amount),
 products(product_id, category). Names are found without regard to case; odd ones stand in backticks. Links between
-tables are known (`list_tables`, `describe`), so nothing is joined. Where a table has two links to another, a clause says
-by which its rows count: `VIA matches.home`.
+tables are known (`list_tables`, `describe`), so nothing is joined. Where a table has two links to another, a clause
+says by which its rows count: `VIA matches.home`.
 
 ## Targets: AGG(table.column [WHERE condition], start, end, unit)
 
