@@ -2,7 +2,8 @@
 
 Timeline and neighbourhood show what the planner and the sampler really chose for the query of `docs/stages.py`; the
 rooms are read from the import contract and what each room says of itself. Colours follow the reader's light or dark
-setting; every picture has a ground of its own, so it can be read on either.
+setting; every picture has a ground of its own, so it can be read on either. Calibration, lift and the cell are what
+`result.picture(…)` and `result.html(…)` give for the question of the page on reports.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import tempfile
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from html import escape
 from pathlib import Path
 
@@ -30,6 +32,10 @@ text{font:14px system-ui,sans-serif;fill:#1f2328}.small{font-size:12px;fill:#576
 @media (prefers-color-scheme:dark){text{fill:#e6edf3}.small{fill:#9da7b3}.ground{fill:#0d1117;stroke:#30363d}
 .box{fill:#161b22;stroke:#6e7681}.line{stroke:#9da7b3}.thin{stroke:#30363d}.arrow{fill:#9da7b3}.lag{fill:#6e7681}
 .later{stroke:#9da7b3}.cut{stroke:#ff7b72}}
+"""
+CELL = """
+.cell{font:13px system-ui,sans-serif;color:#1f2328}
+@media (prefers-color-scheme:dark){.cell{color:#e6edf3}}
 """
 
 
@@ -248,6 +254,51 @@ def query() -> str:
         return db.explain(asked).picture().svg()
 
 
+LEAVING = (
+    "PREDICT COUNT(visits.*, 0, 30, days) = 0 FOR EACH members.member_id\n"
+    "WHERE COUNT(visits.*, -60, 0, days) > 0 WITH (model = instant)"
+)
+
+
+@cache
+def _of_leaving() -> dict[str, str]:
+    """What a result draws of itself, and the notebook cell it is shown in."""
+    with _gym() as db:
+        leaving = db.predict(LEAVING)
+        drawn = {name: leaving.picture(name).svg() for name in ("calibration", "lift")}
+        return drawn | {"cell": _cell(f"%%pql\n{LEAVING}", leaving.html(4))}
+
+
+def _cell(text: str, shown: str) -> str:
+    """A notebook's cell: its text and, beneath, the markup that it shows."""
+    lines = text.splitlines()
+    picture = Picture(780, 296 + 20 * len(lines), "A notebook cell with a query, and what it shows")
+    picture.text(14, 42, "In [2]:", "small mono")
+    picture.rect(74, 18, 690, 20 * len(lines) + 18, "box")
+    for i, line in enumerate(lines):
+        picture.text(88, 42 + 20 * i, line, "mono")
+    top = 20 * len(lines) + 48
+    inside = f'<div xmlns="http://www.w3.org/1999/xhtml" class="cell"><style>{CELL}</style>{shown}</div>'
+    size = f'width="690" height="{picture.height - top - 10}"'
+    picture.parts.append(f'<foreignObject x="74" y="{top}" {size}>{inside}</foreignObject>')
+    return picture.svg()
+
+
+def calibration() -> str:
+    """How far to trust the probabilities of who leaves."""
+    return _of_leaving()["calibration"]
+
+
+def lift() -> str:
+    """How many more leave among the first tenths than among all."""
+    return _of_leaving()["lift"]
+
+
+def cell() -> str:
+    """What a notebook's cell shows."""
+    return _of_leaving()["cell"]
+
+
 PICTURES: dict[str, Callable[[], str]] = {
     "timeline": timeline,
     "neighbourhood": neighbourhood,
@@ -255,7 +306,11 @@ PICTURES: dict[str, Callable[[], str]] = {
     "engine": engine,
     "graph": graph,
     "query": query,
+    "calibration": calibration,
+    "lift": lift,
+    "cell": cell,
 }
+LEARNT = frozenset({"calibration", "lift", "cell"})  # figures that may differ a little between machines
 
 
 def _dated(node: object) -> bool:

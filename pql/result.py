@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pql.engine.planning.plan import Plan
     from pql.engine.quality.metrics import MetricsTable
     from pql.engine.reasons.asked import Reasoned
-    from pql.pictures.figure import Figures
+    from pql.pictures.figure import Figures, Pictures
     from pql.pictures.svg import Picture
 
 
@@ -385,8 +385,9 @@ class Why(Report):
         """The reasons, and a sentence on each prediction."""
         return "\n".join([self.text(limit), *self.sentences])
 
-    def pictures(self) -> tuple[Picture, ...]:
+    def pictures(self) -> Pictures:
         """One picture per prediction: what all begin with, what each reason adds, and where that leads."""
+        from pql.pictures.figure import Pictures
         from pql.pictures.reasons import Step, reasons_picture
 
         steps: list[list[Step]] = []
@@ -395,7 +396,7 @@ class Why(Report):
             steps += [[]] if number == 0 else []
             steps[-1].append(Step(feature, value or "", amount))
         heads = [said.split(", from ")[0] for said in self.sentences]
-        return tuple(reasons_picture(head, some, self.scale) for head, some in zip(heads, steps, strict=True))
+        return Pictures(reasons_picture(head, some, self.scale) for head, some in zip(heads, steps, strict=True))
 
     def html(self, limit: int = 60) -> str:
         from pql.html_views import why_html

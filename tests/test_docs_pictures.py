@@ -12,7 +12,9 @@ import pytest
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 sys.path.insert(0, str(DOCS))
 import pictures  # noqa: E402
+from build import without_figures  # noqa: E402
 
+SHAPES = re.compile(r"<(?:path|circle|line|rect|polyline)\b[^>]*>")
 PAGES = sorted(DOCS.glob("*.md"))
 
 
@@ -20,7 +22,21 @@ PAGES = sorted(DOCS.glob("*.md"))
 def test_a_picture_is_what_is_drawn_now(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PQL_HOME", str(tmp_path))
     drawn = pictures.PICTURES[name]()
-    assert drawn == (DOCS / "pictures" / f"{name}.svg").read_text(encoding="utf-8"), "python docs/pictures.py"
+    kept = (DOCS / "pictures" / f"{name}.svg").read_text(encoding="utf-8")
+    if name in pictures.LEARNT:  # a curve may differ a little between machines, what is said of it may not
+        drawn, kept = SHAPES.sub("", drawn), SHAPES.sub("", kept)
+    assert without_figures(drawn) == without_figures(kept) if name in pictures.LEARNT else drawn == kept, (
+        "python docs/pictures.py"
+    )
+
+
+@pytest.mark.parametrize("name", pictures.PICTURES)
+def test_a_picture_is_small_and_well_formed_and_loads_nothing(name: str) -> None:
+    kept = (DOCS / "pictures" / f"{name}.svg").read_text(encoding="utf-8")
+    assert len(kept.encode()) < 30_000
+    assert "prefers-color-scheme:dark" in kept
+    assert not re.search(r"url\(|<script|<image|href=", kept)
+    assert ElementTree.fromstring(kept).tag == "{http://www.w3.org/2000/svg}svg"
 
 
 @pytest.mark.parametrize("name", ["timeline", "neighbourhood", "architecture", "engine"])

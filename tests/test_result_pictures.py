@@ -115,3 +115,17 @@ def test_labels_of_ones_own_have_a_whole_report(kind: str) -> None:
     assert other.checked is not None
     assert other.checked.split == "valid"
     assert "validation examples" in untold.report()
+
+
+def test_the_reasons_of_some_predictions_show_themselves_beneath_each_other(store: pql.Session) -> None:
+    drawn = store.predict(f"{CHURN} WITH (model = instant, anchors = 3)").why(2).pictures()
+    page = drawn._repr_html_()
+    assert_only_ours(page)
+    assert page.count("<svg") == len(drawn) == 2
+
+
+def test_a_picture_alone_has_its_whole_title(store: pql.Session) -> None:
+    result = store.predict(f"{CHURN} WITH (model = instant, anchors = 3)")
+    for name in ("calibration", "gain", "lift", "scores"):
+        drawn = result.picture(name)
+        assert drawn.svg().count(f">{drawn.title}</text>") == 1

@@ -27,7 +27,7 @@ FORTNIGHT = 14 * 86_400_000_000
 SAID = [
     ("COUNT(tickets.*, -14d, 0)", "", "the number of tickets in the last 14 days", ""),
     ("COUNT(tickets.*, -INF, 0)", "", "the number of tickets", ""),
-    ("moments of tickets (-14d, 0)", "", "at how many moments there were tickets in the last 14 days", ""),
+    ("moments of tickets (-14d, 0)", "", "the number of moments with tickets in the last 14 days", ""),
     ("days since latest tickets", "", "the time since the latest of tickets", DAYS),
     ("days since latest tickets.due", "due", "the time since the latest due of tickets", DAYS),
     ("days since tickets 3 back", "", "the time since the 3rd latest of tickets", DAYS),

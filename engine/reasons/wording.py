@@ -178,7 +178,7 @@ _SHAPES = (
         "expected SUM(<T>) in <H> (BG/NBD, late values)", "the total {C} of {X} to expect in {H}, by the late rhythm"
     ),
     _shape("COUNT(<X>.*, <W>, 0)", "the number of {X}{W}"),
-    _shape("moments of <X> (<W>, 0)", "at how many moments there were {X}{W}"),
+    _shape("moments of <X> (<W>, 0)", "the number of moments with {X}{W}"),
     _shape("COUNT_DISTINCT(<T>, <W>, 0) per row", "how many different {C} there are per row of {X}"),
     _shape("COUNT_DISTINCT(<T>, <W>, 0)", "the number of different {C} in {X}{W}"),
     _shape("first-time <T> (<W>, 0)", "the number of first-time {C} in {X}{W}"),

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pql.html import Html, element, fragment
 from pql.pictures.svg import Picture, group, picture, text
 
+MARGIN = 12.0  # px around a figure that stands alone
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -19,13 +21,14 @@ class Figure:
     caption: str
 
     def alone(self) -> Picture:
-        """The picture with its title drawn over it."""
+        """The picture with its title drawn over it, and a margin around both."""
         if not self.title:
             return self.picture
         one, high = self.picture, 26.0
-        head = text(0, 14, one.title, size=13, bold=True, most=one.width)
-        moved = group(one.shapes, transform=f"translate(0 {high:.0f})")
-        return picture(one.width, one.height + high, one.title, one.description, head, moved)
+        head = text(MARGIN, MARGIN + 14, one.title, size=13, bold=True, most=one.width)
+        moved = group(one.shapes, transform=f"translate({MARGIN:.0f} {MARGIN + high:.0f})")
+        wide, tall = one.width + 2 * MARGIN, one.height + high + 2 * MARGIN
+        return picture(wide, tall, one.title, one.description, head, moved)
 
     def inline(self) -> Html:
         """The figure for a notebook."""
@@ -53,3 +56,12 @@ class Figures(tuple[Figure, ...]):
 
     def _repr_html_(self) -> str:
         return fragment(element("div", *(one.inline() for one in self), class_="pql-figures"))
+
+
+class Pictures(tuple[Picture, ...]):
+    """Pictures that a notebook shows one beneath the other."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return fragment(*(one.inline() for one in self))

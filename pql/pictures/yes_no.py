@@ -20,7 +20,7 @@ def calibration(
     spans = [(x, *wilson(y, n)) for x, y, n in found]
     top = max([float(score.max()), *(high for _, _, high in spans)], default=1.0)
     limit = min(1.0, max(0.02, 1.15 * top)) if top < 0.6 else 1.0
-    title = "Calibration: predicted probability against what happened"
+    title = "Calibration: predicted against what happened"
     chart = Chart(title, (0, limit), (0, limit), f"predicted {said}", happened, shares="xy")
     told = [f"predicted {percent(x)}, came true {percent(y)} of {n:,}" for x, y, n in found]
     chart.rule([(0, 0), (limit, limit)])

@@ -141,14 +141,18 @@ def _case(case: str, anchor: dict[str, Any], records: list[Record]) -> str:
         ours = f"**{figure(record, metric)}**" if record["model"] == "auto" else figure(record, metric)
         if "goal" in anchor and record["model"] == "auto":
             ours += " (goal reached)" if _reached(record, metric, anchor["goal"]) else " (short of the goal)"
-        name = "pql, default" if record["model"] == "auto" else f"pql, model = {record['model']}"
         spent = [cost(record, one) for one in ("cpu_s", "wall_s", "peak_gb")]
-        rows.append([name, ours, *spent, f"{record['commit']}, {record['date']}"])
+        rows.append([_who(record), ours, *spent, f"{record['commit']}, {record['date']}"])
     for peer in anchor.get("peers", ()):
         value = _number(peer["value"]) if "value" in peer else "–"
         rows.append([peer["who"], value, str(peer.get("cpu", "–")), "–", "–", peer["where"]])
     header = ("", TITLES[metric], "CPU s", "s", "GB", "measured")
     return f"### `{case}`\n\n{about[0].upper()}{about[1:]}.\n\n{_table(header, rows)}"
+
+
+def _who(record: Record) -> str:
+    """What a row is of: pql as it is, or with one of its models."""
+    return "pql, default" if record["model"] == "auto" else f"pql, model = {record['model']}"
 
 
 def _instant(known: dict[str, Any], records: dict[str, list[Record]]) -> str:
@@ -210,10 +214,11 @@ def _intervals(known: dict[str, Any], records: dict[str, list[Record]]) -> str:
         if case.endswith("-interval") and case in known:
             for record in found:
                 wanted = known[case]["wanted"]
-                rows.append([known[case]["title"], str(wanted), figure(record, "coverage"), figure(record, "width")])
+                covered, width = figure(record, "coverage"), figure(record, "width")
+                rows.append([known[case]["title"], _who(record), str(wanted), covered, width])
     if not rows:
         return ""
-    return f"## Intervals\n\n{INTERVALS}\n\n{_table(('', 'promised', 'covered', 'mean width'), rows)}"
+    return f"## Intervals\n\n{INTERVALS}\n\n{_table(('', 'model', 'promised', 'covered', 'mean width'), rows)}"
 
 
 def _links() -> str:
