@@ -7,7 +7,7 @@ from pql.backends.profile import Draft, Profile
 from pql.backends.sql import identifier
 from pql.language.catalog import Evidence, Key
 
-OWN, GENERIC, PARTLY, CODE, SHARED = 10, 9, 6, 5, 3  # how strongly a name makes a column this table's key
+OWN, GENERIC, OWN_CODE, PARTLY, CODE, SHARED = 10, 9, 8, 6, 5, 3  # how strongly a name makes a column this table's key
 _DESCRIBING = {"description", "descriptions", "detail", "details", "info", "profile", "profiles", "demographics",
                "demographic", "attributes", "meta", "metadata", "master", "lookup", "features"}  # fmt: skip
 _COMPOSITE_ROWS = 5_000_000
@@ -32,9 +32,12 @@ def key_name_score(column: str, table: str) -> int:
             return PARTLY
         return SHARED
     if parts[-1] in CODE_WORDS:
-        return (
-            OWN - 2 if stem(parts[:-1]) == own else (CODE if len(parts) == 1 else (SHARED if is_id_name(column) else 0))
-        )
+        meant = stem(parts[:-1])
+        if meant == own:
+            return OWN_CODE
+        if meant and meant == stem(table_words(table)[-1:]):
+            return PARTLY  # ticket_no of support_tickets
+        return CODE if len(parts) == 1 else (SHARED if is_id_name(column) else 0)
     return CODE if stem(parts) == own else 0
 
 
@@ -114,7 +117,7 @@ def _better_known(profile: Profile, draft: Draft) -> str | None:
 def _is_of_another(profile: Profile, draft: Draft, column: str) -> bool:
     """True if another table has this column and is named for it: order_id of order_items, where there are orders."""
     return any(
-        other is not draft and column in other.types and key_name_score(column, other.name) == OWN
+        other is not draft and column in other.types and key_name_score(column, other.name) >= OWN_CODE
         for other in profile.drafts.values()
     )
 

@@ -13,7 +13,7 @@ DAYS = 30
 
 
 def first_questions(catalog: Catalog) -> tuple[str, ...]:
-    """Up to three PREDICT queries that bind: who stops, how much, what next; the busiest facts first.
+    """Up to three PREDICT queries that bind: who stops, how much, what next; facts with amounts come first.
 
     A query with a name that doesn't print is left out: it couldn't be pasted, and might speak to the terminal.
     """
@@ -40,7 +40,8 @@ def first_questions(catalog: Catalog) -> tuple[str, ...]:
 
 
 def _facts(catalog: Catalog) -> list[tuple[Table, Link]]:
-    """Tables with a clock of their own and the link to who acts in them: the largest tables, the largest parents."""
+    """Tables with a clock of their own and the link to who acts in them: tables with amounts (gifts, orders) before
+    those without (mailings, clicks), then the largest tables; the largest parents."""
     found = []
     for table in catalog.tables:
         if table.role is not Role.FACT or table.clock.kind != "own":
@@ -52,7 +53,7 @@ def _facts(catalog: Catalog) -> list[tuple[Table, Link]]:
         ]
         if links:
             found.append((table, max(links, key=lambda link: catalog.table(link.parent).rows or 0)))
-    return sorted(found, key=lambda pair: -(pair[0].rows or 0))
+    return sorted(found, key=lambda pair: (not _amounts(catalog, pair[0]), -(pair[0].rows or 0)))
 
 
 def _amounts(catalog: Catalog, fact: Table) -> list[str]:

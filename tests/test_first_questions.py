@@ -56,6 +56,16 @@ def test_the_graph_is_followed_by_questions_that_run_as_they_stand(
     assert "quality: " in capsys.readouterr().out
 
 
+def test_what_has_amounts_is_asked_about_before_what_is_busier(gym: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mailed = [(i, i % 100, dt.date(2024, 1, 1) + dt.timedelta(days=i % 400)) for i in range(6000)]
+    _file(gym / "mailings.csv", "mailing_id,member_id,sent", mailed, ";")
+    with pytest.raises(SystemExit):
+        main(["graph", str(gym)])
+    asked = capsys.readouterr().err
+    assert LEAVING in asked
+    assert "COUNT(mailings" not in asked
+
+
 def test_a_quiet_graph_asks_nothing(gym: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["graph", str(gym), "-q"])

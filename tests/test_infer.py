@@ -144,6 +144,22 @@ def test_numbers_that_only_overlap_are_no_link() -> None:
     assert links(catalog) == set()
 
 
+def test_a_number_named_by_the_last_word_of_its_table_is_its_key() -> None:
+    of = [i % 20 for i in range(60)]
+    tickets = pd.DataFrame({"ticket_no": range(60), "member_no": of, "opened": days(*range(60))})
+    members = pd.DataFrame({"member_no": range(20)})
+    catalog = infer({"support_tickets": tickets, "members": members})
+    assert keys(catalog) == {"support_tickets": ("ticket_no",), "members": ("member_no",)}
+
+
+def test_a_number_of_another_table_is_a_link_though_it_is_unique() -> None:
+    orders = pd.DataFrame({"order_no": range(60), "at": days(*range(60))})
+    returned = pd.DataFrame({"reason": ["a", "b"] * 30, "order_no": range(60), "at": days(*range(60))})
+    catalog = infer({"orders": orders, "returned_orders": returned})
+    assert keys(catalog)["orders"] == ("order_no",)
+    assert keys(catalog)["returned_orders"] is None
+
+
 def test_measures_and_moments_are_no_keys() -> None:
     table = pd.DataFrame({"amount": [1.5, 2.5], "at": days(1, 2), "note": ["x", "y"], "quantity": [1, 2]})
     assert keys(infer({"events": table})) == {"events": None}
