@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from pql.arrow_rows import ArrowRows
     from pql.explain import Explanation
     from pql.graphview import GraphView
-    from pql.result import Evaluation, Predictions, Why
+    from pql.result import Evaluation, Predictions
+    from pql.shown_table import Why
     from pql.sql_result import SqlResult
 
 ROWS = 20  # of a result that are shown

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from pql.answer_notes import assumed_notes, notes_of, what_if_notes
 from pql.language import ast
 from pql.language.catalog import Catalog
 from pql.language.errors import PqlError
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from pql.engine.answers.kept import KeptModel
     from pql.engine.answers.output import Asked
     from pql.engine.answers.registry import Registry
-    from pql.engine.answers.what_if import Moved, WhatIf
     from pql.engine.events import Events
     from pql.engine.graph.history import History
     from pql.engine.graph.seeds import Seeds
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from pql.explain import Explanation
     from pql.result import Evaluation, ModelInfo, Predictions
 
-
-FEW = 30  # examples of a split, below which its metrics say little
-TELLING = {"spearman": 0.95, "auroc": 0.99, "accuracy": 0.98}  # on test: better than a missing value is guessed
 
 # ---------------------------------------------------------------- plan
 
@@ -248,7 +245,7 @@ def assess(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events) -
     model = model_for(plan, data.history, data.labels, graph, registry, events, keep=False)
     table = metrics_table(model.trained.metrics)
     info = _info(model, events)
-    notes = (*_assumed_notes(plan, data.labels), *_notes(plan, model, info))
+    notes = (*assumed_notes(plan, data.labels), *notes_of(plan, model, info))
     return Evaluation(table, metrics=model.trained.metrics, plan=plan, model=info, notes=notes)
 
 
@@ -282,9 +279,9 @@ def answer(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events, *
             changed = what_if(graph, plan, seeds)
             read = changed.graph
             before, scores = scores, score(model, plan, changed.graph, data.labels, seeds, rules)
-            notes = _what_if_notes(plan, changed, moved(before, scores, seeds))
+            notes = what_if_notes(plan, changed, moved(before, scores, seeds))
         else:
-            notes = _assumed_notes(plan, data.labels)
+            notes = assumed_notes(plan, data.labels)
         notes += (*given_nothing(plan, scores), *quiet_already(plan, data.labels, graph, seeds))
         table = result_table(plan, asked, scores, classes=model.classes, threshold=model.threshold)
     return Predictions(
@@ -293,7 +290,7 @@ def answer(snapshot: Snapshot, plan: Plan, registry: Registry, events: Events, *
         metrics=model.trained.metrics,
         plan=plan,
         model=info,
-        notes=(*notes, *_notes(plan, model, info, early=without_a_past(data.labels, plan))),
+        notes=(*notes, *notes_of(plan, model, info, early=without_a_past(data.labels, plan))),
         reasons=_reasons(model, plan, read, data.labels, asked, seeds, rules),
         background=_background(model, plan, graph, data.labels, seeds),
     )
@@ -351,61 +348,3 @@ def _info(model: KeptModel, events: Events) -> ModelInfo:
     return ModelInfo(
         model.trained.name, model.weights, model.key, model.cached, events.seconds, events.stopped and not model.cached
     )
-
-
-def _notes(plan: Plan, model: KeptModel, info: ModelInfo, *, early: int = 0) -> tuple[str, ...]:
-    notes = [*plan.warnings, *model.trained.notes]
-    if early:
-        notes.append(
-            f"{early:,} rows are left out: there are too few earlier ones to learn from. Asked for, they show."
-        )
-    if plan.query.is_static and _nearly_restated(model):
-        columns = ", ".join(name for name, _ in model.trained.importance[:3])
-        notes.append(
-            f"The value asked for is nearly restated by others ({columns}): where those are filled in together "
-            "with it, IGNORING leaves them out."
-        )
-    if info.stopped:
-        notes.append("The training was stopped early: the same query may answer better. The model isn't kept.")
-    return tuple(notes)
-
-
-def _assumed_notes(plan: Plan, labels: LabelTable) -> tuple[str, ...]:
-    """What ASSUMING states of the future, and for how many rows it came about; of columns, when it is read."""
-    from pql.bound_text import expression_text
-    from pql.engine.labels.counts import count_labels
-    from pql.engine.planning.assuming import assumed_future
-
-    if plan.query.assuming is None:
-        return ()
-    text = expression_text(plan.query.assuming)
-    if assumed_future(plan.query) is None:
-        return (f"Assuming {text} edits what is read at the prediction: the metrics are those without it.",)
-    counts = count_labels(labels, plan)
-    met = [f"{c.examples + c.undefined:,} of {c.examples + c.undefined + c.unassumed:,} {c.split}" for c in counts]
-    scarce = [f"{c.examples:,} {c.split}" for c in counts if c.examples < FEW]
-    few = f" So few rows ({', '.join(scarce)}) measure little: loosen it to know more." if scarce else ""
-    return (
-        f"Assuming {text}: it came about for {', '.join(met)} rows, which alone are learnt from and measured on. "
-        f"Everybody eligible is scored as if it did: a conditional distribution, not the effect of a cause.{few}",
-    )
-
-
-def _what_if_notes(plan: Plan, changed: WhatIf, difference: Moved) -> tuple[str, ...]:
-    """For how many of the scored entities the assumption changed the input, and the answer."""
-    from pql.bound_text import expression_text
-
-    assert plan.query.assuming is not None
-    held = f"{changed.already:,} of the {changed.n:,} rows scored hold it anyway; "
-    found = f"Assuming {expression_text(plan.query.assuming)}: {held if changed.already else ''}"
-    if not difference.changed:
-        unused = "" if changed.already == changed.n else ": the model does not use what was assumed"
-        return (f"{found}no answer changed{unused}.",)
-    by = "" if difference.by is None else f", on average by {difference.by:+.4g}"
-    return (f"{found}{difference.changed:,} of {difference.n:,} answers changed{by}.",)
-
-
-def _nearly_restated(model: KeptModel) -> bool:
-    metrics = model.trained.metrics
-    values = [metrics.value(model.trained.name, "test", name) for name in TELLING]
-    return bool(model.trained.importance) and any(v > t for v, t in zip(values, TELLING.values(), strict=True))

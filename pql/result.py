@@ -11,8 +11,8 @@ from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pql.arrow_rows import ArrowRows
 from pql.language.errors import PqlError
+from pql.shown_table import Report, ShownTable, Why
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pql.engine.planning.plan import Plan
     from pql.engine.quality.metrics import MetricsTable
     from pql.engine.reasons.asked import Reasoned
-    from pql.pictures.figure import Figures, Pictures
+    from pql.pictures.figure import Figures
     from pql.pictures.svg import Picture
 
 
@@ -49,60 +49,11 @@ class ModelInfo:
         return text + (", loaded" if self.cached else "")
 
 
-class _Table(ArrowRows):
-    """A table for people and programs. `display` has name columns beside ids."""
-
-    def __init__(self, table: pa.Table, display: pa.Table | None = None) -> None:
-        super().__init__(table)
-        self._display = display if display is not None else table
-
-    @property
-    def displayed(self) -> pa.Table:
-        """The rows as people are shown them: names beside ids; of a long table the first ones."""
-        return self._display
-
-    def text(self, limit: int = 20) -> str:
-        """The first rows as text, with name columns beside ids where the database has them."""
-        from pql.table import arrow_table_text
-
-        return arrow_table_text(self._display, limit=limit, total=len(self))
-
-    def shown(self, limit: int = 20) -> str:
-        """What a person is shown: the first rows and whatever belongs beside them."""
-        return self.text(limit)
-
-    def __str__(self) -> str:
-        return self.shown()
-
-    @property
-    def display(self) -> pa.Table:
-        """The table for people: with name columns beside ids where the database has them."""
-        return self._display
-
-    def html(self, limit: int = 20) -> str:
-        """What `shown` tells, as markup for a notebook or page: every text escaped, no scripts."""
-        from pql.html_views import table_html
-
-        return table_html(self, limit)
-
-    def _repr_html_(self) -> str:
-        return self.html()
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(self.shown())  # what IPython shows in a terminal
-
-    def show(self, limit: int = 20) -> None:
-        """Print the first rows and what belongs beside them."""
-        import sys
-
-        sys.stdout.write(self.shown(limit) + "\n")
-
-
 _AS_TEXT = ("UUID", "UBIGINT", "HUGEINT", "UHUGEINT")
 IMPORTANCES = ("table", "column", "feature")
 
 
-class Predictions(_Table):
+class Predictions(ShownTable):
     """A ranked table of predictions.
 
     metrics: the model's and every baseline's, on validation and test. plan: all that was decided. model: which model
@@ -164,11 +115,6 @@ class Predictions(_Table):
             }
             self._key_types = {column: kind for column, kind in types.items() if kind in _AS_TEXT}
         return self._key_types
-
-    @property
-    def display(self) -> pa.Table:
-        """The first rows with name columns beside ids, as people are shown them."""
-        return self._display
 
     def why(self, k: int = 5, *, entity: object = None, most: int = 5) -> Why:
         """Why the first `k` rows, or those of one `entity` (its key; a tuple where it has several columns; of pairs
@@ -313,7 +259,7 @@ class Predictions(_Table):
         return f"<pql.Predictions: {len(self):,} rows of {', '.join(self.columns)}; {self.model}>"
 
 
-class Evaluation(_Table):
+class Evaluation(ShownTable):
     """Metrics beside their baselines: one row per model, split and metric."""
 
     def __init__(
@@ -350,58 +296,6 @@ class Evaluation(_Table):
         from pql.html_views import evaluation_html
 
         return evaluation_html(self)
-
-
-class Report(_Table):
-    """A table that isn't a prediction (labels, models, tables), with a text of its own where a table isn't enough."""
-
-    def __init__(self, table: pa.Table, text: str | None = None) -> None:
-        super().__init__(table)
-        self._text = text
-
-    def __repr__(self) -> str:
-        return f"<pql.{type(self).__name__}: {len(self):,} rows of {', '.join(self.columns)}>"
-
-    def shown(self, limit: int = 20) -> str:
-        return self._text if self._text is not None else self.text(limit)
-
-    def html(self, limit: int = 20) -> str:
-        from pql.html_views import table_html, told_html
-
-        return table_html(self, limit) if self._text is None else told_html(self._text)
-
-
-class Why(Report):
-    """The reasons of some predictions. `scale`: what the contributions add up to, the `log-odds` of a probability or
-    the `value` shown. `sentences`: one per prediction, in words."""
-
-    def __init__(self, table: pa.Table, display: pa.Table, scale: str, sentences: tuple[str, ...]) -> None:
-        super().__init__(table)
-        self._display = display
-        self.scale = scale
-        self.sentences = sentences
-
-    def shown(self, limit: int = 60) -> str:
-        """The reasons, and a sentence on each prediction."""
-        return "\n".join([self.text(limit), *self.sentences])
-
-    def pictures(self) -> Pictures:
-        """One picture per prediction: what all begin with, what each reason adds, and where that leads."""
-        from pql.pictures.figure import Pictures
-        from pql.pictures.reasons import Step, reasons_picture
-
-        steps: list[list[Step]] = []
-        for row in self if self.sentences else ():  # a key may be called like any of these columns, so by place
-            number, feature, value, amount = row[-9], row[-8], row[-2], row[-1]
-            steps += [[]] if number == 0 else []
-            steps[-1].append(Step(feature, value or "", amount))
-        heads = [said.split(", from ")[0] for said in self.sentences]
-        return Pictures(reasons_picture(head, some, self.scale) for head, some in zip(heads, steps, strict=True))
-
-    def html(self, limit: int = 60) -> str:
-        from pql.html_views import why_html
-
-        return why_html(self, limit)
 
 
 def _refuse_no_count(**given: object) -> None:

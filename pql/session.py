@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from pql.graphview import GraphView
     from pql.language.catalog import Catalog
     from pql.own_labels import FittedLabels
-    from pql.result import Evaluation, Predictions, Report
+    from pql.result import Evaluation, Predictions
+    from pql.shown_table import Report
     from pql.sql_result import SqlResult
 
 

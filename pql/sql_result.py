@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pql.result import Report
+from pql.shown_table import Report
 
 if TYPE_CHECKING:
     import pyarrow as pa

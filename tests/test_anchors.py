@@ -13,13 +13,13 @@ from pql.engine.planning.anchors import (
     longest_fit,
     prediction_anchor,
     round_up_to_midnight,
-    row_time_split,
     shift,
     show_time,
     temporal_split,
     to_us,
 )
 from pql.engine.planning.plan import US_PER_DAY, Split
+from pql.engine.planning.row_splits import row_time_split
 from pql.engine.planning.step_grid import StepGrid, step_windows
 from pql.language.bound import BoundWindow
 from pql.language.errors import PqlError

@@ -20,7 +20,7 @@ from pql.faces.desk import Desk
 from pql.faces.render import rendered
 from pql.faces.repl import take
 from pql.faces.screen import Screen, encodable
-from pql.result import Report
+from pql.shown_table import Report
 from pql.table import fitting, text_table
 
 PAYLOADS = {

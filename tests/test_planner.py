@@ -9,7 +9,8 @@ import pytest
 
 from pql.engine.planning.anchors import show_time, to_us
 from pql.engine.planning.plan import Plan
-from pql.engine.planning.planner import plan, plan_output
+from pql.engine.planning.planned_output import plan_output
+from pql.engine.planning.planner import plan
 from pql.engine.planning.statistics import Span, Statistics
 from pql.language.ast import Identifier, Literal, Predict
 from pql.language.bound import (

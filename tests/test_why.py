@@ -13,6 +13,7 @@ from test_purchases import LAPSE, SPENT, VISITS, cafe
 import pql
 from pql.engine.quality.calibrate import logit
 from pql.engine.reasons.reasons import Reasons, RowParts, in_words, numeric, slopes
+from pql.shown_table import Why
 
 YES_NO = ("boosted", "instant", "linear", "rate", "last_window", "entity_mean", "rfm", "bgnbd", "interval")
 NUMBERS = ("boosted", "instant", "linear", "entity_mean", "last_window", "rfm", "bgnbd")
@@ -47,7 +48,7 @@ def added_up(told: list[dict[str, object]]) -> list[tuple[float, float]]:
     return found
 
 
-def adds_up(why: pql.result.Why) -> None:
+def adds_up(why: Why) -> None:
     for shown, total in added_up(why.to_arrow_table().to_pylist()):
         wanted = float(logit(np.array(shown))) if why.scale == "log-odds" else shown
         assert total == pytest.approx(wanted, abs=1e-6)

@@ -12,7 +12,8 @@ from pql.engine.planning.anchors import MAX_LAGS
 from pql.engine.planning.plan import Anchor, Plan, Regime, Split
 from pql.engine.planning.planned_graph import plan_graph
 from pql.engine.planning.planned_model import plan_model
-from pql.engine.planning.planner import plan_output, plan_task
+from pql.engine.planning.planned_output import plan_output
+from pql.engine.planning.planner import plan_task
 from pql.engine.planning.statistics import Span
 from pql.language import ast
 from pql.language.bind_options import OPTION_NAMES, bind_options

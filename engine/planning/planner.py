@@ -9,25 +9,24 @@ from typing import TYPE_CHECKING
 
 from pql.engine.planning.anchors import (
     Lagging,
-    hashed_split,
     lag_anchors,
     longest_fit,
     longest_window,
     prediction_anchor,
     round_up,
-    row_time_split,
     temporal_split,
     to_us,
     width_of,
     with_lags,
 )
 from pql.engine.planning.assuming import assumed_future, check_assignments
-from pql.engine.planning.bounds import bounds_of, probability_alone
 from pql.engine.planning.pinned import pinned_note
-from pql.engine.planning.plan import GraphPlan, Output, Plan, Regime, Split, Task
+from pql.engine.planning.plan import GraphPlan, Plan, Regime, Split, Task
 from pql.engine.planning.planned_graph import aggregates, plan_graph
 from pql.engine.planning.planned_model import plan_model
+from pql.engine.planning.planned_output import plan_output
 from pql.engine.planning.regime import imitable, known_times, regime_of
+from pql.engine.planning.row_splits import hashed_split, row_time_split
 from pql.engine.planning.step_grid import StepGrid, grid_of, step_windows
 from pql.language.ast import NOWHERE, Aggregate, Forecast
 from pql.language.bound import BoundQuery, BoundWindow, TaskKind
@@ -49,15 +48,6 @@ HEADS = {
 MOST_LINKS_WARNED = 3  # of links with rows that point nowhere, each told of by itself
 NUMERIC = frozenset({TaskKind.BINARY, TaskKind.REGRESSION, TaskKind.FORECAST})
 IMITATED = frozenset({TaskKind.BINARY, TaskKind.REGRESSION, TaskKind.MULTICLASS, TaskKind.MULTILABEL, TaskKind.RANKING})
-ORDER = {
-    TaskKind.BINARY: "highest probability first",
-    TaskKind.REGRESSION: "largest prediction first",
-    TaskKind.MULTICLASS: "highest probability first",
-    TaskKind.MULTILABEL: "best first within each entity",
-    TaskKind.RANKING: "best first within each entity",
-    TaskKind.FORECAST: "by entity, then step",
-    TaskKind.TIME_TO_EVENT: "soonest first",
-}
 
 
 def plan(query: BoundQuery, statistics: Statistics, options: Options | None = None) -> Plan:
@@ -342,78 +332,3 @@ def eligibility(query: BoundQuery) -> str:
     if query.where is not None:
         text += "; and WHERE holds at the anchor" if aggregates(query.where) else "; and WHERE holds"
     return text
-
-
-def plan_output(query: BoundQuery) -> Output:
-    """The columns of the result (LANGUAGE §6). A key called like one of ours keeps its name, ours gets a `_`."""
-    keys = query.entity.keys
-    if query.pair is not None and query.top_k is None:
-        keys = _apart(keys, query.pair.keys)
-    item = _item_name(query)
-    theirs = _apart(keys, (item,) if item is not None else ())
-    named = "probability" if probability_alone(query) else "prediction"
-    ours = [query.alias if name == named and query.alias else name for name in _columns(query)]
-    taken = {name.lower() for name in theirs}
-    columns = list(keys)
-    item_column = theirs[-1] if item is not None else keys[-1] if query.asks_pairs else None
-    for name in ours:
-        if name is _ITEM:
-            columns.append(str(item_column))
-            continue
-        while name.lower() in taken:
-            name += "_"
-        taken.add(name.lower())
-        columns.append(name)
-    return Output(
-        keys=keys,
-        columns=tuple(columns),
-        order=ORDER[TaskKind.BINARY if query.asks_pairs else query.task],
-        top_k=query.top_k,
-        item_column=item_column,
-        has_status=query.ids is not None,
-        alias=query.alias,
-    )
-
-
-_ITEM = "\0item"  # stands for the item's column, whose name the data gives
-
-
-def _columns(query: BoundQuery) -> tuple[str, ...]:
-    status = ("status",) if query.ids is not None else ()
-    return ("anchor", *_task_columns(query), *status)
-
-
-def _task_columns(query: BoundQuery) -> tuple[str, ...]:
-    kind = query.task
-    if kind is TaskKind.BINARY:
-        return ("probability",) if probability_alone(query) else ("probability", "prediction")
-    if kind is TaskKind.REGRESSION:
-        return ("prediction", *bounds_of(query).names)
-    if kind is TaskKind.MULTICLASS:
-        return ("class", "probability") if query.distribution else ("prediction", "probability")
-    if query.asks_pairs:
-        return ("probability", "prediction")
-    if kind in (TaskKind.MULTILABEL, TaskKind.RANKING):
-        item = _ITEM if _item_name(query) is not None else "class"
-        return (item, "score", "rank", *(("candidates",) if query.has_rules else ()))
-    if kind is TaskKind.FORECAST:
-        return ("step", "window_start", "window_end", "prediction", *bounds_of(query).names)
-    return ("median", "probability", "prediction")
-
-
-def _item_name(query: BoundQuery) -> str | None:
-    """What the column of a list's items is called: as AS says, else as the key of the item's table, else as the column
-    whose values are the items."""
-    if query.item is None or query.task not in (TaskKind.RANKING, TaskKind.MULTILABEL) or query.asks_pairs:
-        return None
-    return query.alias or query.item.key or query.item.column.column
-
-
-def _apart(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
-    """Both lists, the names of the second with `_` behind them where the first has them already."""
-    names = list(first)
-    for name in second:
-        while name.lower() in {other.lower() for other in names}:
-            name += "_"
-        names.append(name)
-    return tuple(names)

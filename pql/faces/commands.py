@@ -68,7 +68,7 @@ def _tables(desk: Desk, rest: str) -> None:
 def _schema(desk: Desk, rest: str) -> None:
     if rest:
         return desk.show_all(desk.session.each(f"DESCRIBE {_name(rest)}"))
-    from pql.result import Report
+    from pql.shown_table import Report
 
     return desk.show(Report(_columns(desk.session.catalog())))
 

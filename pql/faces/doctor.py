@@ -16,7 +16,7 @@ from pathlib import Path
 from pql.faces.settings import KEYS, Settings, files
 from pql.language.errors import PqlError
 from pql.language.names import nearest
-from pql.result import Report
+from pql.shown_table import Report
 from pql.table import escaped
 
 OK, NOTE, BROKEN = "ok", "note", "broken"

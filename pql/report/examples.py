@@ -47,7 +47,7 @@ def importance(result: Predictions) -> Markup:
 def answers(result: Predictions) -> Markup:
     """The section on the result: how predictions are distributed, the first rows, examples with their reasons."""
     content: list[Markup] = []
-    sample = result.displayed.slice(0, 10)
+    sample = result.display.slice(0, 10)
     numeric = [i for i, field in enumerate(sample.schema) if pa.types.is_floating(field.type)]
     rows = [[_cell(v) for v in row] for row in zip(*(c.to_pylist() for c in sample.columns), strict=True)]
     content.append(table(sample.column_names, rows, right=numeric, sortable="yes"))
@@ -96,7 +96,7 @@ def _examples(result: Predictions) -> list[Markup]:
     if len(told.sentences) != len(chosen):
         return []
     groups: list[list[dict[str, object]]] = []
-    for row in told.displayed.to_pylist():
+    for row in told.display.to_pylist():
         if row["feature"] == FIRST:
             groups.append([])
         groups[-1].append(row)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pql.backends.altered import LaterRows
     from pql.backends.base import Snapshot
     from pql.engine.planning.plan import Plan
-    from pql.result import Report
+    from pql.shown_table import Report
 
 ALTERED = {"deleted": "every later row deleted", "scrambled": "every later row scrambled, and more of them"}
 SEED = 20
@@ -121,7 +121,7 @@ def _sizes(first: Run) -> dict[str, str]:
 def _report(anchor: str, model: str, checks: list[Check], facts: list[Fact], later: Mapping[str, LaterRows]) -> Report:
     import pyarrow as pa
 
-    from pql.result import Report
+    from pql.shown_table import Report
 
     count = _count(later)
     leaks = [check for check in checks if not check.identical]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pql.engine.answers.kept import KeptModel
     from pql.engine.answers.registry import Version
     from pql.engine.models.rules import Rules
-    from pql.result import Report
+    from pql.shown_table import Report
 
 MOST_IMPORTANT = 10
 
@@ -30,7 +30,7 @@ def describe_model(work: Workspace, name: ast.Identifier) -> Report:
     """
     import pyarrow as pa
 
-    from pql.result import Report
+    from pql.shown_table import Report
 
     version = work.registry.find(name.text)
     versions = [one for one in work.registry.versions() if one.name == version.name]
@@ -52,7 +52,8 @@ def describe_model(work: Workspace, name: ast.Identifier) -> Report:
 
 def show_metrics(work: Workspace, name: ast.Identifier) -> Report:
     """The metrics of a model's current version beside every baseline, as EVALUATE gave them when it was made."""
-    from pql.result import Report, metrics_table
+    from pql.result import metrics_table
+    from pql.shown_table import Report
 
     model, _ = _loaded(work, work.registry.find(name.text))
     metrics = model.trained.metrics
@@ -67,7 +68,7 @@ def show_rules(work: Workspace, name: ast.Identifier) -> Report:
     """
     from pql.engine.ranking.rule_table import rule_table
     from pql.engine.ranking.trained import TrainedRanker
-    from pql.result import Report
+    from pql.shown_table import Report
 
     version = work.registry.find(name.text)
     model, about = _loaded(work, version)

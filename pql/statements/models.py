@@ -11,7 +11,7 @@ from pql.workspace import Request, Workspace
 
 if TYPE_CHECKING:
     from pql.engine.answers.registry import Version
-    from pql.result import Report
+    from pql.shown_table import Report
 
 
 def create_model(work: Workspace, statement: ast.CreateModel, request: Request) -> Report:
@@ -55,7 +55,7 @@ def show_models(work: Workspace) -> Report:
     """All named versions of this database's models."""
     import pyarrow as pa
 
-    from pql.result import Report
+    from pql.shown_table import Report
 
     versions = work.registry.versions()
     abouts = [about_version(work, version) for version in versions]

@@ -11,7 +11,8 @@ from pql.workspace import Request, Workspace
 if TYPE_CHECKING:
     from pql.engine.planning.plan import Plan
     from pql.explain import Explanation
-    from pql.result import Evaluation, Predictions, Report, Why
+    from pql.result import Evaluation, Predictions
+    from pql.shown_table import Report, Why
 
 FIRST = 5  # predictions are explained where no id is asked for
 
@@ -92,7 +93,7 @@ def evaluate(work: Workspace, statement: ast.Evaluate, request: Request) -> Eval
 def labels(work: Workspace, statement: ast.Labels, request: Request) -> Report:
     """The training table of a query: entity, anchor, label, split."""
     from pql.pipeline import label_report
-    from pql.result import Report
+    from pql.shown_table import Report
 
     with work.listening(), work.ready(statement.query, request) as ready:
         return Report(label_report(ready.snapshot, ready.plan))

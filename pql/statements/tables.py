@@ -11,14 +11,14 @@ from pql.workspace import Request, Workspace
 
 if TYPE_CHECKING:
     from pql.language.catalog import Catalog, Table
-    from pql.result import Report
+    from pql.shown_table import Report
 
 
 def show_tables(work: Workspace) -> Report:
     """One row per table: what it is, its rows, columns, key, clock and links; tables that can't be read too."""
     import pyarrow as pa
 
-    from pql.result import Report
+    from pql.shown_table import Report
 
     with work.listening(), work.snapshot() as snapshot:
         catalog, skipped = work.catalog(snapshot), snapshot.skipped()
@@ -46,7 +46,7 @@ def describe_table(work: Workspace, name: ast.Identifier) -> Report:
     import pyarrow as pa
 
     from pql.graphview import column_role, render_table
-    from pql.result import Report
+    from pql.shown_table import Report
 
     with work.listening(), work.snapshot() as snapshot:
         catalog = work.catalog(snapshot)

@@ -10,7 +10,7 @@ from pql.language.errors import PqlError
 from pql.workspace import Request, Workspace
 
 if TYPE_CHECKING:
-    from pql.result import Report
+    from pql.shown_table import Report
 
 
 def define_target(work: Workspace, statement: ast.DefineTarget, request: Request) -> Report:
@@ -71,7 +71,7 @@ def show_targets(work: Workspace) -> Report:
     import pyarrow as pa
 
     from pql.language.format import format as canonical
-    from pql.result import Report
+    from pql.shown_table import Report
 
     targets = sorted(work.targets.items())
     tasks = [", ".join(canonical(task) for task in made.tasks) or None for _, made in targets]

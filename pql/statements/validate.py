@@ -14,7 +14,7 @@ from pql.workspace import Params, Request, Workspace
 
 if TYPE_CHECKING:
     from pql.engine.planning.plan import Plan
-    from pql.result import Report
+    from pql.shown_table import Report
 
 _PLANNED = (
     ast.Predict, ast.Explain, ast.ExplainPrediction, ast.Evaluate, ast.Labels, ast.CheckLeakage, ast.CreateModel,
@@ -117,7 +117,7 @@ def _placed(text: str, span: ast.Span | None = None) -> Iterator[None]:
 def _report(checked: list[Checked]) -> Report:
     import pyarrow as pa
 
-    from pql.result import Report
+    from pql.shown_table import Report
 
     column: Callable[[str, Any], Any] = lambda name, kind: pa.array([getattr(one, name) for one in checked], kind)  # noqa: E731
     table = pa.table(
