@@ -29,7 +29,7 @@ from pql.language.errors import PqlError
 BASELINES = {
     TaskKind.BINARY: ("rate", "last_window", "entity_mean"),
     TaskKind.REGRESSION: ("global_mean", "global_median", "last_window", "entity_mean"),
-    TaskKind.MULTICLASS: ("majority", "last_value"),
+    TaskKind.MULTICLASS: ("majority", "last_value", "entity_shares"),
     TaskKind.MULTILABEL: ("popularity", "repeat"),
 }
 METRIC = {

@@ -105,8 +105,8 @@ def model_for(
         ranker = train_ranking(plan, graph, examples, events, rules, quiet)
         model = KeptModel(ranker, None, None, key, cached=False)
     else:
-        trained = train(plan, graph, examples, len(classes), events)
-        folds = fit_folds(plan, graph, labels, examples, len(classes), events) if folded else None
+        trained = train(plan, graph, examples, classes, events)
+        folds = fit_folds(plan, graph, labels, examples, classes, events) if folded else None
         model = KeptModel(trained, classes.values, folds, key, cached=False)
     return _kept(model, plan, history, registry, events, keep=keep)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from pql.engine.graph.seeds import Seeds
@@ -28,7 +29,8 @@ class Facts:
     `starts` int64[E + 1]; `times` int64[m], µs; `moment` int64[m + 1]: how many moments (distinct times of one entity)
     begin before each row; `values` float64[m + 1]: of each row, NaN unknown, or None. `horizon`: µs, to the window's
     end; `start`: the window's start as a share of it. `outcome`: what the target asks of the window's rows: none, any,
-    count, sum, or other. `source` int64[m]: where the rows stand in their table.
+    count, sum, or other. `source` int64[m]: where the rows stand in their table. `kinds` int64[m]: codes of the values
+    that are classes, -1 unknown, into `words`, the values as text; None where they are none.
     """
 
     starts: Ints
@@ -39,6 +41,8 @@ class Facts:
     start: float
     outcome: str
     source: Ints | None = None
+    kinds: Ints | None = None
+    words: pa.Array | None = None
 
     def behind(self, seeds: Seeds) -> Past:
         """The past of each seed, as of what it sees."""
@@ -48,7 +52,7 @@ class Facts:
         some = rows > 0
         if not len(self.times):
             nothing = np.full(len(seeds), np.nan)
-            return Past(rows, rows, rows, nothing, nothing, None if self.values is None else nothing, self)
+            return Past(rows, rows, rows, nothing, nothing, None if self.values is None else nothing, self, end)
         late = upper_bound(self.times, low, high, seen - RECENT * self.horizon)
         age = [
             np.where(some, (seen - self.times[at]) / self.horizon, np.nan)
@@ -59,7 +63,7 @@ class Facts:
             known = np.where(np.isfinite(self.values), self.values, 0.0)
             total = reduce_ranges(np.add, known, np.column_stack([low, end]), 0.0)[:, 0]
         moments, recent = (self.moment[end] - self.moment[since] for since in (low, np.minimum(late, end)))
-        return Past(rows, moments, recent, age[0], age[1], total, self)
+        return Past(rows, moments, recent, age[0], age[1], total, self, end)
 
     def everyone(self, anchor: int, most: int) -> Past:
         """The past, at one anchor, of at most `most` of the entities that have one, evenly spread."""
@@ -75,7 +79,7 @@ class Facts:
 class Past:
     """Of n seeds: `rows`, `moments` (distinct times) and those of them of late int64[n]; `first` and `last` float64[n]:
     how long ago they were, in horizons (NaN without any); `total` float64[n]: the sum of their values, None where they
-    have none."""
+    have none. `until` int64[n]: the place behind the last row of each among the facts."""
 
     rows: Ints
     moments: Ints
@@ -84,6 +88,7 @@ class Past:
     last: Floats
     total: Floats | None
     facts: Facts
+    until: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -97,6 +102,7 @@ class Past:
             first=self.first[index],
             last=self.last[index],
             total=None if self.total is None else self.total[index],
+            until=None if self.until is None else self.until[index],
         )
 
     @property

@@ -44,6 +44,7 @@ class Problem:
 
     `classes` is the number of classes (multiclass) or labels (multilabel), 0 otherwise. `cut`: the latest time (µs)
     whose rows encoders and statistics may see. `scale` is not fixed here: models standardise on train rows.
+    `vocabulary`: the classes as text, where they are known.
     """
 
     task: Task
@@ -56,6 +57,7 @@ class Problem:
     hops: int
     neighbors: tuple[int, ...]
     events: Events
+    vocabulary: tuple[str, ...] = ()
 
 
 State = dict[str, Any]  # arrays (numpy) and JSON values only: what an artifact keeps

@@ -149,7 +149,7 @@ def _train(
 ) -> TrainedModel | TrainedRanker:
     if plan.task.kind is TaskKind.RANKING:
         return train_ranking(plan, graph, examples, events)
-    return train(plan, graph, examples, len(classes), events)
+    return train(plan, graph, examples, classes, events)
 
 
 @dataclass(frozen=True, slots=True)

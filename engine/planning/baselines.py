@@ -10,7 +10,7 @@ BASELINES = {
     TaskKind.BINARY: ("rate", "last_window", "entity_mean"),
     TaskKind.REGRESSION: ("global_mean", "global_median", "last_window", "entity_mean"),
     TaskKind.FORECAST: ("global_mean", "global_median", "last_window", "entity_mean", "seasonal_naive"),
-    TaskKind.MULTICLASS: ("majority", "last_value"),
+    TaskKind.MULTICLASS: ("majority", "last_value", "entity_shares"),
     TaskKind.MULTILABEL: ("popularity", "repeat"),
     TaskKind.RANKING: ("popularity", "repeat"),
     TaskKind.TIME_TO_EVENT: ("kaplan_meier", "recency", "interval"),

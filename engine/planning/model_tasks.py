@@ -35,7 +35,7 @@ ANSWERS: dict[str, Answers] = {
         frozenset({TaskKind.BINARY, TaskKind.MULTICLASS, TaskKind.MULTILABEL, TaskKind.TIME_TO_EVENT}), timeless=True
     ),
     "last_window": Answers(_NUMERIC | {TaskKind.MULTICLASS}),
-    "entity_mean": Answers(_NUMERIC),
+    "entity_mean": Answers(_NUMERIC | {TaskKind.MULTICLASS}),
     "rfm": Answers(_VALUES, outcomes=frozenset({"none", "any", "count", "sum", "other"})),
     "bgnbd": Answers(_VALUES, outcomes=frozenset({"none", "any", "count", "sum"})),
     "interval": Answers(_RANKING | {TaskKind.BINARY, TaskKind.TIME_TO_EVENT}, outcomes=frozenset({"none", "any"})),
@@ -51,6 +51,7 @@ KNOWN_AS = {
     ("rate", TaskKind.MULTICLASS): "majority",
     ("rate", TaskKind.TIME_TO_EVENT): "kaplan_meier",
     ("last_window", TaskKind.MULTICLASS): "last_value",
+    ("entity_mean", TaskKind.MULTICLASS): "entity_shares",
 }
 
 

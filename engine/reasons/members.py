@@ -24,6 +24,7 @@ from pql.engine.models.hazards import FIRST, INTERVAL, LAST, PAST, HazardFitted
 from pql.engine.models.instant import InstantFitted
 from pql.engine.models.linear import LinearFitted
 from pql.engine.models.rfm import FIFTHS, RfmFitted, needed
+from pql.engine.models.shares import SharesFitted
 from pql.engine.quality.calibrate import logit, sigmoid
 from pql.engine.reasons.reasons import Floats, Ints, Reasons, Words, in_words, no_words, steps
 
@@ -36,6 +37,7 @@ OFTEN, SINCE = "events so far, and over how long", "time since the last one"
 WINDOW_BEFORE, WINDOWS_BEFORE = "the target in the window before", "the target in earlier windows"
 START = "the target in earlier windows, the nearer the more"
 USUAL, LATEST_LABEL = "how usual it is", "what it was when last known in training"
+OWN_SHARES = "how often it was so before"
 SEASON = "the target in the same season"
 
 Vocabulary = Mapping[str, Sequence[str]]
@@ -115,11 +117,11 @@ def classes_of(fitted: Fitted, inputs: Inputs, vocabulary: Vocabulary) -> Classe
 
         network = NetworkParts(fitted, inputs, vocabulary)
         return Classes(network.before, network.after, _soft, _pull_soft, network.reasons)
-    assert isinstance(fitted, BaselineFitted)
+    assert isinstance(fitted, BaselineFitted | SharesFitted)
     return _usual_classes(fitted, inputs)
 
 
-def _usual_classes(fitted: BaselineFitted, inputs: Inputs) -> Classes:
+def _usual_classes(fitted: BaselineFitted | SharesFitted, inputs: Inputs) -> Classes:
     """Of what is usual, or was last known: from classes that are all alike, over the rates, to what is said."""
     after = np.log(np.clip(fitted.predict(inputs), 1e-9, 1.0))
     usual = np.tile(np.log(np.clip(fitted.base, 1e-9, 1.0)), (len(inputs), 1))
@@ -127,7 +129,8 @@ def _usual_classes(fitted: BaselineFitted, inputs: Inputs) -> Classes:
 
     def told(weights: Floats) -> Reasons:
         margins = [(weights * part).sum(axis=1) for part in (before, usual, after)]
-        names = (USUAL, LATEST_LABEL) if fitted.name == "last_value" else (USUAL,)
+        own = {"last_value": (LATEST_LABEL,), "entity_shares": (OWN_SHARES,)}.get(fitted.name, ())
+        names = (USUAL, *own)
         return steps(margins if len(names) > 1 else margins[::2], names, no_words((len(inputs), len(names))))
 
     return Classes(before, after, lambda z: z, lambda g, z: g, told)

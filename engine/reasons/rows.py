@@ -32,6 +32,7 @@ from pql.engine.reasons.members import (
     FREQUENCY,
     LATEST_LABEL,
     OFTEN,
+    OWN_SHARES,
     RECENCY,
     SEASON,
     SINCE,
@@ -46,7 +47,7 @@ _BACK = re.compile(r" (\d+) back$")
 _LAST = re.compile(r"^mean of last (\d+) ")
 _SHARE = re.compile(r"^share of .* = (.*) \(-")
 _WINDOW_AGO = re.compile(r"^target (\d+) windows ago$")
-_EVENTS = (RECENCY, FREQUENCY, VALUE, OFTEN, SINCE, FIRST, LAST, PAST)
+_EVENTS = (RECENCY, FREQUENCY, VALUE, OFTEN, SINCE, FIRST, LAST, PAST, OWN_SHARES)
 _LAGS = (WINDOW_BEFORE, WINDOWS_BEFORE, START, SEASON, LATEST_LABEL)
 
 

@@ -7,7 +7,7 @@ value. The first block has no earlier rows and isn't scored.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +87,7 @@ def fold_of(seeds: Seeds, borders: tuple[int, ...], seed: int) -> NDArray[np.int
 
 
 def fit_folds(
-    plan: Plan, graph: TemporalGraph, labels: LabelTable, examples: Examples, classes: int, events: Events
+    plan: Plan, graph: TemporalGraph, labels: LabelTable, examples: Examples, classes: Sized | int, events: Events
 ) -> Folds:
     """The plan's members once per fold, on the examples outside it (by time: before it). They are not refitted."""
     from pql.engine.training.train import train

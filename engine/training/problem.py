@@ -74,10 +74,11 @@ def problem_of(
     classes: int,
     events: Events,
     steps: tuple[str, ...] = (),
+    vocabulary: tuple[str, ...] = (),
 ) -> Problem:
     """The problem that a plan's models solve: the features `spec` of all examples, looked at until `cut` (µs).
 
-    `steps`: the names of a forecast's features of the steps.
+    `steps`: the names of a forecast's features of the steps. `vocabulary`: the classes as text.
     """
     if reads_few(plan):
         features = _features_of_few(graph, examples, spec, plan.task.kind.value, steps)
@@ -96,6 +97,7 @@ def problem_of(
         hops=plan.graph.hops,
         neighbors=plan.graph.neighbors,
         events=events,
+        vocabulary=vocabulary,
     )
 
 

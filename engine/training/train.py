@@ -29,7 +29,7 @@ from pql.engine.quality.metrics import LOWER_IS_BETTER, MetricsTable, measure
 from pql.engine.training.evaluate import choosing_metric, metrics_table, of_totals
 from pql.engine.training.problem import cut_of, problem_of, reads_few, spec_of
 from pql.engine.training.spread_fit import bounds_at, refit_spread, with_spread
-from pql.engine.training.trained import TrainedModel, class_count, model_called
+from pql.engine.training.trained import TrainedModel, class_count, class_names, model_called
 from pql.language.errors import PqlError
 
 __all__ = ["TrainedModel", "train"]
@@ -58,6 +58,7 @@ class _Job:
     notes: list[str]
     step_names: tuple[str, ...] = ()
     judge: Judge | None = None
+    vocabulary: tuple[str, ...] = ()
 
     def problem(self, cut: int, spec: FeatureSpec) -> Problem:
         """What the models are fitted on, looked at until `cut` (µs)."""
@@ -70,6 +71,7 @@ class _Job:
             classes=self.classes,
             events=self.events,
             steps=self.step_names,
+            vocabulary=self.vocabulary,
         )
 
 
@@ -128,7 +130,9 @@ def train(
     plan = _by_tail(plan, examples)
     metric = choosing_metric(kind, plan.task.metric)
     names = () if examples.steps is None else useful_names(examples.steps, plan)
-    job = _Job(plan, graph, examples, class_count(classes), kind, metric, events, notes, names, judge)
+    job = _Job(
+        plan, graph, examples, class_count(classes), kind, metric, events, notes, names, judge, class_names(classes)
+    )
     first, models, problem = _choose(job)
     if not plan.model.refit:
         return first
@@ -166,18 +170,21 @@ def _choose(job: _Job) -> tuple[TrainedModel, list[Model], Problem]:
     truth = _labels(seen, checked)
     rivals = _fit_baselines(job, problem, inputs)
     members = _fit_members(job, problem, inputs)
-    if not members.fitted:
+    fell_back = not members.fitted
+    if fell_back:
         if not rivals.fitted:
             _fit_simplest(job, problem, inputs, rivals)
         rivals.move(_best(job, truth, checked, rivals, job.plan.model.members), members)
     weights = fit_weights(kind, [s[checked] for s in members.scores], truth, metric)
     if job.plan.model.name in ("auto", "blend") and rivals.fitted and len(checked):
-        best = _best(job, truth, checked, rivals, ())
         blended = combine(kind, members.scores, weights)[checked]
-        if _beats(kind, metric, truth, rivals.scores[best][checked], blended):
-            name = rivals.move(best, members)
-            weights = fit_weights(kind, [s[checked] for s in members.scores], truth, metric)
-            job.notes.append(f"The baseline {name} was best on validation, so it takes part in the blend.")
+        for by in dict.fromkeys((metric, "logloss")) if kind == "multiclass" and not fell_back else (metric,):
+            best = _best(replace(job, metric=by), truth, checked, rivals, ())
+            if _beats(kind, by, truth, rivals.scores[best][checked], blended):
+                name = rivals.move(best, members)
+                weights = fit_weights(kind, [s[checked] for s in members.scores], truth, metric)
+                job.notes.append(f"The baseline {name} was best on validation, so it takes part in the blend.")
+                break
     names = members.names()
     for name, weight in zip(names, weights, strict=True):
         if weight == 0:

@@ -6,9 +6,11 @@ from collections.abc import Sized
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from pql.engine.features.as_of import FeatureSpec
+from pql.engine.graph.key_index import as_text
 from pql.engine.models.base import Fitted, Model, State
 from pql.engine.models.baselines import TASKS, BaselineModel
 from pql.engine.models.bgnbd import BgnbdModel
@@ -16,6 +18,7 @@ from pql.engine.models.boosted import BoostedModel
 from pql.engine.models.gaps import IntervalModel
 from pql.engine.models.hazards import HAZARDS, HazardModel
 from pql.engine.models.rfm import RfmModel
+from pql.engine.models.shares import SharesModel
 from pql.engine.quality.calibrate import Calibration
 from pql.engine.quality.checked import Checked
 from pql.engine.quality.metrics import MetricsTable
@@ -130,6 +133,8 @@ def model_called(name: str) -> Model:
         from pql.engine.models.linear import LinearModel
 
         return LinearModel()
+    if name == "entity_shares":
+        return SharesModel()
     if name in PURCHASES:
         return PURCHASES[name]
     if name in HAZARDS:
@@ -148,3 +153,9 @@ def class_count(classes: Sized | int | None) -> int:
     if classes is None:
         return 0
     return classes if isinstance(classes, int) else len(classes)
+
+
+def class_names(classes: Sized | int | None) -> tuple[str, ...]:
+    """The classes as text, in the order of their codes; nothing where only their number is given."""
+    values = getattr(classes, "values", None)
+    return tuple(as_text(values).to_pylist()) if isinstance(values, pa.Array) else ()
