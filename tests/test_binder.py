@@ -205,6 +205,11 @@ def test_via_a_link_chooses_for_target_and_filters_and_takes_no_link_away() -> N
             "VIA orders.bill_to",
         ),
         ("COUNT(orders.*, 0, 9) FOR EACH addresses VIA orders.amount", "no_join_path", None),
+        (
+            "COUNT(orders.* VIA visits, 0, 9) FOR EACH customers",
+            "no_effect",
+            "COUNT(orders.*, 0, 9) FOR EACH customers",
+        ),
         ("LIST_DISTINCT(orders.bill_to, 0, 9) RANK TOP 3 FOR EACH addresses VIA orders.bill_to", "target_is_key", None),
     ],
 )

@@ -159,6 +159,8 @@ def _double_links(names: Names) -> Iterator[Offer]:
 
 def _in_call(here: Place, names: Names) -> Iterator[Offer]:
     """In the brackets of an aggregate: tables with a clock; after its WHERE the columns of its table."""
+    if here.after("VIA"):
+        yield from _double_links(names)
     table = _table_of_call(here, names)
     if here.condition and table is not None:
         for column in table.columns:

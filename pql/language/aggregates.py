@@ -9,6 +9,7 @@ from pql.language.expressions import Place, bind_condition, bind_value
 from pql.language.functions import FUNCTIONS, OTHER_NAMES, Function, result_type
 from pql.language.joins import column_names, find_fact
 from pql.language.names import listed, nearest
+from pql.language.passages import own_via
 from pql.language.routes import to_entity, upward
 from pql.language.scope import (
     Edit,
@@ -28,6 +29,13 @@ from pql.language.windows import bind_window, check_not_straddling, check_past
 
 def bind_aggregate(scope: Scope, node: ast.Aggregate, place: Place) -> BoundAggregate | None:
     """The aggregate with everything resolved; None where a fault was noted."""
+    if not node.via:
+        return _bound(scope, node, place)
+    with own_via(scope, node):
+        return _bound(scope, node, place)
+
+
+def _bound(scope: Scope, node: ast.Aggregate, place: Place) -> BoundAggregate | None:
     function = _function(scope, node)
     window = _window(scope, node, place)
     if function is None or scope.entity is None:

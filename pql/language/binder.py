@@ -125,7 +125,7 @@ def _stages(scope: Scope, around: _Surroundings) -> BoundQuery | None:
     scope.links = links_for(scope.catalog, entity.name if entity else None, ignoring=ignoring)
     using = bind_using(scope)
     scope.using = None if using is None else frozenset(using)
-    scope.via = bind_via(scope)
+    scope.via = bind_via(scope, scope.query.via or ())
     options = bind_options(scope, scope.query.options)
     as_of = bind_as_of(scope, around.as_of)
     moments = [bind_moment(scope, at, "AT") for at in around.evaluate_at]
@@ -155,7 +155,7 @@ def _stages(scope: Scope, around: _Surroundings) -> BoundQuery | None:
     if target is not None:
         check_using(scope, using)
         check_ignoring(scope, using)
-        check_via(scope)
+        check_via(scope, scope.via, scope.query.via or ())
     if scope.findings or target is None or task is None:
         return None
     returning = scope.query.returning

@@ -169,6 +169,9 @@ class ExpressionBuilder:
         window = c[-1] if len(c) in (2, 4) else None
         return ast.Aggregate("", c[0], where, window, span)
 
+    def call_body_via(self, c: list[Any], span: Span) -> ast.Aggregate:
+        return replace(self.call_body([c[0], *c[3:]], span), via=tuple(c[2]))
+
     def call(self, c: list[Any], span: Span) -> ast.Aggregate:
         name: Token = c[0]
         written = str(name.value)

@@ -133,6 +133,8 @@ class _Printer:
 
     def aggregate(self, node: ast.Aggregate) -> str:
         parts = [self.expression(node.argument)]
+        if node.via:
+            parts[0] += " VIA " + ", ".join(self.passage(passed) for passed in node.via)
         if node.where is not None:
             parts[0] += f" WHERE {self.expression(node.where)}"
         if node.window is not None:

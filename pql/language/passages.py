@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from pql.language import ast
 from pql.language.bound import Passage, Route
@@ -30,10 +31,10 @@ def asked(scope: Scope, passages: tuple[Passage, ...]) -> tuple[Edit, ...]:
     return () if scope.query.via[-1].span == ast.NOWHERE else (Edit(end, end, clause(passages).replace("VIA", ",", 1)),)
 
 
-def bind_via(scope: Scope) -> tuple[Passage, ...]:
+def bind_via(scope: Scope, names: tuple[ast.Identifier | ast.ColumnName, ...]) -> tuple[Passage, ...]:
     """What VIA names; a fault for a column that is no foreign key."""
     found: list[Passage] = []
-    for name in scope.query.via or ():
+    for name in names:
         if isinstance(name, ast.ColumnName):
             passage = _link(scope, name)
         else:
@@ -104,26 +105,39 @@ def through(scope: Scope, fact: str, entity: str, routes: tuple[Route, ...]) -> 
     return routes
 
 
-def check_via(scope: Scope) -> None:
+@contextmanager
+def own_via(scope: Scope, node: ast.Aggregate) -> Iterator[None]:
+    """What an aggregate's own VIA names goes before what that of the query does, while the aggregate is bound."""
+    own = bind_via(scope, node.via)
+    before, used = scope.via, scope.via_used
+    scope.via = (*own, *(passage for passage in before if passage not in own))
+    scope.via_used = {passage: fact for passage, fact in used.items() if passage not in own}
+    faults = len(scope.findings)
+    yield
+    if len(scope.findings) == faults:
+        check_via(scope, own, node.via)
+    scope.via, scope.via_used = before, {**scope.via_used, **used}
+
+
+def check_via(scope: Scope, passages: tuple[Passage, ...], names: tuple[ast.Identifier | ast.ColumnName, ...]) -> None:
     """Each name of VIA must have chosen, or confirmed, a route."""
-    if len(scope.via) < len(scope.query.via or ()):
+    if len(passages) < len(names):
         return  # a fault is noted
-    for index, (passage, name) in enumerate(zip(scope.via, scope.query.via or (), strict=True)):
-        if passage in scope.via_used and passage not in scope.via[:index]:
+    for index, (passage, name) in enumerate(zip(passages, names, strict=True)):
+        if passage in scope.via_used and passage not in passages[:index]:
             continue
         why = "no route of this query passes it"
-        if passage in scope.via[:index]:
+        if passage in passages[:index]:
             why = "it is named already"
         elif passage.column and any(other.table == passage.table for other in scope.via_used):
             why = "another link of the table is taken by this query"
         message = f"VIA {spelled(passage)} would change nothing: {why}"
         hint = "leave it out, or name a table or a foreign key on the way to the entity"
-        scope.fault("no_effect", message, name.span, hint=hint, edits=_unlisted(scope, index))
+        scope.fault("no_effect", message, name.span, hint=hint, edits=_unlisted(scope, names, index))
 
 
-def _unlisted(scope: Scope, index: int) -> tuple[Edit, ...]:
+def _unlisted(scope: Scope, names: tuple[ast.Identifier | ast.ColumnName, ...], index: int) -> tuple[Edit, ...]:
     """The edit that takes one name out of VIA, the clause with it where it is the only one."""
-    names = scope.query.via or ()
     span = names[index].span
     if span == ast.NOWHERE:
         return ()

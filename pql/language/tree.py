@@ -164,7 +164,10 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """`FUNCTION(argument [WHERE condition] [, start, end [, unit]])`. `function` is upper case as written."""
+    """`FUNCTION(argument [VIA table | column, …] [WHERE condition] [, start, end [, unit]])`.
+
+    `function` is upper case as written.
+    """
 
     function: str
     argument: Expression
@@ -172,6 +175,7 @@ class Aggregate:
     window: Window | None = None
     span: Span = no_span()
     name_span: Span = no_span()
+    via: tuple[Identifier | ColumnName, ...] = ()
 
 
 Expression = (
