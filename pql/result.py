@@ -242,10 +242,13 @@ class Predictions(ShownTable):
 
     def shown(self, limit: int = 20) -> str:
         """What a named target was read as, the first rows, one sentence on how good they are, and the notes."""
-        quality = self.metrics.verdict()
         read = [f"read as: {self.reading}"] if self.reading else []
-        parts = [*read, self.text(limit), *([f"quality: {quality}"] if quality else [])]
-        return "\n".join([*parts, *(f"note: {note}" for note in self.notes)])
+        return "\n".join([*read, self.text(limit), *self.remarks()])
+
+    def remarks(self) -> list[str]:
+        """One sentence on how good the predictions are, and the notes: what people are told beside the rows."""
+        quality = self.metrics.verdict()
+        return [*([f"quality: {quality}"] if quality else []), *(f"note: {note}" for note in self.notes)]
 
     def html(self, limit: int = 20) -> str:
         from pql.html_views import predictions_html

@@ -29,7 +29,11 @@ class SqlResult(Report):
         """The first rows, one sentence on how good each query's predictions are, and the notes."""
         explained = self.columns == ["explain_key", "explain_value"]
         parts = [str(row[1]).rstrip() for row in self] if explained else [self.text(limit)]
-        return "\n".join([*parts, *self.verdicts(), *(f"note: {note}" for note in self.notes)])
+        return "\n".join([*parts, *self.remarks()])
+
+    def remarks(self) -> list[str]:
+        """The verdicts and the notes: what people are told beside the rows."""
+        return [*self.verdicts(), *(f"note: {note}" for note in self.notes)]
 
     def html(self, limit: int = 20) -> str:
         from pql.html_views import sql_html

@@ -77,6 +77,18 @@ def test_every_format_holds_the_same_rows(shop: str, capsys: pytest.CaptureFixtu
     assert pq.read_table(path).column("CUSTOMER_ID").to_pylist() == [row["CUSTOMER_ID"] for row in as_json]
 
 
+def test_rows_alone_on_stdout_leave_how_good_they_are_to_stderr(
+    shop: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    inside = f"SELECT count(*) AS n FROM ({QUERY}) p"
+    for query in (QUERY, inside):
+        for more in (["--format", "csv"], ["-o", str(tmp_path / "out.parquet")]):
+            ran = Ran(capsys, shop, "-c", query, *more)
+            assert "quality: " in ran.err
+            assert "quality" not in ran.out
+    assert Ran(capsys, shop, "-c", QUERY, "--format", "csv", "-q").err == ""
+
+
 def test_parquet_goes_into_a_pipe(shop: str) -> None:
     command = [sys.executable, "-m", "pql.faces.cli", shop, "-c", "SHOW MODELS", "--format", "parquet"]
     done = subprocess.run(command, capture_output=True, check=True)

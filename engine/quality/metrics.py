@@ -154,6 +154,12 @@ class MetricsTable:
         ]
         return "\n".join([line.rstrip() for line in text] + [v for v in (self.verdict(), *self.notes) if v])
 
+    def show(self) -> None:
+        """Print the table and its notes, as every result does."""
+        import sys
+
+        sys.stdout.write(self.to_text() + "\n")
+
     def best_value(self, split: str) -> float:
         """The best value of the choosing metric on a split; NaN where it wasn't measured."""
         values = [row.value for row in self.rows if (row.split, row.metric) == (split, self.metric)]

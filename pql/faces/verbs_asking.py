@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,6 +27,8 @@ from pql.faces.arguments import (
     say,
     settings_of,
 )
+from pql.faces.screen import encodable
+from pql.language.error_text import visible
 from pql.language.errors import PqlError
 
 if TYPE_CHECKING:
@@ -62,7 +64,18 @@ def answers(database: str | None, text: str, settings: Settings, output: Path | 
     form = form_of(settings, output)
     check_place(form, output)
     with opened(database, settings, write=write) as db:
-        write_all(db.each(text), form, output, settings.limit or 20)
+        results = db.each(text)
+        beside = results if form == "box" or settings.quiet else _remarked(results)
+        write_all(beside, form, output, settings.limit or 20)
+
+
+def _remarked(results: Iterable[Any]) -> Iterator[Any]:
+    """Results whose form has no room for how good they are: it is told on stderr."""
+    for result in results:
+        if hasattr(result, "remarks"):
+            for line in result.remarks():
+                sys.stderr.write(encodable(visible(line), sys.stderr) + "\n")
+        yield result
 
 
 def explain(
