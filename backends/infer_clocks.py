@@ -24,10 +24,11 @@ _STRONG = {"created", "create", "creation", "ordered", "occurred", "placed", "ev
 _START = {"start", "started", "starts", "begin", "began", "begins", "from", "opened", "open", "since", "effective"}
 _LATE = {"end", "ended", "ends", "finish", "finished", "closed", "close", "until", "to", "due", "expiry", "expires",
          "expiration", "expired", "shipped", "shipping", "delivered", "delivery", "paid", "payment", "approved",
-         "returned", "cancelled", "canceled", "deleted", "completed", "estimated", "expected", "stop", "stopped",
-         "last", "limit", "resolved", "valid", "scheduled", "planned", "next", "archived", "removed"}  # fmt: skip
+         "returned", "cancelled", "canceled", "completed", "estimated", "expected", "stop", "stopped",
+         "last", "limit", "resolved", "valid", "scheduled", "planned", "next", "archived"}  # fmt: skip
+_GONE = {"deleted", "deletion", "removed", "removal"}
 TIME_WORDS = frozenset(
-    (_BIRTH | _LOADED | _STRONG | _START | _LATE | {"at", "on", "day", "dt", "epoch", "utc", "unix", "when"})
+    (_BIRTH | _LOADED | _STRONG | _START | _LATE | _GONE | {"at", "on", "day", "dt", "epoch", "utc", "unix", "when"})
     - {"load", "import", "batch", "order", "event", "purchase", "transaction", "sale", "visit", "to", "limit", "valid"}
 )  # words of a name that may speak of a moment
 STRONG, START, PLAIN, LATE = 4, 3, 2, 1
@@ -61,6 +62,8 @@ def excluded(column: str, table: str = "") -> str | None:
     """
     own = [word[:_ROOT] for word in table_words(table)]
     parts = {word for word in words(column) if len(word) < _ROOT or word[:_ROOT] not in own}
+    if parts & _GONE:
+        return "when a row went, not when it came"
     if parts & _BIRTH or "".join(words(column)) in _BIRTH:
         return "a date of birth"
     if parts & _LOADED and not parts & {"created", "transaction", "event"}:
@@ -94,14 +97,11 @@ def decide_own_clock(profile: Profile, draft: Draft) -> None:
         return
     before = _until(profile, *(c.column for c in candidates))
     measured = [_measured(profile, draft, c, before) for c in candidates]
-    usable = []
-    for candidate in measured:
-        fault = _fault(candidate, has_moment=profile.as_of is not None)
-        if fault is None:
-            usable.append(candidate)
-            continue
-        rejected.append((candidate.column, fault))
-        profile.hide(draft.name, *_until(profile, candidate.column))
+    faults = {c.column: _fault(c, has_moment=profile.as_of is not None) for c in measured}
+    usable = [c for c in measured if faults[c.column] is None]
+    rejected += [(column, fault) for column, fault in faults.items() if fault is not None]
+    if not usable:  # the rows' moments may yet be these
+        profile.hide(draft.name, *_until(profile, *faults))
     order = {name: i for i, name in enumerate(times)}
     usable.sort(key=lambda c: (-c.score, c.nulls, c.mean, order[c.column]))
     if usable:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from catalogs import days, infer, us
 
+import pql
 from pql.language.catalog import Catalog
 
 
@@ -128,3 +132,18 @@ def test_links_that_only_values_tell_are_told_by_known_rows(later: list[str]) ->
     catalog = infer(tables, as_of=as_of)
     assert ("routes.origin -> places.code" in map(str, catalog.links)) == (later[0] == "none")
     assert infer(without_later(tables, catalog, as_of), as_of=as_of) == catalog
+
+
+def test_rows_that_are_deleted_later_are_known_until_then() -> None:
+    start = dt.datetime(2024, 1, 1)
+    created = [start + dt.timedelta(days=i) for i in range(100)]
+    users = {"id": list(range(100)), "deletion_date": [at + dt.timedelta(days=400) for at in created]}
+    orders = {"order_id": list(range(300)), "user_id": [i // 3 for i in range(300)]}
+    orders["ordered_at"] = [created[i // 3] + dt.timedelta(days=1) for i in range(300)]
+    for own in ({}, {"created_at": created}):
+        frames = {"users": pa.table({**users, **own}), "orders": pa.table(orders)}
+        with pql.connect(frames) as db:
+            shown = str(db.explain("PREDICT COUNT(orders.*, 0, 10, days) FOR EACH users.id AS OF '2024-03-01'"))
+            clock = db.catalog().table("users").clock
+        assert "point nowhere" not in shown
+        assert clock.column == ("created_at" if own else None)
