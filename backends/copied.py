@@ -66,6 +66,10 @@ class CopiedBackend:
         self._copy = Copy(self._origin)
         return self._copy
 
+    def state(self) -> str | None:
+        """The same text for the same content, in later sessions too; None where that can't be known."""
+        return self._origin.told()
+
     def close(self) -> None:
         if self._copy is not None:
             self._copy.close()

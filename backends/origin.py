@@ -84,6 +84,10 @@ class Origin(Protocol):
         """What moves when rows are written, as far as an origin that isn't followed knows; asked at any time."""
         ...
 
+    def told(self) -> str | None:
+        """The same text for the same content, now and in later sessions; None where that can't be known."""
+        ...
+
     def rest(self) -> None:
         """End the transaction, if one is open."""
         ...

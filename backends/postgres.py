@@ -139,6 +139,9 @@ class _Server:
             return None
         return int(row[0]) if row else None
 
+    def told(self) -> None:
+        """What names a state doesn't outlast the session."""
+
     def rest(self) -> None:
         import psycopg
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from pql.backends.base import DeclaredLink
 from pql.backends.copied import CopiedBackend
-from pql.backends.file_state import beginning
+from pql.backends.file_state import FileState, beginning
 from pql.backends.origin import LeftOut, Listed, Reading, Run
 from pql.backends.relations import Relation, first_line
 from pql.backends.sql import identifier
@@ -50,6 +50,7 @@ class _File:
         self._path = path
         self.files = (path, *(Path(f"{path}-{kind}") for kind in ("wal", "shm", "journal")))
         self._file = _file(path)
+        self._state = FileState([path])
         self._con = _open(path)
         try:
             self.begin()
@@ -73,6 +74,15 @@ class _File:
 
     def written(self) -> None:
         """`begin` tells all of it."""
+
+    def told(self) -> str | None:
+        """Of the file's content; None where rows stand in a journal beside it, which is written back one day."""
+        if any(file.exists() and file.stat().st_size for file in self.files[1:] if not file.name.endswith("-shm")):
+            return None
+        if (told := self._state.told()) is None:
+            self._state = FileState([self._path])
+            told = self._state.told()
+        return told
 
     def rest(self) -> None:
         if self._con.in_transaction:

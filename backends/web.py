@@ -30,6 +30,20 @@ EXTENSIONS = {
     "file": "",
 }
 """The extension of DuckDB's that reads a scheme; none for files of this machine."""
+_AMAZON = ("s3", "s3a", "s3n")
+_NAMED = "See that the address names what is meant, and that the server answers."
+_SECRET = "with DuckDB make a secret that lasts, which is found here: CREATE PERSISTENT SECRET one"
+_GOOGLE = f"{_SECRET} (TYPE gcs, KEY_ID '…', SECRET '…'), with an HMAC key of Google's for the bucket."
+_AZURE = f"{_SECRET} (TYPE azure, CONNECTION_STRING '…')."
+_KEYS = {
+    "s3": "Set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, "
+    "or make a secret of DuckDB's (CREATE PERSISTENT SECRET).",
+    **dict.fromkeys(("gs", "gcs"), _GOOGLE),
+    **dict.fromkeys(("az", "azure", "abfss"), _AZURE),
+    "r2": f"{_SECRET} (TYPE r2, KEY_ID '…', SECRET '…', ACCOUNT_ID '…').",
+    "hf": f"{_SECRET} (TYPE huggingface, TOKEN '…'); public data sets need none.",
+}
+"""What opens a server that refuses, by the scheme of the address."""
 _ROWS = 100_000
 _TIMEOUT = 20  # s, for a server that doesn't answer
 _RETRIES = 1
@@ -130,16 +144,13 @@ class _Files:
         if _HELD_BACK.search(whole):
             hint = "Ask for the right to read it, or give an address that is signed."
             if self._scheme not in ("http", "https"):
-                hint = (
-                    "Set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, "
-                    "or make a secret of DuckDB's (CREATE PERSISTENT SECRET)."
-                )
+                hint = _KEYS.get(self._scheme, _KEYS["s3"])
             said = said.replace("HTTP 0 Internal Server Error", "HTTP 401 or 403")  # as DuckDB calls these
             return PqlError("source_refused", f"the server refuses to let {self._shown} be read: {said}", hint=hint)
         if re.search(r"\b404\b|NoSuchBucket|NoSuchKey|No files found", whole):
             return PqlError("source_not_found", f"there is no {self._shown}: {said}", hint="See that it is written so.")
         if re.search(r"\b(301|307|400)\b|PermanentRedirect|AuthorizationHeaderMalformed", whole):
-            hint = "Set AWS_REGION to the region of the bucket."
+            hint = "Set AWS_REGION to the region of the bucket." if self._scheme in _AMAZON else _NAMED
         elif re.search(r"HTTP (GET|HEAD|error|\d)|Could not (resolve|connect)|[Tt]ime(d )?out|curl", whole):
             hint = "See that the address is right and that the server answers."
         else:
@@ -152,6 +163,9 @@ class _Files:
 
     def written(self) -> None:
         """Servers are not asked again."""
+
+    def told(self) -> None:
+        """Servers don't say whether a file is as it was."""
 
     def rest(self) -> None:
         """Nothing is held."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _LONGEST = 48  # characters of a cell that stands beside others
 _PAGE = 10_000  # of one on a line of its own
 _CUT = (10, 5, 8)  # columns of a text that is cut: at best, before whole columns are left out, and with some left out
+_NAME = 5  # columns of a name, below which it tells nothing
 _LEAST = 3  # columns of a cell, however narrow the terminal is
 _WIDTH: ContextVar[int | None] = ContextVar("width", default=None)
 
@@ -89,13 +90,13 @@ def text_table(
 def _drawn(
     columns: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[bool], indent: str
 ) -> tuple[str, bool]:
-    """The text of a table, and whether it has all columns."""
+    """The text of a table, and whether it has all columns by names that tell."""
     from rich.cells import cell_len, set_cell_size
 
     lines = [list(map(cell, columns)), *([cell(value) for value in row] for row in rows)]
     widths = [max(cell_len(line[i]) for line in lines) for i in range(len(columns))]
     most = _WIDTH.get()
-    gap = None
+    gap, named = None, True
     if most is not None and sum(widths) + 2 * (len(widths) - 1) > most - len(indent):
         uncut = [max((cell_len(line[i]) for line in lines[1:]), default=0) for i in range(len(columns))]
         uncut = [u if to_right else 0 for u, to_right in zip(uncut, right, strict=True)]  # numbers stay whole
@@ -113,6 +114,7 @@ def _drawn(
         if sum(least) > room:
             least = [min(width, _LEAST) for width in widths]
         widths = _narrowed(widths, least, room)
+        named = all(min(cell_len(name), _NAME) <= width for name, width in zip(lines[0], widths, strict=True))
 
     def drawn(line: Sequence[str]) -> str:
         parts = []
@@ -124,7 +126,7 @@ def _drawn(
         return (indent + "  ".join(parts)).rstrip()
 
     rule = indent + "  ".join("─" * width for width in widths)
-    return "\n".join([drawn(lines[0]), rule, *map(drawn, lines[1:])]), gap is None
+    return "\n".join([drawn(lines[0]), rule, *map(drawn, lines[1:])]), gap is None and named
 
 
 def _gap(least: Sequence[int], room: int) -> range | None:
@@ -157,7 +159,7 @@ def _narrowed(widths: Sequence[int], least: Sequence[int], room: int) -> list[in
 
 def arrow_table_text(table: pa.Table, *, limit: int = 20, indent: str = "", total: int | None = None) -> str:
     """The first `limit` rows of an Arrow table as text, with a line that says how many there are in all (`total`), and
-    how many columns where some are left out."""
+    how many columns where the width of the terminal leaves some out, or cuts their names."""
     import pyarrow as pa
 
     head = table.slice(0, limit)
@@ -166,4 +168,5 @@ def arrow_table_text(table: pa.Table, *, limit: int = 20, indent: str = "", tota
     text, is_whole = _drawn(table.column_names, list(zip(*columns, strict=True)), right, indent)
     total = table.num_rows if total is None else total
     more = [f"{total:,} rows"] * (total > limit) + [f"{table.num_columns:,} columns"] * (not is_whole)
-    return f"{text}\n{indent}… {', '.join(more)} in all" if more else text
+    narrow = "" if is_whole else f"\n{indent}--format line (.mode line) shows all"
+    return f"{text}\n{indent}… {', '.join(more)} in all{narrow}" if more else text

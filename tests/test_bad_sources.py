@@ -12,6 +12,7 @@ import pytest
 from clinic import COUNT, SPEND, clinic, predict
 
 import pql
+from pql.backends import web
 from pql.language.errors import PqlError
 
 
@@ -125,3 +126,25 @@ def test_sources_that_are_not_there_or_not_databases() -> None:
         with pytest.raises(PqlError) as error, pql.connect(source) as db:
             db.predict(COUNT)
         assert error.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("address", "said", "unsaid"),
+    [
+        ("s3://b/x.parquet", "AWS_ACCESS_KEY_ID", "gcs"),
+        ("gs://b/x.parquet", "TYPE gcs", "AWS"),
+        ("az://b/x.parquet", "TYPE azure", "AWS"),
+        ("hf://datasets/a/b/x.parquet", "TYPE huggingface", "AWS"),
+        ("https://example.org/x.parquet", "signed", "AWS"),
+    ],
+)
+def test_a_refusal_names_the_keys_of_its_own_server(address: str, said: str, unsaid: str) -> None:
+    files = object.__new__(web._Files)
+    files._shown, files._scheme = address, address.partition("://")[0]
+    refused = files._fault(duckdb.HTTPException("HTTP Error: HTTP GET error on 'x' (HTTP 403)"))
+    assert refused.code == "source_refused"
+    assert said in refused.hint
+    assert unsaid not in refused.hint
+    moved = files._fault(duckdb.HTTPException("HTTP Error: HTTP GET error on 'x' (HTTP 301)"))
+    assert moved.code == "source_unreachable"
+    assert ("AWS_REGION" in moved.hint) == address.startswith("s3")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
@@ -260,3 +262,44 @@ def test_the_command_line_answers_the_same_bytes_and_loads_no_learner(shop: Path
     shown, heavy, seconds = ran("-c", some)
     assert heavy == ["lightgbm"], "new ids take the kept model, and none of what LightGBM would like beside it"
     assert asked(shop, some)[0].shown() + "\n" == shown
+
+
+def test_a_sqlite_file_has_stored_answers_too(shop: Path, tmp_path: Path) -> None:
+    path = tmp_path / "shop.sqlite"
+    with closing(sqlite3.connect(path)) as con:
+        for name, table in seed_shop(customers=30, purchases=400).items():
+            table.to_pandas().to_sql(name, con, index=False)
+    first, was_stored = asked(path)
+    assert not was_stored
+    second, was_stored = asked(path)
+    assert was_stored
+    assert second.to_arrow_table() == first.to_arrow_table()
+    with pql.connect(str(path)) as db:
+        db.predict(FAST)
+        with closing(sqlite3.connect(path)) as con:
+            con.execute("DELETE FROM orders WHERE rowid % 3 = 0")
+            con.commit()
+        changed = db.predict(FAST)
+        assert "stored" not in changed.model.seconds
+    assert changed.to_arrow_table() != first.to_arrow_table()
+    assert asked(path)[1]
+    with closing(sqlite3.connect(path)) as con:
+        con.execute("PRAGMA journal_mode = wal")
+        con.execute("DELETE FROM orders WHERE rowid % 2 = 0")
+        con.commit()
+        assert not asked(path)[1], "rows that stand in the journal are not in the file"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights of files are POSIX's")
+def test_what_is_kept_is_for_the_user_alone(shop: Path, tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        asked(shop)
+        with pql.connect(str(shop)) as db:
+            db.execute(f"CREATE MODEL kept AS {FAST}")
+    finally:
+        os.umask(before)
+    found = [tmp_path / "home", *(tmp_path / "home").rglob("*")]
+    assert len(found) > 8
+    for path in found:
+        assert path.stat().st_mode & 0o077 == 0, path

@@ -59,15 +59,23 @@ def test_texts_are_cut_before_numbers_where_a_table_is_too_wide() -> None:
 def test_of_very_many_columns_those_in_the_middle_are_left_out(width: int) -> None:
     wide = pa.table({f"column_{i}": [i * 1000] for i in range(100)})
     with fitting(width):
-        head, _, row, more = arrow_table_text(wide).splitlines()
+        head, _, row, *more = arrow_table_text(wide).splitlines()
     assert head.split()[0] in ("column_0", "colum…")
     assert row.split()[0] == "0"
     assert "…" in row.split()
     assert row.split()[-1] == "99000"
     assert max(len(head), len(row)) <= width
-    assert more == "… 100 columns in all"
+    assert more == ["… 100 columns in all", "--format line (.mode line) shows all"]
 
 
 def test_a_table_that_fits_is_whole() -> None:
     with fitting(200):
         assert "…" not in arrow_table_text(PREDICTIONS)
+
+
+def test_where_names_are_cut_to_nothing_it_says_how_to_see_all() -> None:
+    with fitting(40):
+        text = arrow_table_text(pa.table({f"view_of_column_{i}": ["x" * 20] for i in range(2)}))
+        assert "--format line" not in text
+        text = arrow_table_text(pa.table({f"view_of_column_{i}": [i * 10**9] for i in range(10)}))
+    assert text.splitlines()[-1] == "--format line (.mode line) shows all"

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from pql.engine.answers.private import private_folder, write_private
 from pql.language.errors import PqlError
 
 FORMAT = "pql-model"
@@ -41,7 +42,7 @@ def save(folder: Path, state: Mapping[str, Any], about: Mapping[str, Any]) -> No
     arrays: dict[str, np.ndarray] = {}
     tree = _pack(state, arrays)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(folder.parent)
         work = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
         try:
             blobs = {"arrays.safetensors": save_arrays(arrays), "state.json": _json(tree)}
@@ -52,7 +53,7 @@ def save(folder: Path, state: Mapping[str, Any], about: Mapping[str, Any]) -> No
                 "sha256": {name: hashlib.sha256(blob).hexdigest() for name, blob in blobs.items()},
             }
             for name, blob in {**blobs, "manifest.json": _json(manifest)}.items():
-                _write_synced(work / name, blob)
+                write_private(work / name, blob)
             os.rename(work, folder)
         except BaseException:
             shutil.rmtree(work, ignore_errors=True)
@@ -131,13 +132,6 @@ def _corrupt(folder: Path, why: str) -> PqlError:
         f"The stored model {folder.name} is refused: {why}.",
         hint="Delete that folder, or train again with WITH (cache = refresh).",
     )
-
-
-def _write_synced(path: Path, blob: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(blob)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _json(tree: Any) -> bytes:

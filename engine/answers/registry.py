@@ -20,6 +20,7 @@ from typing import Any
 
 from pql.engine.answers import artifact
 from pql.engine.answers.home import home
+from pql.engine.answers.private import private_folder
 from pql.engine.answers.stored import StoredAnswers
 from pql.language.errors import PqlError
 
@@ -268,14 +269,14 @@ class _Names:
         self._registry = registry
         folder = registry._folder
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            private_folder(folder)
         except OSError as error:
             raise PqlError(
                 "model_not_writable",
                 f"Models can't be kept in {folder}: {error.strerror}.",
                 hint="Set PQL_HOME to a folder you may write.",
             ) from error
-        self._lock = FileLock(str(folder / "names.lock"), timeout=PATIENCE)
+        self._lock = FileLock(str(folder / "names.lock"), timeout=PATIENCE, mode=0o600)
 
     def __enter__(self) -> dict[str, Any]:
         from filelock import Timeout
