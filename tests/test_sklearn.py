@@ -10,7 +10,7 @@ from label_tables import anchors, labels, shop
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import TimeSeriesSplit, cross_val_score
+from sklearn.model_selection import KFold, TimeSeriesSplit, cross_val_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -103,6 +103,14 @@ def test_cross_validation_by_time(db: pql.Session) -> None:
     found = cross_val_score(predictor(db, task="binary"), rows, y, cv=folds, scoring="roc_auc")
     assert found.shape == (2,)
     assert (found > 0.7).all()
+
+
+def test_folds_that_mix_the_moments_are_refused_with_those_that_do_not(db: pql.Session) -> None:
+    rows, y = frame("any")
+    mixed = KFold(3, shuffle=True, random_state=0)
+    with pytest.raises(PqlError, match="TimeSeriesSplit") as caught:
+        cross_val_score(predictor(db, task="binary"), rows, y, cv=mixed, error_score="raise")
+    assert caught.value.code == "no_labels"
 
 
 def test_it_is_the_end_of_a_pipeline(db: pql.Session) -> None:

@@ -1,8 +1,8 @@
 """Predictions that were made before of the same question and the same data: read back instead of made again.
 
 An answer is known by all that made it: the query, its parameters and options, the content of the files, what was
-declared and defined, the named model's version, and the code. Files and folders alone have answers, SQLite's too; one with
-views has none, since a view may read what lies elsewhere.
+declared and defined, the named model's version, and the code. Files, SQLite's too, and folders alone have answers; a
+database with views has none, since a view may read what lies elsewhere.
 """
 
 from __future__ import annotations
