@@ -107,8 +107,8 @@ def train_own(
         raise PqlError(
             "no_labels",
             "no row's label is known by the first moment that is predicted",
-            hint="Give labels whose windows end before the moments that are asked about. Folds of cross-validation must go "
-            "by time: scikit-learn's TimeSeriesSplit over rows in its order does, KFold does not.",
+            hint="Give labels whose windows end before the moments that are asked about. Folds of cross-validation "
+            "must go by time: scikit-learn's TimeSeriesSplit over rows in its order does, KFold does not.",
         )
     splits = splits_of(plain, question)
     if len(plain) > 1 and (borrowed := int((splits[0] == VALID).sum())):
