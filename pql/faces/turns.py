@@ -74,7 +74,11 @@ class Turns:
         self._take_turn(call, seconds)
         self._call, self._until = call, time.monotonic() + seconds
         call.doing = "reading the question"
-        running: Future[T] = self._worker.submit(work)
+        try:
+            running: Future[T] = self._worker.submit(work)
+        except RuntimeError:  # no work is taken after `close`
+            self._turn.release()
+            raise _too_long("The question came after the end") from None
         running.add_done_callback(lambda _: self._turn.release())
         try:
             return running.result(seconds * GENTLY)
