@@ -356,6 +356,8 @@ def _own(graph: TemporalGraph, group: Group, rows: NDArray[np.int64], seeds: See
     elif column.stype is Stype.CATEGORY:
         result[:] = -1
         result[known] = _ranks(column, group.vocabulary)[column.data[at]]
+    elif column.stype is Stype.TEXT:
+        result[known] = column.data[at] < 0
     else:
         result[known] = column.data[at]
     return result

@@ -28,6 +28,8 @@ BRIEF_SHARES = 4
 TOP_CODES = 48  # categories that get a code of their own
 HEAVY_OWNER = 5_000  # rows of a typical owner; of more, reached over a parent, only the latest count
 RECENT = 200  # how many that are
+FEWEST_HALF = 50  # rows of each half of a table, for whether a text is missing to be read
+DRIFT = 2.0  # standard errors by which the older rows may differ from all
 FEW_FACTS = 6  # direct facts; of the columns of more, only the cheapest features
 
 
@@ -251,6 +253,8 @@ def _own_groups(
             yield Group("own", table, column.name, "number", base, names=(label,))
         elif column.stype is Stype.TIMESTAMP and bool((column.data[rows] != ALWAYS).any()):
             yield Group("own", table, column.name, "timestamp", base, names=(f"days since {label}",))
+        elif column.stype is Stype.TEXT and _is_missing_from_the_start(column.data[rows] < 0, node.time[rows]):
+            yield Group("own", table, column.name, "missing", base, names=(f"{label} is missing",))
         elif column.stype is Stype.CATEGORY:
             vocabulary = _vocabulary(column, column.data[rows], TOP_CODES)
             if len(vocabulary) > 1:
@@ -370,6 +374,20 @@ def _has_occasions(graph: TemporalGraph, down: tuple[int, ...], cut: int) -> boo
     owner = np.repeat(np.arange(len(edge.indptr) - 1), np.diff(edge.indptr))
     same = (edge.times[1:] == edge.times[:-1]) & (owner[1:] == owner[:-1]) & (edge.times[1:] != ALWAYS) & known[1:]
     return len(down) > 1 or int(same.sum()) * 50 > int(known.sum())
+
+
+def _is_missing_from_the_start(missing: NDArray[np.bool_], times: NDArray[np.int64]) -> bool:
+    """Whether some values are missing, and of the older half of the rows as many as of the newer one, within the noise.
+
+    A text that is filled in later (why a customer left) is missing more often in young rows; whether it is missing says
+    then what was yet to come. Of rows without a time that can't be told.
+    """
+    n, half = len(missing), len(missing) // 2
+    if half < FEWEST_HALF or not missing.any() or missing.all() or bool((times == ALWAYS).any()):
+        return False
+    old = missing[np.argsort(times, kind="stable")[:half]]
+    share = float(missing.mean())
+    return abs(float(old.mean()) - share) < DRIFT * float(np.sqrt(share * (1 - share) / n))
 
 
 def _varies(values: NDArray[np.float64]) -> bool:
