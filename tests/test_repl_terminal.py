@@ -72,6 +72,8 @@ def test_a_session_in_a_terminal(tmux: Tmux) -> None:
     tmux.type("SELECT count(*) AS n")
     tmux.press("Enter")
     assert tmux.sees("...")
+    tmux.press("Enter")
+    assert tmux.sees("(; ends it, Ctrl-C drops it) ...")
     tmux.type("FROM orders;")
     tmux.press("Enter")
     assert tmux.sees("300")

@@ -17,6 +17,7 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import ColorDepth
 
+from pql.faces.commands import is_command
 from pql.faces.highlight import STYLE, PqlLexer
 from pql.faces.statements import finished, open_statement
 from pql.language.error_text import visible
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pql.faces.opening import Opening
 
 HISTORY = "history"
+OPEN = "(; ends it, Ctrl-C drops it) ..."  # to who waits for an answer to a statement that is still open
 LONGEST = 20_000  # characters before the cursor for which there is completion
 
 
@@ -87,7 +89,11 @@ class Terminal:
         self._known.begin()
 
     def _continued(self, width: int, line: int, is_folded: int) -> str:
-        return "".rjust(width) if is_folded else "...".rjust(width - 1) + " "
+        if is_folded:
+            return "".rjust(width)
+        before = self._session.default_buffer.document.lines[line - 1 : line]
+        is_lost = bool(before) and (not before[0].strip() or is_command(before[0]))
+        return f"{OPEN if is_lost else '...'} ".rjust(width)
 
 
 class _Completer(Completer):
