@@ -132,3 +132,17 @@ def test_a_model_that_cannot_answer_is_refused_before_anything_is_read(target: s
             assert f"The model {model}" in str(error.value)
             assert error.value.fix == f"{query} WITH (model = auto)"
             assert str(db.explain(error.value.fix))
+
+
+def test_a_condition_that_never_holds_is_told_with_what_its_column_holds() -> None:
+    with pql.connect(clinic()) as db, pytest.raises(PqlError) as caught:
+        db.predict("PREDICT COUNT(visits.* WHERE visits.amount > 100000, 0, 20, days) > 0 FOR EACH users.user_id")
+    assert caught.value.code == "no_positive_labels"
+    assert "visits.amount lies between " in caught.value.hint.lower()
+
+
+def test_a_sum_of_texts_says_how_they_are_made_numbers() -> None:
+    with pql.connect(clinic()) as db, pytest.raises(PqlError) as caught:
+        db.predict("PREDICT SUM(visits.kind, 0, 20, days) FOR EACH users.user_id")
+    assert caught.value.code == "type_mismatch"
+    assert "TRY_CAST(regexp_replace(kind, " in caught.value.hint

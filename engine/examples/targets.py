@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pql.engine.examples.ranges import ranges
 from pql.engine.examples.stale import as_stale, is_met, staled
 from pql.engine.examples.steps import Lookup, forecast_rows, node_rows, numbers
 from pql.engine.graph.draws import mix
@@ -87,7 +88,7 @@ def make_examples(labels: LabelTable, plan: Plan, graph: TemporalGraph) -> tuple
     if not kept.all():
         examples = examples.take(np.flatnonzero(kept))
         require(examples.split, labels, plan)
-    require_variety(examples, classes, plan)
+    require_variety(examples, classes, plan, graph)
     if labels.steps is not None:
         examples = replace(examples, steps=forecast_rows(labels, plan, graph, examples.seeds, labels.steps[index]))
     return examples, classes
@@ -222,7 +223,7 @@ def require(split: NDArray[np.int8], labels: LabelTable, plan: Plan) -> None:
         )
 
 
-def require_variety(examples: Examples, classes: Classes, plan: Plan) -> None:
+def require_variety(examples: Examples, classes: Classes, plan: Plan, graph: TemporalGraph | None = None) -> None:
     train = examples.where(TRAIN)
     kind, span = plan.task.kind, plan.query.syntax.target.span
     if kind is TaskKind.BINARY:
@@ -236,7 +237,8 @@ def require_variety(examples: Examples, classes: Classes, plan: Plan) -> None:
                 span=span,
                 hint=instead(plan.query)
                 if names_entities(plan.query)
-                else "change the threshold or the window so that both outcomes occur",
+                else ranges(plan.query.target, graph)
+                + "change the threshold or the window so that both outcomes occur",
             )
     if kind in (TaskKind.MULTICLASS, TaskKind.MULTILABEL) and len(classes) > MOST_CLASSES:
         raise PqlError(

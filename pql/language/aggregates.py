@@ -241,6 +241,12 @@ def _type_fits(scope: Scope, node: ast.Aggregate, function: Function) -> bool:
             )
     elif function.name in ("SUM", "AVG", "MEDIAN", "STDDEV", "MIN", "MAX") and column.type is not LogicalType.OTHER:
         hint = "COUNT_DISTINCT counts its values, LAST gives the newest one"
+        if column.type is LogicalType.STRING and function.name not in ("MIN", "MAX"):
+            digits = f"regexp_replace({column.name}, '[^0-9.-]', '', 'g')"
+            hint += (
+                f"; numbers written as text are read where all values are of one form: else cast them in a view, "
+                f"SELECT * REPLACE (TRY_CAST({digits} AS DOUBLE) AS {column.name}) FROM {table.name}"
+            )
         edits = scope.replaced(node.name_span, "COUNT_DISTINCT")
     scope.fault("type_mismatch", message, node.argument.span, hint=hint, edits=edits)
     return False
