@@ -114,7 +114,7 @@ def test_names_and_types_that_do_not_fit(query: str, code: str) -> None:
 MODELS = [
     ("SUM(visits.amount, 0, 20, days)", ("rate", "two_tower", "popularity")),
     ("COUNT(visits.*, 0, 20, days) = 0", ("repeat", "als", "two_tower")),
-    ("LAST(visits.kind, 0, 20, days)", ("entity_mean", "als", "popularity")),
+    ("LAST(visits.kind, 0, 20, days)", ("two_tower", "als", "popularity")),
     ("LIST_DISTINCT(visits.kind, 0, 20, days) CLASSIFY", ("rules", "entity_mean")),
     ("LIST_DISTINCT(visits.kind, 0, 20, days) RANK TOP 2", ("entity_mean", "rate")),
     ("users.age", ("entity_mean", "last_window")),
