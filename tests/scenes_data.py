@@ -13,7 +13,7 @@ import pql
 from pql.engine.events import Events
 from pql.engine.graph.seeds import TEST
 from pql.engine.labels.statement import label_statement
-from pql.engine.ranking.train import fit_ranking
+from pql.engine.ranking.fitting import fit_ranking
 from pql.language.binder import bind
 from pql.language.parser import parse_predict
 

@@ -18,8 +18,8 @@ from pql.engine.graph.interactions import ItemTable, make_interactions
 from pql.engine.models.als import Als
 from pql.engine.models.due import due_at
 from pql.engine.pairs.pair_history import history_at
+from pql.engine.ranking.fitting import fit_ranking
 from pql.engine.ranking.pair_models import made_at, restored
-from pql.engine.ranking.train import fit_ranking
 
 NOW = 150 * DAY
 NAMES = [

@@ -16,9 +16,9 @@ from pql.engine.events import Events
 from pql.engine.graph.seeds import TEST, VALID, Examples, Ragged, Seeds
 from pql.engine.quality.metrics import auroc
 from pql.engine.ranking.answer import pair_odds, rank_items
+from pql.engine.ranking.fitting import fit_ranking
 from pql.engine.ranking.odds import Odds
 from pql.engine.ranking.scoring import falling
-from pql.engine.ranking.train import fit_ranking
 from pql.language.errors import PqlError
 
 ASKED = "PREDICT BOOL(orders.product_id, 0, 14, days) FOR EACH customers.customer_id, products.product_id"

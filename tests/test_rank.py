@@ -15,9 +15,10 @@ from pql.engine.models.repeat import repeat_scores
 from pql.engine.pairs.pair_history import history_at, popular_order
 from pql.engine.ranking.answer import rank_items
 from pql.engine.ranking.choice import choose_weights
+from pql.engine.ranking.fitting import fit_ranking
 from pql.engine.ranking.judged import Judged
 from pql.engine.ranking.report import ranking_table
-from pql.engine.ranking.train import TrainedRanker, fit_ranking
+from pql.engine.ranking.trained import TrainedRanker
 from pql.language.errors import PqlError
 
 K = 5

@@ -34,7 +34,7 @@ from pql.engine.planning.anchors import to_datetime
 from pql.engine.planning.plan import Regime
 from pql.engine.planning.regime import imitable, known_times, natural_gap, regime_of
 from pql.engine.ranking.answer import rank_items
-from pql.engine.ranking.train import fit_ranking
+from pql.engine.ranking.fitting import fit_ranking
 from pql.language.bound import TaskKind
 from pql.language.catalog import Link
 from pql.language.options import Duration

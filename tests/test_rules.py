@@ -22,7 +22,7 @@ from pql.engine.pairs.rank_rules import Barred, Cap, Rules
 from pql.engine.pairs.rule_rows import rules_of
 from pql.engine.planning.anchors import to_datetime
 from pql.engine.ranking.answer import rank_items
-from pql.engine.ranking.train import fit_ranking
+from pql.engine.ranking.fitting import fit_ranking
 from pql.language.binder import bind
 from pql.language.parser import parse_predict
 

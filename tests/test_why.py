@@ -329,11 +329,11 @@ def test_values_in_words() -> None:
 
 
 def test_items_of_the_season_tell_of_the_season(store: pql.Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pql.engine.ranking import train
+    from pql.engine.ranking import fitting
 
     weights = {"calendar": 0.7, "popularity": 0.3}
     monkeypatch.setattr(
-        train, "choose_weights", lambda judged, members, k, notes: {m: weights.get(m, 0.0) for m in members}
+        fitting, "choose_weights", lambda judged, members, k, notes: {m: weights.get(m, 0.0) for m in members}
     )
     why = store.predict(f"{ITEMS} WITH (model = blend, budget = '5 s', anchors = 4, cache = off)").why(4, most=4)
     adds_up(why)

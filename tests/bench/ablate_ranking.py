@@ -55,7 +55,7 @@ def ranked(session: Any, query: str, seeds: int) -> Iterator[tuple[str, list[flo
 
 def _one(db: Any, query: str) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
     """MAP on the test rows and CPU seconds of fitting by model, and the weights of the blend."""
-    from pql.engine.ranking import train as rank
+    from pql.engine.ranking import fitting as rank
     from pql.engine.ranking.choice import GNN
     from pql.engine.ranking.scoring import blended
 
